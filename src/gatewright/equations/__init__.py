@@ -1,0 +1,29 @@
+"""The language in which a cell is written, and everything that follows from a definition.
+
+Standard library only, so that the engine can be generated where torch is not installed.
+"""
+
+from gatewright.equations.cell import Cell, CellError, cell, step
+from gatewright.equations.functions import (
+    exp,
+    log_sigmoid,
+    maximum,
+    relu,
+    sigmoid,
+    softplus,
+    tanh,
+)
+
+__all__ = [
+    "Cell",
+    "CellError",
+    "cell",
+    "exp",
+    "log_sigmoid",
+    "maximum",
+    "relu",
+    "sigmoid",
+    "softplus",
+    "step",
+    "tanh",
+]
