@@ -1,0 +1,65 @@
+// The arguments of a call, shared with Python (src/gatewright/native.py mirrors these structs).
+//
+// Pointers are to float or double, as the call says. Strides count elements. Rows of a batch are
+// worked on in the order `order`, longest first; "row" below means a place in that order. Time
+// runs in steps: step s of a row is time s, or length - 1 - s in the reversed direction.
+#pragma once
+
+#include <cstdint>
+
+namespace gatewright {
+
+constexpr int most_states = 8;
+constexpr int most_directions = 2;
+
+// One direction of a layer. What is kept for the backward pass lies in packed rows: first one
+// row for each row of the batch (what came before the first step), then step by step the rows
+// that are still running.
+struct Direction {
+  const void* packed;       // weights as pack() lays them out
+  const void* packed_back;  // their transposes (backward)
+  const void* learned;      // (vectors, hidden)
+  const void* initial[most_states];  // (batch, hidden) each, user's order
+  void* final[most_states];          // (batch, hidden) each, user's order
+  void* output;             // at this direction's first column
+  void* states;             // (rows kept, states - 1, hidden); without saving (batch, ...)
+  void* saved;              // (rows kept, saved, hidden); without saving (batch, ...)
+  void* source;             // (rows kept, hidden): what the second stage projects
+  void* recurrent;          // (rows kept, hidden): masked outputs, where there is a mask
+  const void* mask;         // (batch, hidden) by row, or null
+  const void* zone;         // (time, batch, states, hidden) by strides, or null
+
+  const void* grad_output;  // at this direction's first column, or null
+  void* incoming;           // (batch, states, hidden) by row: in final, out initial gradients
+  void* gates;              // (rows, accumulators, hidden): gradients of the sums
+  void* grad_x;             // by strides, or null
+  void* grad_weight_ih;     // (x projections * hidden, input)
+  void* grad_weight_hh;     // (h projections * hidden, hidden)
+  void* grad_bias_ih;       // (x projections * hidden) or null
+  void* grad_bias_hh;       // (h projections * hidden) or null
+  void* grad_learned;       // (vectors, hidden)
+  int64_t reverse;
+};
+
+struct Call {
+  int64_t level, cell, is_double, threads, save;
+  int64_t time, batch, input, hidden, directions;
+  const void* x;
+  int64_t x_time, x_batch;
+  int64_t output_time, output_batch;
+  int64_t zone_time, zone_batch;
+  int64_t grad_output_time, grad_output_batch;
+  int64_t grad_x_time, grad_x_batch;
+  const int64_t* order;    // (batch) or null: as given
+  const int64_t* lengths;  // (batch) by row, falling, or null: all full
+  Direction direction[most_directions];
+};
+
+// The weights of one direction, as torch stacks them; null where there are none.
+struct Weights {
+  const void *weight_ih, *weight_hh, *bias_ih, *bias_hh;
+};
+
+enum Status : int { ok = 0, out_of_memory = 1 };
+
+}  // namespace gatewright

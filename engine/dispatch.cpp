@@ -1,0 +1,104 @@
+// The library's door: a plain C interface, and the choice of the CPU level.
+#include "level.h"
+
+#if defined(_WIN32)
+#define GATEWRIGHT_EXPORT extern "C" __declspec(dllexport)
+#else
+#define GATEWRIGHT_EXPORT extern "C" __attribute__((visibility("default")))
+#endif
+
+namespace gatewright {
+
+#if defined(__x86_64__)
+namespace baseline { extern const Level level; }
+namespace avx2 { extern const Level level; }
+namespace avx512 { extern const Level level; }
+#elif defined(__aarch64__)
+namespace neon { extern const Level level; }
+#else
+namespace baseline { extern const Level level; }
+#endif
+
+namespace {
+
+// Worst first. A level that this processor lacks is not offered.
+int found(const Level* levels[3]) {
+  int count = 0;
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  levels[count++] = &baseline::level;
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    levels[count++] = &avx2::level;
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
+    levels[count++] = &avx512::level;
+#elif defined(__aarch64__)
+  levels[count++] = &neon::level;
+#else
+  levels[count++] = &baseline::level;
+#endif
+  return count;
+}
+
+const Level& at(int64_t place) {
+  static const Level* levels[3];
+  static const int count = found(levels);
+  return *levels[place < count ? place : count - 1];
+}
+
+}  // namespace
+}  // namespace gatewright
+
+using namespace gatewright;
+
+// Grows by one whenever a struct of call.h or a function here changes.
+GATEWRIGHT_EXPORT int64_t gatewright_interface() { return 1; }
+
+GATEWRIGHT_EXPORT int64_t gatewright_levels() {
+  const Level* levels[3];
+  return found(levels);
+}
+
+GATEWRIGHT_EXPORT const char* gatewright_level_name(int64_t level) { return at(level).name; }
+
+GATEWRIGHT_EXPORT int64_t gatewright_cells() { return at(0).cells; }
+
+GATEWRIGHT_EXPORT void gatewright_cell(int64_t cell, CellCounts* counts) {
+  *counts = at(0).counts(cell);
+}
+
+GATEWRIGHT_EXPORT int gatewright_forward(const Call* call) {
+  return at(call->level).forward(*call);
+}
+
+GATEWRIGHT_EXPORT int gatewright_backward(const Call* call) {
+  return at(call->level).backward(*call);
+}
+
+GATEWRIGHT_EXPORT int64_t gatewright_packed_size(int64_t level, int64_t cell, int64_t is_double,
+                                                 int64_t input, int64_t hidden, int64_t backward) {
+  return at(level).packed_size(cell, is_double, input, hidden, backward);
+}
+
+GATEWRIGHT_EXPORT void gatewright_pack(int64_t level, int64_t cell, int64_t is_double,
+                                       int64_t input, int64_t hidden, const Weights* weights,
+                                       void* forward, void* backward) {
+  at(level).pack(cell, is_double, input, hidden, *weights, forward, backward);
+}
+
+GATEWRIGHT_EXPORT int gatewright_function(int64_t level, const char* name, int64_t is_double,
+                                          int64_t count, const void* from, void* to) {
+  return at(level).function(name, is_double, count, from, to);
+}
+
+// A digest of some of the memory: enough to notice that weights were overwritten as a whole.
+GATEWRIGHT_EXPORT uint64_t gatewright_sample(const uint32_t* words, int64_t count) {
+  uint64_t digest = 14695981039346656037ull;
+  int64_t step = count > 64 ? count / 64 : 1;
+  for (int64_t i = 0; i < count; i += step) digest = (digest ^ words[i]) * 1099511628211ull;
+  return digest;
+}
+
+GATEWRIGHT_EXPORT double gatewright_multiply_adds(int64_t level, int64_t threads, int64_t rounds) {
+  return at(level).multiply_adds(threads, rounds);
+}

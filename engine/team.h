@@ -1,0 +1,184 @@
+// Who does what: threads of one call, how they wait for one another, and their memory.
+#pragma once
+
+#include <atomic>
+#include <cstdlib>
+
+#if defined(_OPENMP)
+#include <omp.h>
+#endif
+#include <sched.h>
+
+#include "pack.h"
+
+namespace gatewright {
+namespace GATEWRIGHT_LEVEL {
+
+// All threads of a team meet here once a step: they spin, and give way when the wait is long
+// (more threads than cores).
+class Barrier {
+ public:
+  void wait(int members) {
+    if (members == 1) return;
+    unsigned round = round_.load(std::memory_order_relaxed);
+    if (arrived_.fetch_add(1, std::memory_order_acq_rel) == members - 1) {
+      arrived_.store(0, std::memory_order_relaxed);
+      round_.store(round + 1, std::memory_order_release);
+      return;
+    }
+    for (int spins = 0; round_.load(std::memory_order_acquire) == round; ++spins) {
+#if defined(__x86_64__)
+      __builtin_ia32_pause();
+#elif defined(__aarch64__)
+      asm volatile("yield");
+#endif
+      if (spins > 4000) sched_yield();
+    }
+  }
+
+ private:
+  alignas(64) std::atomic<int> arrived_{0};
+  alignas(64) std::atomic<unsigned> round_{0};
+};
+
+// One thread's part of one direction. Either every thread takes some rows through all steps and
+// they never meet, or every thread takes some units of all rows and they meet at each step.
+struct Part {
+  int rank = 0, members = 1;
+  bool by_units = false;
+  Barrier* barrier = nullptr;
+  int64_t first_row = 0, row_stride = 1, rows = 0;  // its rows: first, first + stride, ...
+
+  void meet() const {
+    if (by_units) barrier->wait(members);
+  }
+  void meet_all() const { barrier->wait(members); }
+  int64_t row(int64_t place) const { return first_row + place * row_stride; }
+
+  // How many of its rows are among the first `active`.
+  int64_t running(int64_t active) const {
+    if (active <= first_row) return 0;
+    return least(rows, ceil_div(active - first_row, row_stride));
+  }
+  int64_t begin(int64_t items) const { return items * rank / members; }
+  int64_t end(int64_t items) const { return items * (rank + 1) / members; }
+};
+
+// Weights that fit the cache beside everything else let each thread keep all of them.
+constexpr int64_t cached_bytes = int64_t(1) << 20;
+
+// The part of a thread: by rows where each has enough of them and the weights fit its cache.
+// Rows of different lengths are dealt out in turn, so that the work is even.
+template <class T>
+GATEWRIGHT_INLINE Part part_of(const Call& call, const CellCode& cell, int rank, int members,
+                               Barrier* barrier) {
+  Part part{rank, members, false, barrier, 0, 1, call.batch};
+  if (members == 1) return part;
+  int64_t weights = 0, blocks = call.hidden;
+  for (int64_t s = 0; s < cell.stages; ++s) {
+    weights += cell.stage[s].h_sums() * call.hidden * call.hidden * int64_t(sizeof(T));
+    blocks = least(blocks, unit_blocks<T>(cell.stage[s], call.hidden).count());
+  }
+  bool few_rows = call.batch < 4 * members;
+  part.by_units = blocks >= members && (few_rows || weights > cached_bytes) && weights > 0;
+  if (part.by_units) return part;
+  if (call.lengths) {
+    part.first_row = rank, part.row_stride = members;
+    part.rows = rank < call.batch ? ceil_div(call.batch - rank, members) : 0;
+  } else {
+    part.first_row = part.begin(call.batch);
+    part.rows = part.end(call.batch) - part.first_row;
+  }
+  return part;
+}
+
+// Memory for one call, cut off piece by piece, aligned to cache lines.
+class Arena {
+ public:
+  explicit Arena(int64_t bytes)
+      : memory_(static_cast<char*>(std::aligned_alloc(64, size_t(ceil_div(bytes, 64) * 64 + 64)))),
+        owned_(memory_) {}
+  explicit Arena(char* piece) : memory_(piece) {}
+  ~Arena() { std::free(owned_); }
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
+
+  bool failed() const { return memory_ == nullptr; }
+
+  template <class U>
+  U* take(int64_t count) {
+    U* piece = reinterpret_cast<U*>(memory_ + used_);
+    used_ += bytes<U>(count);
+    return piece;
+  }
+  template <class U>
+  static constexpr int64_t bytes(int64_t count) {
+    return (count * int64_t(sizeof(U)) + 63) / 64 * 64;
+  }
+
+ private:
+  char* memory_;
+  char* owned_ = nullptr;
+  int64_t used_ = 0;
+};
+
+// Which rows run at each step, and where their packed rows begin.
+struct Schedule {
+  int64_t steps = 0;         // until the last row ends
+  int64_t* active = nullptr;  // (time + 1) rows that run at a step; the last is 0
+  int64_t* offset = nullptr;  // (time + 1) packed rows before a step
+
+  static int64_t bytes(int64_t time) { return 2 * Arena::bytes<int64_t>(time + 1); }
+
+  Schedule(const Call& call, Arena& arena)
+      : active(arena.take<int64_t>(call.time + 1)), offset(arena.take<int64_t>(call.time + 1)) {
+    int64_t running = call.batch, before = 0;
+    for (int64_t s = 0; s <= call.time; ++s) {
+      if (call.lengths)
+        while (running > 0 && call.lengths[running - 1] <= s) --running;
+      if (s == call.time) running = 0;
+      active[s] = running, offset[s] = before, before += running;
+      if (running > 0) steps = s + 1;
+    }
+  }
+};
+
+// The order of rows, lengths and times of a call.
+struct Rows {
+  const Call& call;
+  bool reverse;
+
+  int64_t given(int64_t row) const { return call.order ? call.order[row] : row; }
+  int64_t length(int64_t row) const { return call.lengths ? call.lengths[row] : call.time; }
+  int64_t time(int64_t row, int64_t step) const {
+    return reverse ? length(row) - 1 - step : step;
+  }
+};
+
+// Run work(rank, members, direction) for every direction, with the threads dealt out to the
+// directions where there are enough. With one thread no parallel region is entered, so that a
+// forked process can call.
+template <class Work>
+static void run_teams(const Call& call, Work&& work) {
+  int directions = int(call.directions);
+#if defined(_OPENMP)
+  if (call.threads > 1) {
+#pragma omp parallel num_threads(int(call.threads))
+    {
+      int threads = omp_get_num_threads(), rank = omp_get_thread_num();
+      if (threads >= directions && directions > 1) {
+        int mine = rank % directions;
+        int members = threads / directions + (mine < threads % directions);
+        work(rank / directions, members, mine);
+      } else {
+        for (int d = 0; d < directions; ++d) work(rank, threads, d);
+      }
+    }
+    return;
+  }
+#endif
+  for (int d = 0; d < directions; ++d) work(0, 1, d);
+}
+
+}  // namespace GATEWRIGHT_LEVEL
+}  // namespace gatewright

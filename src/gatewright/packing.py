@@ -1,0 +1,133 @@
+"""Weights in the engine's order, kept until the parameters change."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from ctypes import byref
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+from torch import Tensor
+from torch.multiprocessing.reductions import StorageWeakRef
+
+from gatewright import cells, engine
+from gatewright.engine import Kernel, Weights
+
+# More layers than this in use at once are packed anew at each call.
+MOST_KEPT = 1024
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Which parameters a direction has: their fields in the engine, before the learned vectors."""
+
+    fields: tuple[str, ...]
+
+    @property
+    def weights(self) -> int:
+        return len(self.fields)
+
+
+@cache
+def sizes(name: str, count: int) -> Sizes:
+    """The parameters of a built-in cell, where a direction has ``count`` of them."""
+    cell = cells.get(name)
+    fields = ["weight_ih"] + ["weight_hh"] * bool(cell.h_projections)
+    biases = ["bias_ih"] + ["bias_hh"] * bool(cell.h_projections)
+    if count > len(fields) + len(cell.vectors):
+        fields += biases
+    return Sizes(tuple(fields))
+
+
+@dataclass(frozen=True)
+class _Entry:
+    storages: tuple[StorageWeakRef, ...]
+    versions: tuple[int, ...]
+    samples: tuple[int, ...]
+    packed: Tensor
+
+
+_kept: OrderedDict[tuple[object, ...], _Entry] = OrderedDict()
+
+
+def forget() -> None:
+    """Drop all packed weights, for changes that torch's version counters do not see."""
+    _kept.clear()
+
+
+def _sample(tensor: Tensor) -> int:
+    words = tensor.numel() * tensor.element_size() // 4
+    return int(engine.load().library.gatewright_sample(tensor.data_ptr(), words))
+
+
+def packed(
+    kernel: Kernel,
+    parameters: list[Tensor],
+    sizes: Sizes,
+    input: int,
+    hidden: int,
+    backward: bool,
+) -> Tensor:
+    """The weights and biases of one direction as the engine reads them.
+
+    They are packed again when a version counter, the memory, or a sample of the values changes:
+    writes through ``.data`` move no counter, but nearly always the sample.
+    """
+    weights = [parameter.detach() for parameter in parameters[: sizes.weights]]
+    level = engine.load().level
+    key = (kernel.index, level, backward, input, hidden, *[w.data_ptr() for w in weights])
+    if any(weight.is_inference() for weight in weights):
+        return _pack(kernel, weights, sizes, input, hidden, backward)
+    versions = tuple(weight._version for weight in weights)
+    samples = tuple(_sample(weight) for weight in weights)
+    entry = _kept.get(key)
+    if (
+        entry is not None
+        and entry.versions == versions
+        and entry.samples == samples
+        and not any(storage.expired() for storage in entry.storages)
+    ):
+        return entry.packed
+    fresh = _pack(kernel, weights, sizes, input, hidden, backward)
+    storages = tuple(StorageWeakRef(weight.untyped_storage()) for weight in weights)
+    _kept[key] = _Entry(storages, versions, samples, fresh)
+    _kept.move_to_end(key)
+    _purge()
+    return fresh
+
+
+def _purge() -> None:
+    """Drop what belonged to weights that are gone, and the oldest beyond the limit."""
+    gone = [
+        key
+        for key, entry in _kept.items()
+        if any(storage.expired() for storage in entry.storages)
+    ]
+    for key in gone:
+        del _kept[key]
+    while len(_kept) > MOST_KEPT:
+        _kept.popitem(last=False)
+
+
+def _pack(
+    kernel: Kernel,
+    weights: list[Tensor],
+    sizes: Sizes,
+    input: int,
+    hidden: int,
+    backward: bool,
+) -> Tensor:
+    loaded = engine.load()
+    is_double = weights[0].dtype == torch.float64
+    size = loaded.library.gatewright_packed_size(
+        loaded.level, kernel.index, is_double, input, hidden, backward
+    )
+    result = torch.empty(size, dtype=weights[0].dtype)
+    held = [weight.contiguous() for weight in weights]
+    given = Weights(**{field: w.data_ptr() for field, w in zip(sizes.fields, held, strict=True)})
+    targets = (None, result.data_ptr()) if backward else (result.data_ptr(), None)
+    loaded.library.gatewright_pack(
+        loaded.level, kernel.index, is_double, input, hidden, byref(given), *targets
+    )
+    return result

@@ -1,0 +1,20 @@
+"""What every test starts from: torch's generator seeded, hypothesis repeatable in CI."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+import torch
+from hypothesis import settings
+
+# The first call of a shape packs weights and may be far slower than the next: no deadlines.
+settings.register_profile("development", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "development")
+
+
+@pytest.fixture(autouse=True)
+def seed() -> None:
+    """The same random numbers for a test, whichever tests ran before it."""
+    torch.manual_seed(0)

@@ -1,0 +1,212 @@
+"""The design, checked: who imports whom, cells named in one place only, files of one job."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "src" / "gatewright"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+CELLS = {path.stem for path in PACKAGE.glob("cells/*.py")} - {"__init__"}
+
+# From the bottom up. A part of gatewright imports those on lines above its own and itself.
+LEVELS = [
+    ["equations"],
+    ["cells"],
+    ["equations.emit"],  # the build's entry point: writes the C++ of the cells
+    ["reference", "native"],
+    ["layers", "data"],
+    ["tasks", "baselines"],
+    ["training", "checkpoint"],
+    ["compare", "explain", "report"],
+    ["bench"],
+    ["cli"],
+    [""],  # gatewright itself, which passes the public names on
+]
+HEIGHT = {part: height for height, level in enumerate(LEVELS) for part in level}
+
+# What runs where only the standard library is installed: the wheel's build.
+STANDARD_LIBRARY_ONLY = {"equations", "cells", "equations.emit"}
+TORCH_ONLY = {"reference", "native", "layers"}
+
+# The modules that name cells, and why. Everywhere else a cell is found by looking in the folder.
+MAY_NAME_CELLS = {
+    "layers": "the public classes of torch.nn: RNN, LSTM, GRU and their cells",
+    "bench.cases": "the targets, stated for particular cells",
+    "bench.peers": "which class of torch.nn computes what",
+    "bench.onnx_peer": "which operator of ONNX computes what",
+}
+
+
+def module_name(path: Path) -> str:
+    """The dotted name below gatewright; "" for gatewright itself."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+def part_of(module: str) -> str:
+    return module if module in HEIGHT else module.split(".")[0]
+
+
+def imports(nodes: Iterator[ast.AST]) -> Iterator[tuple[int, str]]:
+    """(line, absolute name) of each import; ``from gatewright import x`` gives gatewright.x."""
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if base != "gatewright":
+                yield node.lineno, base
+                continue
+            for alias in node.names:
+                is_module = (PACKAGE / alias.name).is_dir() or (
+                    PACKAGE / f"{alias.name}.py"
+                ).exists()
+                # __path__ and __version__ are there before anything is imported.
+                if not alias.name.startswith("__"):
+                    yield node.lineno, f"gatewright.{alias.name}" if is_module else "gatewright"
+
+
+def parametrized_by_module(paths: list[Path]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("path", paths, ids=lambda path: module_name(path) or "__init__")
+
+
+@parametrized_by_module(MODULES)
+def test_imports_run_downwards(path: Path) -> None:
+    module = module_name(path)
+    part = part_of(module)
+    assert part in HEIGHT, f"say in LEVELS where gatewright.{part} stands"
+    for line, name in imports(ast.walk(ast.parse(path.read_text()))):
+        if name.split(".")[0] != "gatewright":
+            continue
+        other = part_of(name.removeprefix("gatewright").removeprefix("."))
+        assert other == part or HEIGHT[other] < HEIGHT[part], (
+            f"{path}:{line}: {part or 'gatewright'} imports {other or 'gatewright'}, "
+            "which stands no lower"
+        )
+
+
+@parametrized_by_module([path for path in MODULES if part_of(module_name(path))])
+def test_other_packages_are_imported_where_they_may_be(path: Path) -> None:
+    part = part_of(module_name(path))
+    for line, name in imports(ast.walk(ast.parse(path.read_text()))):
+        package = name.split(".")[0]
+        if package == "gatewright" or package in sys.stdlib_module_names:
+            continue
+        where = f"{path}:{line}: {part} imports {package}"
+        assert part not in STANDARD_LIBRARY_ONLY, f"{where}, not of the standard library"
+        assert part not in TORCH_ONLY or package == "torch", f"{where}, but needs torch only"
+
+
+@parametrized_by_module([path for path in PACKAGE.glob("cells/*.py") if path.stem in CELLS])
+def test_a_cell_imports_the_language_only(path: Path) -> None:
+    names = {name for _, name in imports(ast.walk(ast.parse(path.read_text())))}
+    assert names == {"gatewright.equations"}
+
+
+@parametrized_by_module(MODULES)
+def test_packages_imported_at_once_are_required(path: Path) -> None:
+    """Extras are imported where they are used, inside a function."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    required = {re.split(r"[<>=!~ \[]", text)[0].lower() for text in project["dependencies"]}
+    known = packages_distributions()
+    for line, name in imports(iter(ast.parse(path.read_text()).body)):
+        package = name.split(".")[0]
+        if package == "gatewright" or package in sys.stdlib_module_names:
+            continue
+        distributions = {found.lower() for found in known.get(package, [package])}
+        assert distributions & required, f"{path}:{line}: {package} is not among the dependencies"
+
+
+def docstrings(tree: ast.AST) -> set[ast.AST]:
+    """Docstrings, and strings that stand alone as comments do."""
+    return {
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
+
+
+def cells_named(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """(line, name) of each cell that stands in an identifier or a string literal."""
+    skipped = docstrings(tree)
+    for node in ast.walk(tree):
+        if node in skipped:
+            continue
+        words: list[str] = []
+        match node:
+            case ast.Name(id=name) | ast.Attribute(attr=name) | ast.arg(arg=name):
+                words = [name]
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.alias(name=name):
+                words = name.split(".") if name.startswith("gatewright") else [name]
+            case ast.keyword(arg=str(name)):
+                words = [name]
+            case ast.Constant(value=str(text)):
+                words = re.findall(r"\w+", text)
+        for word in CELLS.intersection(words):
+            yield getattr(node, "lineno", 0), word
+
+
+def may_name_cells(module: str) -> str | None:
+    """The entry of MAY_NAME_CELLS that covers a module."""
+    return next(
+        (entry for entry in MAY_NAME_CELLS if f"{module}.".startswith(f"{entry}.")),
+        None,
+    )
+
+
+@parametrized_by_module([path for path in MODULES if path.parent.name != "cells"])
+def test_no_cell_is_named_outside_its_file(path: Path) -> None:
+    if may_name_cells(module_name(path)):
+        return
+    found = [f"{path}:{line}: {name}" for line, name in cells_named(ast.parse(path.read_text()))]
+    assert not found, "look cells up in gatewright.cells instead of naming them:\n" + "\n".join(
+        found
+    )
+
+
+def test_exceptions_for_naming_cells_are_needed() -> None:
+    naming = {
+        may_name_cells(module_name(path))
+        for path in MODULES
+        if any(cells_named(ast.parse(path.read_text())))
+    }
+    assert set(MAY_NAME_CELLS) <= naming, "these name no cell any more; take them off the list"
+
+
+@pytest.mark.parametrize(
+    "path", [*ROOT.glob("engine/*.h"), *ROOT.glob("engine/*.cpp")], ids=lambda path: path.name
+)
+def test_the_engine_names_no_cell(path: Path) -> None:
+    code = re.sub(r"//[^\n]*|/\*.*?\*/", "", path.read_text(), flags=re.DOTALL)
+    assert not CELLS.intersection(re.findall(r"\w+", code))
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted(
+        path
+        for folder in ["src", "engine", "tests", "benchmarks", "examples"]
+        for path in (ROOT / folder).rglob("*")
+        if path.suffix in {".py", ".h", ".cpp"}
+    ),
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_files_are_short(path: Path) -> None:
+    lines = len(path.read_text().splitlines())
+    assert lines <= 400, f"{path} has {lines} lines; split it along its jobs"
+
+
+@pytest.mark.parametrize("module", ["gatewright", "gatewright.cells", "gatewright.cli"])
+def test_importing_it_does_not_import_torch(module: str) -> None:
+    code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
