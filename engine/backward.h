@@ -36,8 +36,10 @@ template <class T>
 class Backward {
  public:
   Backward(const Call& call, const CellCode& cell, const Direction& direction,
-           const Schedule& schedule, const Part& part, const BackwardMemory<T>& memory)
-      : call_(call), cell_(cell), d_(direction), schedule_(schedule), part_(part), m_(memory),
+            const Schedule& schedule, const Start<T>& start, const Part& part,
+           const BackwardMemory<T>& memory)
+      : call_(call), cell_(cell), d_(direction), schedule_(schedule), start_(start), part_(part),
+        m_(memory),
         rows_{call, direction.reverse != 0},
         layout_(backward_layout<T>(cell, call.input, call.hidden)),
         packed_(static_cast<const T*>(direction.packed_back)) {
@@ -54,8 +56,10 @@ class Backward {
  private:
   T* at(void* base) const { return static_cast<T*>(base); }
   const T* at(const void* base) const { return static_cast<const T*>(base); }
-  int64_t row_before(int64_t s, int64_t row) const {
-    return s == 0 ? row : call_.batch + schedule_.offset[s - 1] + row;
+  const T* states_before(int64_t s, int64_t row) const {
+    int64_t wide = (cell_.states - 1) * call_.hidden;
+    return s == 0 ? start_.states + row * wide
+                  : at(d_.states) + (schedule_.offset[s - 1] + row) * wide;
   }
   T* gates_at(int64_t s, int64_t row) const {
     return at(d_.gates) + (schedule_.offset[s] + row) * cell_.sums() * call_.hidden;
@@ -96,7 +100,7 @@ class Backward {
       point_gates(last ? s + 1 : s, from, heard);
       each_block([&](int64_t b, int64_t vectors) {
         pieces(0, heard, [&](int64_t r, int64_t rows) {
-          multiply(from, b, vectors, r, rows);
+          multiply(from, b, vectors, r, rows, heard);
           elementwise(s, k, b, vectors, r, rows, m_.tile);
         });
         pieces(heard, count, [&](int64_t r, int64_t rows) {
@@ -114,7 +118,7 @@ class Backward {
     point_gates(0, 0, count);
     each_block([&](int64_t b, int64_t vectors) {
       pieces(0, count, [&](int64_t r, int64_t rows) {
-        multiply(0, b, vectors, r, rows);
+        multiply(0, b, vectors, r, rows, count);
         int64_t first = b * widest * L, units = least(vectors * L, hidden - first);
         for (int64_t i = 0; i < rows; ++i) {
           int64_t row = part_.row(r + i);
@@ -145,25 +149,28 @@ class Backward {
   }
 
   // The gradient of a stage's source: its sums' gradients times the transposed weights.
-  void multiply(int64_t stage, int64_t b, int64_t vectors, int64_t r, int64_t rows) {
+  // Meanwhile its share of the next block of weights is fetched.
+  void multiply(int64_t stage, int64_t b, int64_t vectors, int64_t r, int64_t rows, int64_t all) {
     constexpr int L = lanes<T>;
     int64_t depth = cell_.stage[stage].h_sums() * call_.hidden;
     const T* weight = packed_ + layout_.recurrent[stage] + b * widest * L * depth;
+    const T* next = (b + 1) * widest * L < call_.hidden ? weight + widest * L * depth : weight;
+    Ahead ahead{reinterpret_cast<const char*>(next + vectors * L * (depth * r / all)),
+                vectors * L * int64_t(sizeof(T)) * rows / all};
     product<T>(rows, vectors, m_.gates + r, depth, weight, vectors * L, m_.zeros, 0, m_.tile,
-               vectors * L);
+               vectors * L, ahead);
   }
 
   void elementwise(int64_t s, int64_t k, int64_t b, int64_t vectors, int64_t r, int64_t rows,
                    const T* tile) {
     int64_t hidden = call_.hidden, stride = part_.row_stride, row = part_.row(r);
-    int64_t others = cell_.states - 1, before = row_before(s, row);
-    int64_t now = call_.batch + schedule_.offset[s] + row;
+    int64_t others = cell_.states - 1, now = schedule_.offset[s] + row;
     BackwardBlock<T> given;
     given.rows = rows, given.vectors = vectors;
     given.first = b * widest * lanes<T>, given.hidden = hidden;
     given.tile = tile, given.tile_row = vectors * lanes<T>;
     given.previous_output = m_.previous_output + r;
-    given.previous = at(d_.states) + before * others * hidden;
+    given.previous = states_before(s, row);
     given.previous_row = stride * others * hidden;
     given.saved = at(d_.saved) + now * cell_.saved * hidden;
     given.saved_row = stride * cell_.saved * hidden;
@@ -184,6 +191,7 @@ class Backward {
   const CellCode& cell_;
   const Direction& d_;
   const Schedule& schedule_;
+  const Start<T>& start_;
   const Part& part_;
   const BackwardMemory<T>& m_;
   Rows rows_;
@@ -199,9 +207,12 @@ static int run_backward(const Call& call, const CellCode& cell) {
   for (int64_t row = 0; row < call.batch; ++row)
     total += call.lengths ? call.lengths[row] : call.time;
   int64_t pointers = call.directions * RowPointers<T>::bytes(total);
-  Arena arena(Schedule::bytes(call.time) + slots * slot + pointers);
+  int64_t others = cell.states - 1, starts = call.directions * Start<T>::bytes(call, others);
+  Arena arena(Schedule::bytes(call.time) + starts + slots * slot + pointers);
   if (arena.failed()) return out_of_memory;
   Schedule schedule(call, arena);
+  Start<T> start[most_directions];
+  for (int64_t d = 0; d < call.directions; ++d) start[d] = Start<T>(call, others, arena);
   char* memory = arena.take<char>(slots * slot);
   RowPointers<T> rows[most_directions];
   for (int64_t d = 0; d < call.directions; ++d) rows[d] = RowPointers<T>(total, arena);
@@ -213,8 +224,10 @@ static int run_backward(const Call& call, const CellCode& cell) {
     Arena own(piece(rank));
     BackwardMemory<T> mine(call, cell, own);
     GradientMemory<T> room(own);
-    Backward<T>(call, cell, direction, schedule, part, mine).run();
-    rows[d].fill(call, cell, direction, schedule, part);
+    start[d].fill(call, direction, others, part);
+    part.meet();
+    Backward<T>(call, cell, direction, schedule, start[d], part, mine).run();
+    rows[d].fill(call, cell, direction, schedule, start[d], part);
     part.meet_all();
     Gradients<T>(call, cell, direction, rows[d], part, room).run();
     // Learned vectors: each thread has summed its rows; add up in the order of the threads.

@@ -3,6 +3,7 @@
 // Pointers are to float or double, as the call says. Strides count elements. Rows of a batch are
 // worked on in the order `order`, longest first; "row" below means a place in that order. Time
 // runs in steps: step s of a row is time s, or length - 1 - s in the reversed direction.
+// What is kept for the backward pass lies in packed rows: step by step those that still run.
 #pragma once
 
 #include <cstdint>
@@ -12,9 +13,7 @@ namespace gatewright {
 constexpr int most_states = 8;
 constexpr int most_directions = 2;
 
-// One direction of a layer. What is kept for the backward pass lies in packed rows: first one
-// row for each row of the batch (what came before the first step), then step by step the rows
-// that are still running.
+// One direction of a layer.
 struct Direction {
   const void* packed;       // weights as pack() lays them out
   const void* packed_back;  // their transposes (backward)
@@ -22,16 +21,17 @@ struct Direction {
   const void* initial[most_states];  // (batch, hidden) each, user's order
   void* final[most_states];          // (batch, hidden) each, user's order
   void* output;             // at this direction's first column
-  void* states;             // (rows kept, states - 1, hidden); without saving (batch, ...)
-  void* saved;              // (rows kept, saved, hidden); without saving (batch, ...)
-  void* source;             // (rows kept, hidden): what the second stage projects
-  void* recurrent;          // (rows kept, hidden): masked outputs, where there is a mask
+  void* states;             // (packed rows, states - 1, hidden); without saving (batch, ...)
+  void* saved;              // (packed rows, saved, hidden); without saving (batch, ...)
+  void* source;             // the same, (..., hidden): what the second stage projects
+  void* recurrent;          // (packed rows, hidden): masked outputs, where there is a mask;
+                            // without saving (2 * batch, hidden)
   const void* mask;         // (batch, hidden) by row, or null
   const void* zone;         // (time, batch, states, hidden) by strides, or null
 
   const void* grad_output;  // at this direction's first column, or null
   void* incoming;           // (batch, states, hidden) by row: in final, out initial gradients
-  void* gates;              // (rows, accumulators, hidden): gradients of the sums
+  void* gates;              // (packed rows, sums, hidden): gradients of the sums
   void* grad_x;             // by strides, or null
   void* grad_weight_ih;     // (x projections * hidden, input)
   void* grad_weight_hh;     // (h projections * hidden, hidden)

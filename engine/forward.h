@@ -42,14 +42,16 @@ template <class T>
 class Forward {
  public:
   Forward(const Call& call, const CellCode& cell, const Direction& direction,
-          const Schedule& schedule, const Part& part, const ForwardMemory<T>& memory)
-      : call_(call), cell_(cell), d_(direction), schedule_(schedule), part_(part), m_(memory),
+          const Schedule& schedule, const Start<T>& start, const Part& part,
+          const ForwardMemory<T>& memory)
+      : call_(call), cell_(cell), d_(direction), schedule_(schedule), start_(start), part_(part),
+        m_(memory),
         rows_{call, direction.reverse != 0},
         layout_(forward_layout<T>(cell, call.input, call.hidden)),
         packed_(static_cast<const T*>(direction.packed)) {}
 
   void run() {
-    prepare();
+    start_.fill(call_, d_, cell_.states - 1, part_);
     part_.meet();
     int64_t most = part_.running(schedule_.active[0]);
     bool hoist = most > 0 && most < hoisted_rows / 2 && call_.input > 0;
@@ -66,35 +68,22 @@ class Forward {
   T* at(void* base) const { return static_cast<T*>(base); }
   const T* at(const void* base) const { return static_cast<const T*>(base); }
 
-  // The packed row before, and of, step s of a row.
-  int64_t row_before(int64_t s, int64_t row) const {
-    return s == 0 || !call_.save ? row : call_.batch + schedule_.offset[s - 1] + row;
-  }
+  // Where a step's results lie: in its packed row, or in the row itself where nothing is kept.
   int64_t row_of(int64_t s, int64_t row) const {
-    return call_.save ? call_.batch + schedule_.offset[s] + row : row;
+    return call_.save ? schedule_.offset[s] + row : row;
   }
-  // Masked outputs and sources are read by all threads while others write the next ones:
-  // outputs alternate between two sets of rows where they are not kept.
-  int64_t masked_row(int64_t s, int64_t row) const {
-    if (call_.save) return row_before(s, row);
-    return (s % 2) * call_.batch + row;
+  const T* states_before(int64_t s, int64_t row) const {
+    int64_t wide = (cell_.states - 1) * call_.hidden;
+    return s == 0 ? start_.states + row * wide : at(d_.states) + row_of(s - 1, row) * wide;
   }
-
-  // Initial states into the packed rows that stand before the first step.
-  void prepare() {
-    int64_t hidden = call_.hidden, others = cell_.states - 1;
-    int64_t begin = part_.by_units ? part_.begin(call_.batch) : 0;
-    int64_t end = part_.by_units ? part_.end(call_.batch) : part_.rows;
-    for (int64_t place = begin; place < end; ++place) {
-      int64_t row = part_.by_units ? place : part_.row(place), given = rows_.given(row);
-      for (int64_t j = 0; j < others; ++j)
-        std::memcpy(at(d_.states) + (row * others + j) * hidden,
-                    at(d_.initial[j + 1]) + given * hidden, size_t(hidden) * sizeof(T));
-      if (d_.mask)
-        for (int64_t i = 0; i < hidden; ++i)
-          at(d_.recurrent)[row * hidden + i] =
-              at(d_.initial[0])[given * hidden + i] * at(d_.mask)[row * hidden + i];
-    }
+  // Masked outputs are read by all threads while others write the next ones: where they are not
+  // kept, steps take turns between two sets of rows.
+  T* masked(int64_t s, int64_t row) const {
+    int64_t place = call_.save ? row_of(s, row) : (s % 2) * call_.batch + row;
+    return at(d_.recurrent) + place * call_.hidden;
+  }
+  const T* masked_before(int64_t s, int64_t row) const {
+    return s == 0 ? start_.recurrent + row * call_.hidden : masked(s - 1, row);
   }
 
   T* output_at(int64_t row, int64_t step) const {
@@ -113,8 +102,7 @@ class Forward {
       m_.output[q] = output_at(row, s);
       m_.previous_output[q] =
           s == 0 ? at(d_.initial[0]) + given * hidden : output_at(row, s - 1);
-      m_.recurrent[q] = d_.mask ? at(d_.recurrent) + masked_row(s, row) * hidden
-                                : m_.previous_output[q];
+      m_.recurrent[q] = d_.mask ? masked_before(s, row) : m_.previous_output[q];
       if (d_.zone)
         m_.zone[q] = at(d_.zone) + rows_.time(row, s) * call_.zone_time + given * call_.zone_batch;
     }
@@ -186,8 +174,15 @@ class Forward {
     int64_t widths = stage.x_sums() > stage.h_sums() ? stage.x_sums() : stage.h_sums();
     int64_t high = most_rows(int(widths * vectors));
     int64_t pieces = ceil_div(count, high);
+    // While the rows pass, each of their blocks fetches its share of the next unit block.
+    int64_t weights = stage.h_sums() * vectors * lanes<T> * call_.hidden * int64_t(sizeof(T));
+    const char* next = reinterpret_cast<const char*>(
+        packed(layout_.recurrent, k, blocks, b + 1 < blocks.count() ? b + 1 : b,
+               stage.h_sums() * call_.hidden));
     for (int64_t piece = 0; piece < pieces; ++piece) {
       int64_t r = count * piece / pieces, rows = count * (piece + 1) / pieces - r;
+      int64_t from = weights * piece / pieces;
+      next_ = {next + from, call_.hidden > 0 ? weights / pieces / call_.hidden : 0};
       sums(k, blocks, b, r, rows, ahead);
       elementwise(s, k, blocks, b, r, rows);
     }
@@ -217,26 +212,26 @@ class Forward {
       for (int64_t v = x_wide; v < wide; v += L) store(m_.tile + i * wide + v, load(bias + v));
     const T* weight = packed(layout_.recurrent, k, blocks, b, stage.h_sums() * call_.hidden);
     product<T>(rows, h_wide / L, (k == 0 ? m_.recurrent : m_.sources) + r, call_.hidden, weight,
-               h_wide, from + h_first, from_row, m_.tile + h_first, wide);
+               h_wide, from + h_first, from_row, m_.tile + h_first, wide, next_);
   }
 
   void elementwise(int64_t s, int64_t k, const Blocks& blocks, int64_t b, int64_t r,
                    int64_t rows) {
     // Packed rows of neighbouring places lie row_stride apart.
     int64_t hidden = call_.hidden, stride = part_.row_stride, row = part_.row(r);
-    int64_t others = cell_.states - 1, before = row_before(s, row), now = row_of(s, row);
+    int64_t others = cell_.states - 1, now = row_of(s, row);
     ForwardBlock<T> given;
     given.rows = rows, given.vectors = blocks.of(b);
     given.first = b * blocks.width * lanes<T>, given.hidden = hidden;
     given.tile = m_.tile, given.tile_row = cell_.stage[k].sums() * given.vectors * lanes<T>;
     given.previous_output = m_.previous_output + r, given.output = m_.output + r;
-    given.previous = at(d_.states) + before * others * hidden;
+    given.previous = states_before(s, row);
     given.next = at(d_.states) + now * others * hidden;
     given.previous_row = given.next_row = stride * others * hidden;
     given.saved = at(d_.saved) + now * cell_.saved * hidden;
     given.saved_row = stride * cell_.saved * hidden;
     given.source = at(d_.source) + now * hidden;
-    given.recurrent = d_.mask ? at(d_.recurrent) + masked_row(s + 1, row) * hidden : nullptr;
+    given.recurrent = d_.mask ? masked(s, row) : nullptr;
     given.kept_row = stride * hidden;
     given.mask = d_.mask ? at(d_.mask) + row * hidden : nullptr;
     given.zone = d_.zone ? m_.zone + r : nullptr;
@@ -248,46 +243,47 @@ class Forward {
   // Final states in the user's order; a row of no length gives back what it was given.
   void finish() {
     part_.meet();
-    int64_t hidden = call_.hidden, others = cell_.states - 1;
-    int64_t begin = part_.by_units ? part_.begin(call_.batch) : 0;
-    int64_t end = part_.by_units ? part_.end(call_.batch) : part_.rows;
-    for (int64_t place = begin; place < end; ++place) {
-      int64_t row = part_.by_units ? place : part_.row(place), given = rows_.given(row);
-      int64_t length = rows_.length(row), last = row_before(length, row);
-      const T* output =
-          length > 0 ? output_at(row, length - 1) : at(d_.initial[0]) + given * hidden;
-      std::memcpy(at(d_.final[0]) + given * hidden, output, size_t(hidden) * sizeof(T));
-      for (int64_t j = 0; j < others; ++j)
-        std::memcpy(at(d_.final[j + 1]) + given * hidden,
-                    at(d_.states) + (last * others + j) * hidden, size_t(hidden) * sizeof(T));
-    }
+    size_t bytes = size_t(call_.hidden) * sizeof(T);
+    part_.each_row(call_.batch, [&](int64_t row) {
+      int64_t given = rows_.given(row) * call_.hidden, length = rows_.length(row);
+      const T* output = length > 0 ? output_at(row, length - 1) : at(d_.initial[0]) + given;
+      const T* states = states_before(length, row);
+      std::memcpy(at(d_.final[0]) + given, output, bytes);
+      for (int64_t j = 1; j < cell_.states; ++j, states += call_.hidden)
+        std::memcpy(at(d_.final[j]) + given, states, bytes);
+    });
   }
 
   const Call& call_;
   const CellCode& cell_;
   const Direction& d_;
   const Schedule& schedule_;
+  const Start<T>& start_;
   const Part& part_;
   const ForwardMemory<T>& m_;
   Rows rows_;
   Layout layout_;
   const T* packed_;
   int64_t ahead_first_ = 0;
+  Ahead next_;
 };
 
 template <class T>
 static int run_forward(const Call& call, const CellCode& cell) {
   int64_t slots = call.threads * call.directions, slot = ForwardMemory<T>::bytes(call, cell);
-  Arena arena(Schedule::bytes(call.time) + slots * slot);
+  int64_t others = cell.states - 1, starts = call.directions * Start<T>::bytes(call, others);
+  Arena arena(Schedule::bytes(call.time) + starts + slots * slot);
   if (arena.failed()) return out_of_memory;
   Schedule schedule(call, arena);
+  Start<T> start[most_directions];
+  for (int64_t d = 0; d < call.directions; ++d) start[d] = Start<T>(call, others, arena);
   char* memory = arena.take<char>(slots * slot);
   Barrier barriers[most_directions];
   run_teams(call, [&](int rank, int members, int d) {
     Part part = part_of<T>(call, cell, rank, members, &barriers[d]);
     Arena own(memory + (d * call.threads + rank) * slot);
     ForwardMemory<T> pieces(call, cell, own);
-    Forward<T>(call, cell, call.direction[d], schedule, part, pieces).run();
+    Forward<T>(call, cell, call.direction[d], schedule, start[d], part, pieces).run();
   });
   return ok;
 }

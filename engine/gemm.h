@@ -20,10 +20,16 @@ constexpr int most_rows(int vectors) {
   return rows > tallest ? tallest : rows;
 }
 
+// Memory that the next products will read, fetched while this one computes: a line for each k.
+struct Ahead {
+  const char* line = nullptr;
+  int64_t step = 0;  // bytes
+};
+
 // to[r][v] = from[r][v] + sum over k of a[r][k] * b[k][v], for R rows and V vectors.
 template <class T, int R, int V>
 static void product_block(const T* const* a, int64_t depth, const T* b, int64_t b_row,
-                          const T* from, int64_t from_row, T* to, int64_t to_row) {
+                          const T* from, int64_t from_row, T* to, int64_t to_row, Ahead ahead) {
   constexpr int L = lanes<T>;
   Vector<T> sum[R][V];
   const T* row[R];
@@ -33,8 +39,11 @@ static void product_block(const T* const* a, int64_t depth, const T* b, int64_t 
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) sum[r][v] = load(from + r * from_row + v * L);
   }
-#pragma GCC unroll 1
+  // Unrolled, or the loop's own instructions take turns from the multiply-adds.
+#pragma GCC unroll 4
   for (int64_t k = 0; k < depth; ++k) {
+    __builtin_prefetch(ahead.line, 0, 2);
+    ahead.line += ahead.step;
     Vector<T> weight[V];
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) weight[v] = load(b + v * L);
@@ -54,7 +63,7 @@ static void product_block(const T* const* a, int64_t depth, const T* b, int64_t 
 
 template <class T>
 using ProductBlock = void (*)(const T* const*, int64_t, const T*, int64_t, const T*, int64_t, T*,
-                              int64_t);
+                              int64_t, Ahead);
 
 template <class T, int V>
 static ProductBlock<T> product_of(int64_t rows) {
@@ -80,7 +89,8 @@ static ProductBlock<T> product_of(int64_t rows) {
 // Never more rows than most_rows(vectors).
 template <class T>
 static void product(int64_t rows, int64_t vectors, const T* const* a, int64_t depth, const T* b,
-                    int64_t b_row, const T* from, int64_t from_row, T* to, int64_t to_row) {
+                    int64_t b_row, const T* from, int64_t from_row, T* to, int64_t to_row,
+                    Ahead ahead = {}) {
   constexpr int L = lanes<T>;
   while (vectors > 0) {
     int64_t width = vectors < widest ? vectors : widest;
@@ -88,7 +98,7 @@ static void product(int64_t rows, int64_t vectors, const T* const* a, int64_t de
                             : width == 3 ? product_of<T, 3>(rows)
                             : width == 2 ? product_of<T, 2>(rows)
                                          : product_of<T, 1>(rows);
-    block(a, depth, b, b_row, from, from_row, to, to_row);
+    block(a, depth, b, b_row, from, from_row, to, to_row, ahead);
     vectors -= width, b += width * L, from += width * L, to += width * L;
   }
 }

@@ -31,23 +31,23 @@ struct RowPointers {
 
   // Each member of the team fills some steps.
   void fill(const Call& call, const CellCode& cell, const Direction& d, const Schedule& schedule,
-            const Part& part) {
+            const Start<T>& start, const Part& part) {
     Rows rows{call, d.reverse != 0};
     auto at = [](auto* base) { return static_cast<const T*>(base); };
     int64_t hidden = call.hidden;
     for (int64_t s = part.begin(schedule.steps); s < part.end(schedule.steps); ++s)
       for (int64_t row = 0; row < schedule.active[s]; ++row) {
         int64_t n = schedule.offset[s] + row, given = rows.given(row), time = rows.time(row, s);
-        int64_t before = s == 0 ? row : call.batch + schedule.offset[s - 1] + row;
         x[n] = at(call.x) + time * call.x_time + given * call.x_batch;
         if (d.mask)
-          source[0][n] = at(d.recurrent) + before * hidden;
+          source[0][n] = s == 0 ? start.recurrent + row * hidden
+                                : at(d.recurrent) + (schedule.offset[s - 1] + row) * hidden;
         else if (s == 0)
           source[0][n] = at(d.initial[0]) + given * hidden;
         else
           source[0][n] = at(d.output) + rows.time(row, s - 1) * call.output_time +
                          given * call.output_batch;
-        if (cell.stages > 1) source[1][n] = at(d.source) + (call.batch + n) * hidden;
+        if (cell.stages > 1) source[1][n] = at(d.source) + n * hidden;
         if (d.grad_x)
           grad_x[n] = static_cast<T*>(d.grad_x) + time * call.grad_x_time +
                       given * call.grad_x_batch;
@@ -73,7 +73,7 @@ template <class T, int R, int V>
 static void outer_block(const T* gates, int64_t gates_row, const T* panel, int64_t count, T* to) {
   constexpr int L = lanes<T>;
   Vector<T> sum[R][V] = {};
-#pragma GCC unroll 1
+#pragma GCC unroll 4
   for (int64_t n = 0; n < count; ++n) {
     Vector<T> value[V];
 #pragma GCC unroll 4
@@ -209,34 +209,36 @@ class Gradients {
     }
   }
 
-  // The input's gradient: rows of gate gradients times the transposed input weights.
+  // The input's gradient: rows of gate gradients times the transposed input weights. A block of
+  // weights stays in the cache while all rows pass.
   void input() {
+    Blocks blocks = column_blocks<T>(call_.input);
+    int64_t begin = part_.begin(rows_.count), end = part_.end(rows_.count);
+    for (int64_t b = 0; b < blocks.count(); ++b)
+      for (int64_t n = begin; n < end; n += most_rows(widest))
+        input_block(b, blocks.of(b), n, least(most_rows(widest), end - n));
+  }
+
+  void input_block(int64_t b, int64_t vectors, int64_t n, int64_t rows) {
     constexpr int L = lanes<T>;
     Layout layout = backward_layout<T>(cell_, call_.input, call_.hidden);
-    Blocks blocks = column_blocks<T>(call_.input);
     const T* packed = static_cast<const T*>(d_.packed_back);
     const T* gates[tallest];
-    int64_t high = most_rows(widest);
-    for (int64_t n = part_.begin(rows_.count); n < part_.end(rows_.count); n += high) {
-      int64_t rows = least(high, part_.end(rows_.count) - n);
-      for (int64_t b = 0; b < blocks.count(); ++b) {
-        int64_t vectors = blocks.of(b), first = 0;
-        for (int64_t i = 0; i < rows * vectors * L; i += L) store(m_.tile + i, Vector<T>{});
-        for (int64_t k = 0; k < cell_.stages; ++k) {
-          int64_t depth = cell_.stage[k].x_sums() * call_.hidden;
-          for (int64_t r = 0; r < rows; ++r) gates[r] = gates_ + (n + r) * row_ + first;
-          product<T>(rows, vectors, gates, depth, packed + layout.input[k] + b * widest * L * depth,
-                     vectors * L, m_.tile, vectors * L, m_.tile, vectors * L);
-          first += cell_.stage[k].sums() * call_.hidden;
-        }
-        for (int64_t r = 0; r < rows; ++r)
-          for (int64_t v = 0; v < vectors; ++v) {
-            int64_t column = (b * widest + v) * L;
-            write<false, T>(rows_.grad_x[n + r] + column, load(m_.tile + (r * vectors + v) * L),
-                            int(least(L, call_.input - column)));
-          }
-      }
+    int64_t first = 0;
+    for (int64_t i = 0; i < rows * vectors * L; i += L) store(m_.tile + i, Vector<T>{});
+    for (int64_t k = 0; k < cell_.stages; ++k) {
+      int64_t depth = cell_.stage[k].x_sums() * call_.hidden;
+      for (int64_t r = 0; r < rows; ++r) gates[r] = gates_ + (n + r) * row_ + first;
+      product<T>(rows, vectors, gates, depth, packed + layout.input[k] + b * widest * L * depth,
+                 vectors * L, m_.tile, vectors * L, m_.tile, vectors * L);
+      first += cell_.stage[k].sums() * call_.hidden;
     }
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t v = 0; v < vectors; ++v) {
+        int64_t column = (b * widest + v) * L;
+        write<false, T>(rows_.grad_x[n + r] + column, load(m_.tile + (r * vectors + v) * L),
+                        int(least(L, call_.input - column)));
+      }
   }
 
   const Call& call_;

@@ -60,6 +60,12 @@ struct Part {
     if (active <= first_row) return 0;
     return least(rows, ceil_div(active - first_row, row_stride));
   }
+  // Once over the batch between all threads: its own rows, or its share of them.
+  template <class Do>
+  void each_row(int64_t batch, Do&& work) const {
+    int64_t from = by_units ? begin(batch) : 0, to = by_units ? end(batch) : rows;
+    for (int64_t place = from; place < to; ++place) work(by_units ? place : row(place));
+  }
   int64_t begin(int64_t items) const { return items * rank / members; }
   int64_t end(int64_t items) const { return items * (rank + 1) / members; }
 };
@@ -152,6 +158,40 @@ struct Rows {
   int64_t length(int64_t row) const { return call.lengths ? call.lengths[row] : call.time; }
   int64_t time(int64_t row, int64_t step) const {
     return reverse ? length(row) - 1 - step : step;
+  }
+};
+
+// What stands before the first step, by row: the other states, and the masked output.
+template <class T>
+struct Start {
+  T *states = nullptr, *recurrent = nullptr;
+
+  static int64_t states_size(const Call& call, int64_t others) {
+    return call.batch * others * call.hidden;
+  }
+  static int64_t bytes(const Call& call, int64_t others) {
+    return Arena::bytes<T>(states_size(call, others)) + Arena::bytes<T>(call.batch * call.hidden);
+  }
+  Start() = default;
+  Start(const Call& call, int64_t others, Arena& arena)
+      : states(arena.take<T>(states_size(call, others))),
+        recurrent(arena.take<T>(call.batch * call.hidden)) {}
+
+  // Each thread fills its rows, or, where units are split, its share of all rows.
+  void fill(const Call& call, const Direction& d, int64_t others, const Part& part) const {
+    Rows rows{call, d.reverse != 0};
+    int64_t hidden = call.hidden;
+    const T* mask = static_cast<const T*>(d.mask);
+    part.each_row(call.batch, [&](int64_t row) {
+      int64_t given = rows.given(row);
+      for (int64_t j = 0; j < others; ++j)
+        std::memcpy(states + (row * others + j) * hidden,
+                    static_cast<const T*>(d.initial[j + 1]) + given * hidden,
+                    size_t(hidden) * sizeof(T));
+      const T* output = static_cast<const T*>(d.initial[0]) + given * hidden;
+      for (int64_t i = 0; i < hidden && mask; ++i)
+        recurrent[row * hidden + i] = output[i] * mask[row * hidden + i];
+    });
   }
 };
 

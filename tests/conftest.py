@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
@@ -18,3 +19,11 @@ settings.load_profile("ci" if os.environ.get("CI") else "development")
 def seed() -> None:
     """The same random numbers for a test, whichever tests ran before it."""
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def torch_threads() -> Iterator[Callable[[int], None]]:
+    """Set torch's threads, and put them back after the test."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)

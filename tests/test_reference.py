@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -97,8 +98,9 @@ def test_padded_equals_one_by_one(name: str) -> None:
             torch.testing.assert_close(a[:, row : row + 1], b)
     # NaN in the padding does not reach the gradients either.
     output.sum().backward()
-    assert all(tensor.grad is not None for own in parameters for tensor in own)
-    assert all(bool(tensor.grad.isfinite().all()) for own in parameters for tensor in own)
+    for tensor in [tensor for own in parameters for tensor in own]:
+        assert tensor.grad is not None
+        assert bool(tensor.grad.isfinite().all())
 
 
 @each_cell
@@ -260,7 +262,7 @@ def unknown_function(x, h):  # type: ignore[no-untyped-def]
 
 
 def gate_before_its_equation(x, h):  # type: ignore[no-untyped-def]
-    h1 = gate * tanh(x.a + h.a)  # type: ignore[has-type]  # noqa: F821
+    h1 = gate * tanh(x.a + h.a)  # type: ignore[has-type, used-before-def]  # noqa: F821
     gate = sigmoid(x.b)
     return step(h=h1, gates=dict(gate=gate))
 
@@ -271,7 +273,7 @@ def forgotten_state(x, h, state):  # type: ignore[no-untyped-def]
 
 def python_if(x, h):  # type: ignore[no-untyped-def]
     a = tanh(x.a + h.a)
-    return step(h=a if a else -a)
+    return step(h=-a if a else a)
 
 
 def torch_function(x, h):  # type: ignore[no-untyped-def]
@@ -294,9 +296,9 @@ def no_step(x, h):  # type: ignore[no-untyped-def]
     ],
 )
 def test_errors_name_the_line_and_say_what_to_write(
-    definition: Callable[..., object], line: int, text: str
+    definition: Callable[..., Any], line: int, text: str
 ) -> None:
     with pytest.raises(CellError, match=text) as error:
-        cell(definition)  # type: ignore[call-overload]
+        cell(definition)
     first = definition.__code__.co_firstlineno
     assert str(error.value).startswith(f"test_reference.py:{first + line}: ")

@@ -212,8 +212,8 @@ def _parameters(cell: Cell, input_size: int, hidden_size: int) -> int:
 def _formula(cell: Cell) -> str:
     """The same as a formula, for I inputs and H units."""
     x, h = len(cell.x_projections), len(cell.h_projections)
-    terms = [f"{x}HI", f"{h}H²" if h else "", f"{x + h + len(cell.vectors)}H"]
-    return " + ".join(term.removeprefix("1") for term in terms if term)
+    terms = ((x, "HI"), (h, "H²"), (x + h + len(cell.vectors), "H"))
+    return " + ".join(f"{count}{size}" for count, size in terms if count)
 
 
 def _show_all(input_size: int, hidden_size: int) -> None:

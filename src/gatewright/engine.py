@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import gatewright
+from gatewright import __path__ as folders
 from gatewright.equations import Cell
 
 INTERFACE = 1
@@ -135,7 +135,7 @@ def _path() -> Path:
     if given := os.environ.get("GATEWRIGHT_ENGINE"):
         return Path(given)
     name = "libgatewright_engine" + (".dylib" if sys.platform == "darwin" else ".so")
-    places = [Path(folder) / name for folder in gatewright.__path__]
+    places = [Path(folder) / name for folder in folders]
     for place in places:
         if place.exists():
             return place

@@ -87,8 +87,8 @@ def draw(results: Results, path: Path) -> bool:
             top = high - head
             for panel in column:
                 low = top - panel.height + 0.5
-                left, tall = COLUMN * at + MARGIN + NAMES, panel.height - EDGE
-                box = (left / wide, low / high, BARS / wide, tall / high)
+                left, inner = COLUMN * at + MARGIN + NAMES, panel.height - EDGE
+                box = (left / wide, low / high, BARS / wide, inner / high)
                 _panel(figure.add_axes(box), panel, colours)
                 top -= panel.height
         _margins(figure, results)
@@ -196,11 +196,12 @@ def _bar(
     target = case.targets.get(other)
     end, colour = ratio, INK
     if target is not None:
-        axes.plot(
-            [target] * 2, [depth - ROW * 0.46, depth + ROW * 0.46], color=INK, lw=2.2, zorder=3
-        )
+        mark = [depth - ROW * 0.46, depth + ROW * 0.46]
+        axes.plot([target] * 2, mark, color=INK, lw=2.2, zorder=3)
         if ratio < target:
-            end, colour = target, MISS  # the value stands clear of the mark
+            colour = MISS
+            # The value stands clear of a mark that is near.
+            end = target if target - ratio < 0.13 * axes.get_xlim()[1] else ratio
     axes.annotate(
         f"{ratio:.2f}×" if ratio < 10 else f"{ratio:.1f}×",
         (end, depth),
@@ -210,6 +211,7 @@ def _bar(
         size=8.5,
         color=colour,
         zorder=4,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4},
     )
 
 

@@ -13,6 +13,7 @@ import gatewright
 from gatewright import native
 from gatewright.bench.peers import Peer
 from gatewright.bench.results import Machine
+from gatewright.engine import EngineError
 
 
 def describe(threads: int, others: Iterable[Peer]) -> Machine:
@@ -24,15 +25,17 @@ def describe(threads: int, others: Iterable[Peer]) -> Machine:
     }
     for peer in others:
         versions |= peer.versions
-    # An engine without the measurement leaves the column of shares empty.
-    measure_peak = getattr(native, "fma_peak", None)
+    try:
+        level, peak = native.level(), native.fma_peak(threads)
+    except EngineError:  # the reference runs then; there is no column of shares
+        level, peak = "none", None
     return Machine(
         cpu=_cpu(),
         cores=_cores(),
         threads=threads,
-        level=native.level(),
+        level=level,
         system=f"{platform.system()} {platform.machine()}",
-        peak=None if measure_peak is None else measure_peak(threads),
+        peak=peak,
         versions=versions,
     )
 

@@ -31,6 +31,8 @@ SMALL_PACE = Pace(budget=0.4, sample=0.004, pause=0.006, fewest=5, most=31)
 
 def measure(sides: Mapping[str, Work], pace: Pace) -> dict[str, Timing]:
     """Time each side over the same rounds: A B C, A B C, and so on."""
+    if not sides:
+        return {}
     with _no_collection():
         single = {name: _calibrate(work, pace) for name, work in sides.items()}
         repeats = {name: max(1, round(pace.sample / once)) for name, once in single.items()}

@@ -159,10 +159,12 @@ class RecurrentBase(nn.Module):
     def flatten_parameters(self) -> None:
         """Lay the weights out in one block, as cuDNN wants them; without effect elsewhere."""
         weights: list[Tensor] = [weight for part in self.all_weights for weight in part]
-        if self.mode is None or len({weight.data_ptr() for weight in weights}) != len(weights):
+        if self.mode is None:
             return
         if not all(w.is_cuda and torch.backends.cudnn.is_acceptable(w) for w in weights):
             return
+        if len({weight.data_ptr() for weight in weights}) != len(weights):
+            return  # weights that share memory stay as they are
         from torch.backends.cudnn import rnn
 
         with torch.cuda.device_of(weights[0]), torch.no_grad():

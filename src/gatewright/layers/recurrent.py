@@ -50,7 +50,7 @@ class Recurrent(RecurrentBase):
 
     def forward(
         self,
-        input: Tensor | PackedSequence,  # noqa: A002, torch's name
+        input: Tensor | PackedSequence,
         hx: Hidden | None = None,
         *,
         lengths: Lengths | None = None,

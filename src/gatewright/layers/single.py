@@ -74,7 +74,7 @@ class _CellModule(nn.Module):
         end = "" if self.bias else ", bias=False"
         return f"{self.input_size}, {self.hidden_size}{end}"
 
-    def forward(self, input: Tensor, hx: Hidden | None = None) -> Any:  # noqa: A002, torch's name
+    def forward(self, input: Tensor, hx: Hidden | None = None) -> Any:
         """One step.
 
         input: (batch, input_size) or (input_size,). hx: the previous state, (batch, hidden_size)
@@ -115,11 +115,13 @@ class _CellModule(nn.Module):
                     f"Input batch size {x.size(0)} doesn't match hidden{place} batch size "
                     f"{state.size(0)}"
                 )
-            if state.dim() != 2 or state.size(1) != self.hidden_size:
+            if state.dim() > 1 and state.size(1) != self.hidden_size:
                 raise RuntimeError(
-                    f"hidden{place} has inconsistent hidden_size: got {state.shape[1:].numel()}, "
-                    f"expected {self.hidden_size}"
+                    f"hidden{place} has inconsistent hidden_size: got {state.size(1)}, expected "
+                    f"{self.hidden_size}"
                 )
+            if state.dim() != 2:
+                raise RuntimeError(f"hidden{place} should have a batch exactly if the input has")
         for called, tensor in (("input", x), *((f"hidden{i}", s) for i, s in enumerate(states))):
             if tensor.device != weight.device:
                 raise RuntimeError(

@@ -1,0 +1,157 @@
+"""A call of the engine from tensors: layouts, orders, pointers, and the memory for its results."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from gatewright import engine
+from gatewright.engine import Call
+from gatewright.packing import packed, sizes
+
+# Work below this many multiply-adds is done before other threads have woken up.
+WORTH_THREADS = 100_000
+
+
+def like_input(x: Tensor, features: int) -> Tensor:
+    """An empty (T, B, features) that lies in memory as ``x`` does: time or batch outermost."""
+    time, batch = x.shape[:2]
+    if x.stride(1) > x.stride(0):
+        return x.new_empty(batch, time, features).transpose(0, 1)
+    return x.new_empty(time, batch, features)
+
+
+def dense(tensor: Tensor) -> Tensor:
+    """Rows without gaps between their features, whatever the other strides."""
+    return tensor if tensor.stride(-1) == 1 or tensor.shape[-1] <= 1 else tensor.contiguous()
+
+
+def _order(lengths: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
+    """Rows by falling length, and the lengths in that order."""
+    if lengths is None:
+        return None, None
+    falling, order = torch.sort(lengths.to(torch.int64), descending=True, stable=True)
+    return order.contiguous(), falling.contiguous()
+
+
+def in_order(tensor: Tensor, order: Tensor | None) -> Tensor:
+    """(D, B, ...) with the batch in the engine's order."""
+    return (tensor if order is None else tensor.index_select(1, order)).contiguous()
+
+
+def _dense_zone(zone: Tensor) -> Tensor:
+    """A zone whose (states, hidden) lie together; what is the same for all steps stays one."""
+    if zone.stride(1) == 0 and zone.stride(2) == 0:
+        return zone[:, :1, :1].contiguous().expand(zone.shape)
+    return zone.contiguous()
+
+
+class Problem:
+    """The tensors of a call as the engine takes them; holds them while it runs."""
+
+    def __init__(
+        self,
+        name: str,
+        x: Tensor,
+        states: list[Tensor],
+        parameters: list[Tensor],
+        directions: int,
+        lengths: Tensor | None,
+        mask: Tensor | None,
+        zone: Tensor | None,
+    ) -> None:
+        self.kernel = engine.load().kernels[name]
+        self.x = dense(x)
+        self.states = [state.contiguous() for state in states]
+        self.order, self.lengths = _order(lengths)
+        self.mask = None if mask is None else in_order(mask.to(x.dtype), self.order)
+        self.zone = None if zone is None else _dense_zone(zone.to(x.dtype))
+        self.directions = directions
+        each = len(parameters) // directions
+        self.parameters = [parameters[d * each : (d + 1) * each] for d in range(directions)]
+        self.sizes = sizes(name, each)
+        self.time, self.batch, self.input = x.shape
+        self.hidden = states[0].shape[2]
+        self.learned = [self._learned(direction) for direction in self.parameters]
+
+    def _learned(self, parameters: list[Tensor]) -> Tensor | None:
+        vectors = parameters[self.sizes.weights :]
+        return torch.stack(vectors) if vectors else None
+
+    def call(self, output: Tensor, kept: list[Tensor], save: bool) -> Call:
+        """The call, without the fields that only one of the passes has."""
+        call = Call()
+        loaded = engine.load()
+        call.level, call.cell, call.save = loaded.level, self.kernel.index, save
+        call.is_double = self.x.dtype == torch.float64
+        call.threads = self._threads()
+        call.time, call.batch, call.input = self.time, self.batch, self.input
+        call.hidden, call.directions = self.hidden, self.directions
+        call.x, call.x_time, call.x_batch = self.x.data_ptr(), *self.x.stride()[:2]
+        call.output_time, call.output_batch = output.stride()[:2]
+        if self.order is not None and self.lengths is not None:
+            call.order, call.lengths = self.order.data_ptr(), self.lengths.data_ptr()
+        if self.zone is not None:
+            call.zone_time, call.zone_batch = self.zone.stride()[1:3]
+        for d in range(self.directions):
+            direction = call.direction[d]
+            direction.reverse = d
+            direction.output = output.data_ptr() + d * self.hidden * output.element_size()
+            for place, state in enumerate(self.states):
+                direction.initial[place] = state[d].data_ptr()
+            for field, tensor in zip(KEPT, kept, strict=True):
+                setattr(direction, field, tensor[d].data_ptr())
+            if self.mask is not None:
+                direction.mask = self.mask[d].data_ptr()
+            if self.zone is not None:
+                direction.zone = self.zone[d].data_ptr()
+            learned = self.learned[d]
+            direction.learned = None if learned is None else learned.data_ptr()
+        return call
+
+    def _threads(self) -> int:
+        weights = sum(parameter.numel() for parameter in self.parameters[0])
+        work = weights * self.time * self.batch * self.directions
+        return torch.get_num_threads() if work > WORTH_THREADS else 1
+
+    def packed(self, d: int, backward: bool) -> Tensor:
+        return packed(
+            self.kernel, self.parameters[d], self.sizes, self.input, self.hidden, backward
+        )
+
+
+# What the forward pass keeps for the backward pass, by the field of Direction.
+KEPT = ("states", "saved", "source", "recurrent")
+
+
+def _empty_kept(
+    name: str, x: Tensor, states: list[Tensor], directions: int, masked: bool, save: bool
+) -> list[Tensor]:
+    """Memory for what a step leaves behind: for every step if saved, else for one.
+
+    Sequences of different lengths leave the end untouched, which costs no memory until written.
+    """
+    kernel = engine.load().kernels[name]
+    time, batch = x.shape[:2]
+    hidden, staged = states[0].shape[2], kernel.stages > 1
+    rows = time * batch if save else batch
+    # Masked outputs of a step are read while those of the next are written: two steps.
+    masks = rows if save else 2 * batch
+    return [
+        x.new_empty(directions, rows, len(states) - 1, hidden),
+        x.new_empty(directions, rows if save or staged else 0, kernel.saved, hidden),
+        x.new_empty(directions, rows if staged else 0, hidden),
+        x.new_empty(directions, masks if masked else 0, hidden),
+    ]
+
+
+def results(
+    name: str, x: Tensor, states: list[Tensor], directions: int, masked: bool, save: bool
+) -> list[Tensor]:
+    """Empty tensors for everything that a forward pass gives: output, final states, kept."""
+    hidden = states[0].shape[2]
+    return [
+        like_input(x, directions * hidden),
+        *[x.new_empty(state.shape) for state in states],
+        *_empty_kept(name, x, states, directions, masked, save),
+    ]

@@ -1,0 +1,204 @@
+"""The engine against the reference: every cell, every CPU level this machine has."""
+
+import itertools
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from problems import Given, make
+
+from gatewright import cells, engine, native, reference
+
+LEVELS = engine.load().levels
+BY_LEVEL = pytest.mark.parametrize("level", LEVELS)
+BY_CELL = pytest.mark.parametrize("name", cells.names())
+
+
+def run_both(given: Given):
+    """(output and finals, gradients) of the engine and of the reference."""
+    results = []
+    for run in (native.run, reference.run):
+        output, finals = run(given.cell, given.x, given.states, given.parameters, **given.options)
+        values = [output, *finals]
+        grads = torch.autograd.grad(values, given.inputs, given.weights_of(values))
+        results.append([*values, *grads])
+    return results
+
+
+def assert_close(given: Given, tolerance: float = 1e-12) -> None:
+    engine_results, reference_results = run_both(given)
+    for ours, wanted in zip(engine_results, reference_results, strict=True):
+        torch.testing.assert_close(ours, wanted, rtol=tolerance, atol=tolerance)
+
+
+@BY_LEVEL
+@BY_CELL
+@pytest.mark.parametrize("threads", [1, 2])
+def test_engine_equals_reference_with_all_options(name, level, threads, torch_threads):
+    torch_threads(threads)
+    shapes = [(6, 9, 3, 17, 2), (7, 2, 5, 70, 1), (3, 40, 70, 16, 2), (4, 20, 0, 40, 1)]
+    for (time, batch, inputs, hidden, directions), varied in itertools.product(shapes, (0, 1)):
+        given = make(
+            name, time, batch, inputs, hidden, directions, lengths=varied, mask=varied, zone=varied
+        )
+        with native.at_level(level):
+            assert_close(given)
+
+
+@BY_LEVEL
+@BY_CELL
+def test_engine_takes_every_hidden_size(name, level):
+    """One unit to two vectors and one unit, where the last vector is cut."""
+    with native.at_level(level):
+        for hidden in range(1, 34):
+            assert_close(make(name, 2, 3, 2, hidden, 1))
+
+
+@BY_LEVEL
+@BY_CELL
+def test_float32_is_as_exact_as_torch(name, level):
+    """Rule: the error against float64 is at most twice that of the float32 reference."""
+    given = make(name, 20, 6, 12, 48, 2, lengths=True)
+    exact = run_both(given)[1]
+    narrow = given.to(torch.float32)
+    with native.at_level(level):
+        ours, theirs = run_both(narrow)
+    for place, (mine, other, true) in enumerate(zip(ours, theirs, exact, strict=True)):
+        error = (mine.double() - true).abs().max()
+        # A value of few elements can come out exact by luck: half a unit in the last place of
+        # the largest is allowed to every result.
+        allowed = 2 * (other.double() - true).abs().max() + true.abs().max() * 2**-24
+        assert error <= allowed, (place, float(error), float(allowed))
+
+
+@BY_CELL
+def test_inference_equals_training(name):
+    given = make(name, 5, 9, 3, 20, 2, lengths=True, mask=True, zone=True)
+    output, finals = native.run(
+        given.cell, given.x, given.states, given.parameters, **given.options
+    )
+    with torch.inference_mode():
+        again, same = native.run(
+            given.cell, given.x, given.states, given.parameters, **given.options
+        )
+    assert torch.equal(output, again)
+    assert all(torch.equal(a, b) for a, b in zip(finals, same, strict=True))
+
+
+@BY_CELL
+def test_gradcheck_through_the_engine(name):
+    given = make(name, 3, 2, 2, 3, 2, lengths=True)
+
+    def run(*tensors):
+        x, states, parameters = given.apart(tensors)
+        output, finals = native.run(given.cell, x, states, parameters, **given.options)
+        return (output, *finals)
+
+    assert torch.autograd.gradcheck(run, given.inputs)
+
+
+@BY_CELL
+def test_second_derivatives(name):
+    given = make(name, 2, 2, 1, 2, 1)
+
+    def run(*tensors):
+        x, states, parameters = given.apart(tensors)
+        output, finals = native.run(given.cell, x, states, parameters)
+        return (output, *finals)
+
+    assert torch.autograd.gradgradcheck(run, given.inputs)
+
+
+@BY_CELL
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_run_is_bitwise_repeatable(name, threads, torch_threads):
+    torch_threads(threads)
+    given = make(name, 9, 13, 4, 37, 2, lengths=True).to(torch.float32)
+    first, again = run_both(given)[0], run_both(given)[0]
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+
+
+@BY_CELL
+def test_outputs_do_not_depend_on_the_threads(name, torch_threads):
+    outputs = []
+    for threads in (1, 2):
+        torch_threads(threads)
+        for batch in (2, 16):  # split by units, and by rows
+            given = make(name, 7, batch, 40, 64, 1).to(torch.float32)
+            outputs.append(native.run(given.cell, given.x, given.states, given.parameters)[0])
+    assert torch.equal(outputs[0], outputs[2])
+    assert torch.equal(outputs[1], outputs[3])
+
+
+@BY_CELL
+def test_nothing_is_read_before_it_is_written(name):
+    """Memory is filled with NaN when it is handed out."""
+    given = make(name, 5, 7, 3, 19, 2, lengths=True, mask=True, zone=True)
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True)
+    try:
+        assert torch.utils.deterministic.fill_uninitialized_memory
+        assert torch.empty(3).isnan().all()
+        assert_close(given)
+    finally:
+        torch.use_deterministic_algorithms(before)
+
+
+@BY_CELL
+def test_nan_and_infinity_pass_as_in_torch(name):
+    given = make(name, 4, 3, 2, 18, 1)
+    with torch.no_grad():
+        given.x[1, 0, 0] = float("nan")
+        given.x[2, 1, 1] = float("inf")
+        given.x[2, 2, 1] = float("-inf")
+        ours, finals = native.run(given.cell, given.x, given.states, given.parameters)
+        theirs, others = reference.run(given.cell, given.x, given.states, given.parameters)
+    for a, b in zip([ours, *finals], [theirs, *others], strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12, equal_nan=True)
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_any_shape_stride_and_length(data):
+    """Shapes down to nothing, expanded and cut tensors: the reference's numbers, never a crash."""
+    name = data.draw(st.sampled_from(cells.names()))
+    time, batch = data.draw(st.integers(1, 5)), data.draw(st.integers(0, 9))
+    inputs, hidden = data.draw(st.integers(0, 18)), data.draw(st.integers(1, 35))
+    given = make(
+        name,
+        time,
+        batch,
+        inputs,
+        hidden,
+        data.draw(st.integers(1, 2)),
+        lengths=data.draw(st.booleans()),
+        mask=data.draw(st.booleans()),
+        zone=data.draw(st.booleans()),
+        bias=data.draw(st.booleans()),
+        layout=data.draw(st.sampled_from(["time first", "batch first", "cut", "expanded"])),
+    )
+    with native.at_level(data.draw(st.sampled_from(LEVELS))):
+        assert_close(given)
+
+
+def test_packed_weights_follow_every_change():
+    given = make(cells.names()[0], 3, 2, 4, 8, 1)
+    weight = given.parameters[0][0]
+
+    def run():
+        with torch.no_grad():
+            ours = native.run(given.cell, given.x, given.states, given.parameters)[0]
+            theirs = reference.run(given.cell, given.x, given.states, given.parameters)[0]
+        torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
+
+    run()
+    with torch.no_grad():
+        weight.mul_(2)
+    run()
+    weight.data.add_(0.5)  # moves no version counter
+    run()
+    weight.data = torch.randn_like(weight)
+    run()
+    torch.optim.SGD([weight], lr=0.1).step()
+    run()
