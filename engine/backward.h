@@ -11,13 +11,14 @@ namespace GATEWRIGHT_LEVEL {
 template <class T>
 struct BackwardMemory {
   const T **gates, **previous_output, **grad_output, **zone;
-  T *tile, *zeros, *learned;
+  T *tile, *zeros;
+  T *learned, *of_step;  // gradients of the learned vectors: of all steps, and of the present one
 
   static constexpr int64_t tile_size = tallest * widest * lanes<T>;
 
   static int64_t bytes(const Call& call, const CellCode& cell) {
     return 4 * Arena::bytes<T*>(call.batch) + 2 * Arena::bytes<T>(tile_size) +
-           Arena::bytes<T>(cell.vectors * call.hidden) + GradientMemory<T>::bytes();
+           2 * Arena::bytes<T>(cell.vectors * call.hidden) + GradientMemory<T>::bytes();
   }
   BackwardMemory(const Call& call, const CellCode& cell, Arena& arena)
       : gates(arena.take<const T*>(call.batch)),
@@ -26,9 +27,10 @@ struct BackwardMemory {
         zone(arena.take<const T*>(call.batch)),
         tile(arena.take<T>(tile_size)),
         zeros(arena.take<T>(tile_size)),
-        learned(arena.take<T>(cell.vectors * call.hidden)) {
+        learned(arena.take<T>(cell.vectors * call.hidden)),
+        of_step(arena.take<T>(cell.vectors * call.hidden)) {
     for (int64_t i = 0; i < tile_size; ++i) zeros[i] = 0;
-    for (int64_t i = 0; i < cell.vectors * call.hidden; ++i) learned[i] = 0;
+    for (int64_t i = 0; i < cell.vectors * call.hidden; ++i) learned[i] = of_step[i] = 0;
   }
 };
 
@@ -109,6 +111,10 @@ class Backward {
       });
       part_.meet();
     }
+    for (int64_t i = 0; i < cell_.vectors * call_.hidden; ++i) {
+      m_.learned[i] += m_.of_step[i];
+      m_.of_step[i] = 0;
+    }
   }
 
   // What the first step's sums say of the initial output.
@@ -182,7 +188,7 @@ class Backward {
     given.mask = d_.mask ? at(d_.mask) + row * hidden : nullptr;
     given.kept_row = stride * hidden;
     given.zone = d_.zone ? m_.zone + r : nullptr;
-    given.learned = at(d_.learned), given.grad_learned = m_.learned;
+    given.learned = at(d_.learned), given.grad_learned = m_.of_step;
     bool full = given.first + vectors * lanes<T> <= hidden;
     loops_of<T>(cell_).backward[k][full](given);
   }

@@ -51,8 +51,8 @@ const Level& at(int64_t place) {
 
 using namespace gatewright;
 
-// Grows by one whenever a struct of call.h or a function here changes.
-GATEWRIGHT_EXPORT int64_t gatewright_interface() { return 1; }
+// Python's mirror of the struct must be of the same size; and its meaning of the same version.
+GATEWRIGHT_EXPORT int64_t gatewright_interface() { return 1'000'000 + int64_t(sizeof(Call)); }
 
 GATEWRIGHT_EXPORT int64_t gatewright_levels() {
   const Level* levels[3];
@@ -91,12 +91,16 @@ GATEWRIGHT_EXPORT int gatewright_function(int64_t level, const char* name, int64
   return at(level).function(name, is_double, count, from, to);
 }
 
-// A digest of some of the memory: enough to notice that weights were overwritten as a whole.
-GATEWRIGHT_EXPORT uint64_t gatewright_sample(const uint32_t* words, int64_t count) {
-  uint64_t digest = 14695981039346656037ull;
-  int64_t step = count > 64 ? count / 64 : 1;
-  for (int64_t i = 0; i < count; i += step) digest = (digest ^ words[i]) * 1099511628211ull;
-  return digest;
+// A digest of some of the memory of each array, given in 32-bit words: enough to notice that
+// weights were overwritten as a whole.
+GATEWRIGHT_EXPORT void gatewright_samples(const uint32_t* const* arrays, const int64_t* words,
+                                          int64_t count, uint64_t* digest) {
+  uint64_t sum = 14695981039346656037ull;
+  for (int64_t a = 0; a < count; ++a) {
+    int64_t step = words[a] > 64 ? words[a] / 64 : 1;
+    for (int64_t i = 0; i < words[a]; i += step) sum = (sum ^ arrays[a][i]) * 1099511628211ull;
+  }
+  *digest = sum;
 }
 
 GATEWRIGHT_EXPORT double gatewright_multiply_adds(int64_t level, int64_t threads, int64_t rounds) {

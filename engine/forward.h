@@ -248,7 +248,8 @@ class Forward {
       int64_t given = rows_.given(row) * call_.hidden, length = rows_.length(row);
       const T* output = length > 0 ? output_at(row, length - 1) : at(d_.initial[0]) + given;
       const T* states = states_before(length, row);
-      std::memcpy(at(d_.final[0]) + given, output, bytes);
+      T* final = at(d_.final[0]) + given;
+      if (final != output) std::memcpy(final, output, bytes);  // a single step may share them
       for (int64_t j = 1; j < cell_.states; ++j, states += call_.hidden)
         std::memcpy(at(d_.final[j]) + given, states, bytes);
     });

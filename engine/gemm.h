@@ -14,6 +14,7 @@ namespace GATEWRIGHT_LEVEL {
 constexpr int accumulators = register_count == 32 ? 24 : 12;
 constexpr int widest = 4;  // vectors of a block
 constexpr int tallest = 12;  // rows of a block, at one vector
+constexpr int64_t longest = 512;  // terms of a sum before it is added to the others
 
 constexpr int most_rows(int vectors) {
   int rows = accumulators / (vectors < 1 ? 1 : vectors > widest ? widest : vectors);
@@ -26,7 +27,8 @@ struct Ahead {
   int64_t step = 0;  // bytes
 };
 
-// to[r][v] = from[r][v] + sum over k of a[r][k] * b[k][v], for R rows and V vectors.
+// to[r][v] = from[r][v] + sum over k of a[r][k] * b[k][v], for R rows and V vectors. The sum starts
+// from zero: what it is added to may be larger than its parts and would cost them bits.
 template <class T, int R, int V>
 static void product_block(const T* const* a, int64_t depth, const T* b, int64_t b_row,
                           const T* from, int64_t from_row, T* to, int64_t to_row, Ahead ahead) {
@@ -37,7 +39,7 @@ static void product_block(const T* const* a, int64_t depth, const T* b, int64_t 
   for (int r = 0; r < R; ++r) {
     row[r] = a[r];
 #pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) sum[r][v] = load(from + r * from_row + v * L);
+    for (int v = 0; v < V; ++v) sum[r][v] = Vector<T>{};
   }
   // Unrolled, or the loop's own instructions take turns from the multiply-adds.
 #pragma GCC unroll 4
@@ -58,7 +60,8 @@ static void product_block(const T* const* a, int64_t depth, const T* b, int64_t 
 #pragma GCC unroll 12
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) store(to + r * to_row + v * L, sum[r][v]);
+    for (int v = 0; v < V; ++v)
+      store(to + r * to_row + v * L, load(from + r * from_row + v * L) + sum[r][v]);
 }
 
 template <class T>
@@ -85,21 +88,32 @@ static ProductBlock<T> product_of(int64_t rows) {
   return table[rows - 1];
 }
 
-// The same for any width; wider blocks than the registers hold go piece by piece.
-// Never more rows than most_rows(vectors).
+// The same for any width and depth. Blocks wider than the registers go piece by piece; so do long
+// sums, for rounding errors grow with the length of a sum. Never more rows than
+// most_rows(vectors).
 template <class T>
 static void product(int64_t rows, int64_t vectors, const T* const* a, int64_t depth, const T* b,
                     int64_t b_row, const T* from, int64_t from_row, T* to, int64_t to_row,
                     Ahead ahead = {}) {
   constexpr int L = lanes<T>;
-  while (vectors > 0) {
+  // To fetch nothing is to fetch what is there: a null address would be looked up each time.
+  if (!ahead.line) ahead = {reinterpret_cast<const char*>(b), 0};
+  for (; vectors > 0; vectors -= widest) {
     int64_t width = vectors < widest ? vectors : widest;
     ProductBlock<T> block = width == 4   ? product_of<T, 4>(rows)
                             : width == 3 ? product_of<T, 3>(rows)
                             : width == 2 ? product_of<T, 2>(rows)
                                          : product_of<T, 1>(rows);
-    block(a, depth, b, b_row, from, from_row, to, to_row, ahead);
-    vectors -= width, b += width * L, from += width * L, to += width * L;
+    int64_t some = depth < longest ? depth : longest;
+    block(a, some, b, b_row, from, from_row, to, to_row, ahead);
+    for (int64_t k = some; k < depth; k += some) {
+      const T* rest[tallest];
+      for (int64_t r = 0; r < rows; ++r) rest[r] = a[r] + k;
+      some = depth - k < longest ? depth - k : longest;
+      Ahead further{ahead.line + k * ahead.step, ahead.step};
+      block(rest, some, b + k * b_row, b_row, to, to_row, to, to_row, further);
+    }
+    b += width * L, from += width * L, to += width * L;
   }
 }
 

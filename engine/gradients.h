@@ -142,9 +142,10 @@ class Gradients {
     int64_t from = begin > first ? begin - first : 0, to = least(call_.hidden, end - first);
     for (int64_t unit = from; unit < to; unit += L) {
       int some = int(least(L, to - unit));
-      Vector<T> sum = {};
+      Vector<T> sums[4] = {};
       const T* gate = gates_ + n * row_ + first + unit;
-      for (int64_t i = 0; i < count; ++i, gate += row_) sum += read<false>(gate, some);
+      for (int64_t i = 0; i < count; ++i, gate += row_) sums[i % 4] += read<false>(gate, some);
+      Vector<T> sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
       if (of_input) write<false, T>(of_input + unit, read<false>(of_input + unit, some) + sum, some);
       if (of_recurrent)
         write<false, T>(of_recurrent + unit, read<false>(of_recurrent + unit, some) + sum, some);

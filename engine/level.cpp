@@ -91,27 +91,39 @@ int function(const char* name, int64_t is_double, int64_t count, const void* fro
                    : apply(name, count, static_cast<const float*>(from), static_cast<float*>(to));
 }
 
-// Independent multiply-adds on registers, for the peak to compare with: how many float32
-// operations (two a multiply-add) were done.
-double multiply_adds(int64_t threads, int64_t rounds) {
-  constexpr int chains = 12;
-  auto work = [rounds] {
-    Vector<float> sum[chains];
-    Vector<float> factor = splat<float>(0.999f), term = splat<float>(0.001f);
-#pragma GCC unroll 12
-    for (int i = 0; i < chains; ++i) sum[i] = splat<float>(float(i));
-    for (int64_t k = 0; k < rounds; ++k) {
-#pragma GCC unroll 12
-      for (int i = 0; i < chains; ++i) sum[i] = sum[i] * factor + term;
-#if defined(__x86_64__)
-#pragma GCC unroll 12
-      for (int i = 0; i < chains; ++i) asm volatile("" : "+x"(sum[i]));
+// Independent multiply-adds on registers, as many at once as the processor can have under way.
+constexpr int chains = register_count == 32 ? 16 : 12;
+
+__attribute__((noinline)) void multiply_add_rounds(int64_t rounds, float* seen) {
+  Vector<float> sum[chains];
+  Vector<float> factor = splat<float>(seen[0]), term = splat<float>(seen[1]);
+#pragma GCC unroll 16
+  for (int i = 0; i < chains; ++i) sum[i] = splat<float>(float(i));
+  for (int64_t k = 0; k < rounds; ++k) {
+#pragma GCC unroll 16
+    for (int i = 0; i < chains; ++i) {
+      sum[i] = sum[i] * factor + term;
+      // Keeps the compiler from working out the rounds in advance.
+#if defined(__AVX512F__)
+      asm volatile("" : "+v"(sum[i]));
+#elif defined(__x86_64__)
+      asm volatile("" : "+x"(sum[i]));
+#elif defined(__aarch64__)
+      asm volatile("" : "+w"(sum[i]));
 #endif
     }
-    Vector<float> all = sum[0];
-    for (int i = 1; i < chains; ++i) all += sum[i];
-    volatile float seen = all[0];
-    (void)seen;
+  }
+  Vector<float> all = sum[0];
+#pragma GCC unroll 16
+  for (int i = 1; i < chains; ++i) all += sum[i];
+  seen[0] = all[0];
+}
+
+// Gives how many float32 operations (two a multiply-add) were done.
+double multiply_adds(int64_t threads, int64_t rounds) {
+  auto work = [rounds] {
+    float seen[2] = {0.999f, 0.001f};
+    multiply_add_rounds(rounds, seen);
   };
 #if defined(_OPENMP)
   if (threads > 1) {

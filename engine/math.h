@@ -73,9 +73,10 @@ GATEWRIGHT_INLINE Vector<T> power_of_two(Bits<T> n) {
   return (Vector<T>)((n + Constants<T>::bias) << Constants<T>::mantissa);
 }
 
+// -|x|: the sign bit set.
 template <class T>
-GATEWRIGHT_INLINE Vector<T> magnitude(Vector<T> x) {
-  return (Vector<T>)(bits<T>(x) & ~bits<T>(splat<T>(T(-0.0))));
+GATEWRIGHT_INLINE Vector<T> minus_magnitude(Vector<T> x) {
+  return (Vector<T>)(bits<T>(x) | bits<T>(splat<T>(T(-0.0))));
 }
 
 template <class T>
@@ -94,13 +95,23 @@ GATEWRIGHT_INLINE Reduced<T> reduce(Vector<T> y) {
   return {n, q, bits<T>(shifted) - bits<T>(splat<T>(C::rounder))};
 }
 
+// The larger of x and a bound; a NaN stays one.
 template <class T>
-GATEWRIGHT_INLINE Vector<T> exp(Vector<T> x) {
-  using C = Constants<T>;
-  // Written so that a NaN stays one.
-  Vector<T> y = x < C::exp_lowest ? splat<T>(C::exp_lowest) : x;
-  y = y > C::exp_highest ? splat<T>(C::exp_highest) : y;
-  Reduced<T> part = reduce<T>(y);
+GATEWRIGHT_INLINE Vector<T> at_least(Vector<T> x, T bound) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4)
+    return (Vector<T>)_mm512_maskz_max_ps((__mmask16)-1, (__m512)splat<T>(bound), (__m512)x);
+  else
+    return (Vector<T>)_mm512_maskz_max_pd((__mmask8)-1, (__m512d)splat<T>(bound), (__m512d)x);
+#else
+  return x < bound ? splat<T>(bound) : x;
+#endif
+}
+
+// exp(y) for y <= 0, or of any y where the result does not overflow.
+template <class T>
+GATEWRIGHT_INLINE Vector<T> exp_below(Vector<T> x) {
+  Reduced<T> part = reduce<T>(at_least<T>(x, Constants<T>::exp_lowest));
 #if defined(__AVX512F__)
   if constexpr (sizeof(T) == 4)
     return (Vector<T>)_mm512_maskz_scalef_ps((__mmask16)-1, (__m512)(1 + part.q), (__m512)part.n);
@@ -113,7 +124,12 @@ GATEWRIGHT_INLINE Vector<T> exp(Vector<T> x) {
 #endif
 }
 
-// a / b for b of ordinary size (neither tiny nor huge): a reciprocal estimate and two steps of
+template <class T>
+GATEWRIGHT_INLINE Vector<T> exp(Vector<T> x) {
+  return exp_below<T>(-at_least<T>(-x, -Constants<T>::exp_highest));
+}
+
+// a / b for b of ordinary size (neither tiny nor huge): a reciprocal estimate and a step of
 // Newton where the hardware's division is slow.
 template <class T>
 GATEWRIGHT_INLINE Vector<T> quotient(Vector<T> a, Vector<T> b) {
@@ -121,8 +137,7 @@ GATEWRIGHT_INLINE Vector<T> quotient(Vector<T> a, Vector<T> b) {
   if constexpr (sizeof(T) == 4) {
     Vector<T> r = (Vector<T>)_mm512_maskz_rcp14_ps((__mmask16)-1, (__m512)b);
     r = r + r * (1 - b * r);
-    Vector<T> q = a * r;
-    return q + r * (a - b * q);
+    return a * r;
   }
 #endif
   return a / b;
@@ -131,21 +146,19 @@ GATEWRIGHT_INLINE Vector<T> quotient(Vector<T> a, Vector<T> b) {
 template <class T>
 GATEWRIGHT_INLINE Vector<T> sigmoid(Vector<T> x) {
   // From e = exp(-|x|), which is at most 1: 1 / (1 + e), and e / (1 + e) below zero.
-  Vector<T> e = exp<T>(-magnitude<T>(x));
+  Vector<T> e = exp_below<T>(minus_magnitude<T>(x));
   return quotient<T>(x < 0 ? e : splat<T>(1), 1 + e);
 }
 
 template <class T>
 GATEWRIGHT_INLINE Vector<T> tanh(Vector<T> x) {
   // -E / (2 + E) with E = expm1(-2|x|), which keeps its relative precision near zero.
-  Vector<T> y = -2 * magnitude<T>(x);
-  y = y < -40 ? splat<T>(-40) : y;
-  Reduced<T> part = reduce<T>(y);
+  Reduced<T> part = reduce<T>(at_least<T>(2 * minus_magnitude<T>(x), -40));
   Vector<T> scale = power_of_two<T>(part.exponent);
   Vector<T> minus = (1 - scale) - scale * part.q;
   Vector<T> size = quotient<T>(minus, 2 - minus);
-  Bits<T> sign = bits<T>(x) & bits<T>(splat<T>(T(-0.0)));
-  return (Vector<T>)((bits<T>(size) & ~bits<T>(splat<T>(T(-0.0)))) | sign);
+  // The size has no sign but where it is NaN.
+  return (Vector<T>)(bits<T>(size) | (bits<T>(x) & bits<T>(splat<T>(T(-0.0)))));
 }
 
 // log(1 + e) for 0 <= e <= 1: 2 atanh(s), s = e / (2 + e).
@@ -164,7 +177,7 @@ GATEWRIGHT_INLINE Vector<T> relu(Vector<T> x) {
 
 template <class T>
 GATEWRIGHT_INLINE Vector<T> softplus(Vector<T> x) {
-  return relu<T>(x) + log1p_of_unit<T>(exp<T>(-magnitude<T>(x)));
+  return relu<T>(x) + log1p_of_unit<T>(exp_below<T>(minus_magnitude<T>(x)));
 }
 
 template <class T>

@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from ctypes import POINTER, Structure, byref, c_char_p, c_double, c_int64, c_void_p
+from ctypes import POINTER, Structure, byref, c_char_p, c_double, c_int64, c_uint64, c_void_p
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,7 +19,9 @@ from pathlib import Path
 from gatewright import __path__ as folders
 from gatewright.equations import Cell
 
-INTERFACE = 1
+# The version of the interface; the library adds the size of its Call, so that a library of other
+# structs is refused and not called.
+INTERFACE = 1_000_000
 MOST_STATES = 8
 
 _States = c_void_p * MOST_STATES
@@ -126,7 +128,7 @@ _SIGNATURES = {
         ctypes.c_int,
         [c_int64, c_char_p, c_int64, c_int64, c_void_p, c_void_p],
     ),
-    "gatewright_sample": (ctypes.c_uint64, [c_void_p, c_int64]),
+    "gatewright_samples": (None, [c_void_p, c_void_p, c_int64, POINTER(c_uint64)]),
     "gatewright_multiply_adds": (c_double, [c_int64, c_int64, c_int64]),
 }
 
@@ -160,7 +162,7 @@ def load() -> Engine:
             function.restype, function.argtypes = result, arguments
     except (OSError, AttributeError) as error:
         raise EngineError(f"{path} cannot be loaded: {error}") from None
-    if library.gatewright_interface() != INTERFACE:
+    if library.gatewright_interface() != INTERFACE + ctypes.sizeof(Call):
         raise EngineError(f"{path} was built from another version; build it again")
     kernels = {}
     for place in range(library.gatewright_cells()):

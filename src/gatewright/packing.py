@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from ctypes import byref
+from ctypes import byref, c_int64, c_uint64, c_void_p
 from dataclasses import dataclass
 from functools import cache
 
@@ -44,7 +44,7 @@ def sizes(name: str, count: int) -> Sizes:
 class _Entry:
     storages: tuple[StorageWeakRef, ...]
     versions: tuple[int, ...]
-    samples: tuple[int, ...]
+    sample: int
     packed: Tensor
 
 
@@ -56,9 +56,17 @@ def forget() -> None:
     _kept.clear()
 
 
-def _sample(tensor: Tensor) -> int:
-    words = tensor.numel() * tensor.element_size() // 4
-    return int(engine.load().library.gatewright_sample(tensor.data_ptr(), words))
+def _sample(weights: list[Tensor]) -> int:
+    """A digest of some of the values."""
+    digest = c_uint64()
+    words = [weight.numel() * weight.element_size() // 4 for weight in weights]
+    engine.load().library.gatewright_samples(
+        (c_void_p * len(weights))(*[weight.data_ptr() for weight in weights]),
+        (c_int64 * len(weights))(*words),
+        len(weights),
+        byref(digest),
+    )
+    return digest.value
 
 
 def packed(
@@ -74,24 +82,25 @@ def packed(
     They are packed again when a version counter, the memory, or a sample of the values changes:
     writes through ``.data`` move no counter, but nearly always the sample.
     """
-    weights = [parameter.detach() for parameter in parameters[: sizes.weights]]
+    # Without gaps: a sample reads the memory from end to end.
+    weights = [parameter.detach().contiguous() for parameter in parameters[: sizes.weights]]
     level = engine.load().level
     key = (kernel.index, level, backward, input, hidden, *[w.data_ptr() for w in weights])
     if any(weight.is_inference() for weight in weights):
         return _pack(kernel, weights, sizes, input, hidden, backward)
     versions = tuple(weight._version for weight in weights)
-    samples = tuple(_sample(weight) for weight in weights)
+    sample = _sample(weights)
     entry = _kept.get(key)
     if (
         entry is not None
         and entry.versions == versions
-        and entry.samples == samples
+        and entry.sample == sample
         and not any(storage.expired() for storage in entry.storages)
     ):
         return entry.packed
     fresh = _pack(kernel, weights, sizes, input, hidden, backward)
     storages = tuple(StorageWeakRef(weight.untyped_storage()) for weight in weights)
-    _kept[key] = _Entry(storages, versions, samples, fresh)
+    _kept[key] = _Entry(storages, versions, sample, fresh)
     _kept.move_to_end(key)
     _purge()
     return fresh
@@ -124,8 +133,7 @@ def _pack(
         loaded.level, kernel.index, is_double, input, hidden, backward
     )
     result = torch.empty(size, dtype=weights[0].dtype)
-    held = [weight.contiguous() for weight in weights]
-    given = Weights(**{field: w.data_ptr() for field, w in zip(sizes.fields, held, strict=True)})
+    given = Weights(**{field: w.data_ptr() for field, w in zip(sizes.fields, weights, strict=True)})
     targets = (None, result.data_ptr()) if backward else (result.data_ptr(), None)
     loaded.library.gatewright_pack(
         loaded.level, kernel.index, is_double, input, hidden, byref(given), *targets

@@ -40,21 +40,20 @@ def side(problem: Problem) -> Side:
     weights = {name: jax.numpy.asarray(value.numpy()) for name, value in problem.weights.items()}
     x = jax.numpy.asarray(problem.x.numpy())
     gradient = jax.numpy.asarray(problem.gradient.numpy())
-    forward = jax.jit(scan)
 
-    def loss(x: Any, weights: dict[str, Any]) -> Any:
-        return (scan(x, weights) * gradient).sum()
+    def loss(x: Any, weights: dict[str, Any]) -> tuple[Any, Any]:
+        output = scan(x, weights)
+        return (output * gradient).sum(), output
 
-    train = jax.jit(jax.value_and_grad(loss, argnums=(0, 1)))
-    program = train if problem.training else forward
+    step = jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)
+    program = jax.jit(step if problem.training else scan)
 
     def results() -> dict[str, Tensor]:
-        found = {"output": _tensor(forward(x, weights))}
-        if problem.training:
-            _, (by_x, by_weights) = train(x, weights)
-            found["gradient of x"] = _tensor(by_x)
-            found |= {f"gradient of {name}": _tensor(by_weights[name]) for name in weights}
-        return found
+        if not problem.training:
+            return {"output": _tensor(program(x, weights))}
+        (_, output), (by_x, by_weights) = program(x, weights)
+        found = {"output": _tensor(output), "gradient of x": _tensor(by_x)}
+        return found | {f"gradient of {name}": _tensor(by_weights[name]) for name in weights}
 
     return Side("jax", lambda: _wait(program(x, weights)), results)
 

@@ -26,7 +26,7 @@ class Pace:
     most: int = 101
 
 
-SMALL_PACE = Pace(budget=0.4, sample=0.004, pause=0.006, fewest=5, most=31)
+SMALL_PACE = Pace(budget=0.3, sample=0.004, pause=0.006, fewest=5, most=31)
 
 
 def measure(sides: Mapping[str, Work], pace: Pace) -> dict[str, Timing]:

@@ -53,6 +53,7 @@ def run(plan: Plan, tell: Tell = lambda _: None, make: Make = make_layer) -> Res
             for figure in plan.figures:
                 tell(figure.title)
                 results.figures.append(figures.KINDS[figure.kind](figure, make))
+            results.machine = machine.measured_again(results.machine)
             results.complete = True
         except KeyboardInterrupt:
             pass

@@ -10,6 +10,7 @@ import os
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, overload
 
 from gatewright.equations.expressions import (
@@ -98,7 +99,7 @@ class Cell:
         ordered = {name: result.states[name] for name in self.states}
         return Step(ordered, result.gates)
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """A digest of the graph: the same for two definitions exactly if their kernels are."""
         numbers: dict[Expression, int] = {}

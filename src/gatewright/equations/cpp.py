@@ -14,9 +14,10 @@ _SIGNS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
 
 _LOOP = Template("""\
 template <class T, $template>
-static void $name(const $block<T>& b) {
+static void $name(const $block<T>& given) {
   using V = Vector<T>;
   constexpr int L = lanes<T>;
+  const $block<T> b = given;  // what is written through pointers cannot change a copy
   for (int64_t r = 0; r < b.rows; ++r) {
     for (int64_t u = 0; u < b.vectors; ++u) {
       const int64_t unit = b.first + u * L;

@@ -14,6 +14,7 @@ from gatewright.equations import cell as make_cell
 from gatewright.layers import checks, initialisation
 from gatewright.layers.backends import Backend, Choice, check_backend
 from gatewright.layers.pickling import ByName
+from gatewright.stepping import Stepper
 
 
 class Options(TypedDict, total=False):
@@ -217,6 +218,10 @@ class RecurrentBase(nn.Module):
                 (f"{name} is not in cuDNN" for name in not_cudnn if not_cudnn[name]), ""
             ),
         )
+        self._stepper: Stepper | None = None
+        ordinary = not (self.bidirectional or self._zones) and self._asked != "reference"
+        if ordinary and not self._choice.not_native[torch.float32]:
+            self._stepper = Stepper(self.cell, self._parameters, self._names)
 
     @property
     def _state_sizes(self) -> list[int]:
@@ -224,7 +229,7 @@ class RecurrentBase(nn.Module):
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
-        del state["_choice"]
+        del state["_choice"], state["_stepper"]
         state["cell"] = ByName(self.cell)
         return state
 
