@@ -1,5 +1,6 @@
-// The backward pass through time: gradients of the sums, step by step from the end; then, once
-// all of them stand, the gradients of weights and input as single products (gradients.h).
+// The backward pass through time: gradients of the sums, step by step from the end. After a piece
+// of the steps, those sums become gradients of weights and input (gradients.h) and are forgotten:
+// there is never more of them than the cache holds.
 #pragma once
 
 #include "gradients.h"
@@ -10,25 +11,43 @@ namespace GATEWRIGHT_LEVEL {
 
 template <class T>
 struct BackwardMemory {
-  const T **gates, **previous_output, **grad_output, **zone;
+  const T **heard, **previous_output, **grad_output, **zone;
   T *tile, *zeros;
   T *learned, *of_step;  // gradients of the learned vectors: of all steps, and of the present one
+  T* weights;            // sums of this thread's own, see Targets
+  T* gates;              // two pieces, in turn (shared where units are split)
+  Piece<T> piece;
+  GradientMemory<T> gradients;
 
   static constexpr int64_t tile_size = tallest * widest * lanes<T>;
-
+  static int64_t gates_size(const Call& call, const CellCode& cell) {
+    return Piece<T>::capacity(call) * cell.sums() * call.hidden;
+  }
+  // Own sums are needed where several threads work on different rows.
+  static int64_t weights_size(const Call& call, const CellCode& cell) {
+    return call.threads > 1 ? Targets<T>::size(call, cell) : 0;
+  }
   static int64_t bytes(const Call& call, const CellCode& cell) {
     return 4 * Arena::bytes<T*>(call.batch) + 2 * Arena::bytes<T>(tile_size) +
-           2 * Arena::bytes<T>(cell.vectors * call.hidden) + GradientMemory<T>::bytes();
+           2 * Arena::bytes<T>(cell.vectors * call.hidden) +
+           Arena::bytes<T>(weights_size(call, cell)) +
+           Arena::bytes<T>(2 * gates_size(call, cell)) +
+           Piece<T>::bytes(call) +
+           GradientMemory<T>::bytes(call);
   }
   BackwardMemory(const Call& call, const CellCode& cell, Arena& arena)
-      : gates(arena.take<const T*>(call.batch)),
+      : heard(arena.take<const T*>(call.batch)),
         previous_output(arena.take<const T*>(call.batch)),
         grad_output(arena.take<const T*>(call.batch)),
         zone(arena.take<const T*>(call.batch)),
         tile(arena.take<T>(tile_size)),
         zeros(arena.take<T>(tile_size)),
         learned(arena.take<T>(cell.vectors * call.hidden)),
-        of_step(arena.take<T>(cell.vectors * call.hidden)) {
+        of_step(arena.take<T>(cell.vectors * call.hidden)),
+        weights(arena.take<T>(weights_size(call, cell))),
+        gates(arena.take<T>(2 * gates_size(call, cell))),
+        piece(call, arena),
+        gradients(call, arena) {
     for (int64_t i = 0; i < tile_size; ++i) zeros[i] = 0;
     for (int64_t i = 0; i < cell.vectors * call.hidden; ++i) learned[i] = of_step[i] = 0;
   }
@@ -37,21 +56,31 @@ struct BackwardMemory {
 template <class T>
 class Backward {
  public:
+  // gates: of this thread, or of the first of the team where units are split.
   Backward(const Call& call, const CellCode& cell, const Direction& direction,
-            const Schedule& schedule, const Start<T>& start, const Part& part,
-           const BackwardMemory<T>& memory)
+           const Schedule& schedule, const Start<T>& start, const Part& part,
+           const Targets<T>& targets, T* gates, BackwardMemory<T>& memory)
       : call_(call), cell_(cell), d_(direction), schedule_(schedule), start_(start), part_(part),
-        m_(memory),
-        rows_{call, direction.reverse != 0},
+        m_(memory), rows_{call, direction.reverse != 0},
         layout_(backward_layout<T>(cell, call.input, call.hidden)),
-        packed_(static_cast<const T*>(direction.packed_back)) {
+        packed_(static_cast<const T*>(direction.packed_back)), gates_(gates),
+        gradients_(call, cell, direction, targets, part, first_unit(), last_unit(),
+                   memory.gradients) {
     for (int64_t k = 0; k < cell.stages; ++k)
       first_sum_[k] = k == 0 ? 0 : first_sum_[k - 1] + cell.stage[k - 1].sums();
   }
 
   // Through all steps; `incoming` holds the gradients of the initial states afterwards.
   void run() {
-    for (int64_t s = schedule_.steps - 1; s >= 0; --s) step(s);
+    int64_t end = schedule_.steps;
+    for (int64_t turn = 0; end > 0; ++turn) {
+      int64_t begin = end, count = 0;
+      while (begin > 0 && count < piece_rows) count += part_.running(schedule_.active[--begin]);
+      // A step of no rows of this thread's still counts: steps are met by all, pieces are not.
+      m_.piece.gates = gates_ + (turn % 2) * BackwardMemory<T>::gates_size(call_, cell_);
+      run_piece(begin, end);
+      end = begin;
+    }
     initial();
   }
 
@@ -63,11 +92,46 @@ class Backward {
     return s == 0 ? start_.states + row * wide
                   : at(d_.states) + (schedule_.offset[s - 1] + row) * wide;
   }
-  T* gates_at(int64_t s, int64_t row) const {
-    return at(d_.gates) + (schedule_.offset[s] + row) * cell_.sums() * call_.hidden;
-  }
   int64_t running(int64_t s) const {
     return s < schedule_.steps ? part_.running(schedule_.active[s]) : 0;
+  }
+  int64_t first_unit() const {
+    int64_t blocks = column_blocks<T>(call_.hidden).count(), wide = widest * lanes<T>;
+    return part_.by_units ? part_.begin(blocks) * wide : 0;
+  }
+  int64_t last_unit() const {
+    int64_t blocks = column_blocks<T>(call_.hidden).count(), wide = widest * lanes<T>;
+    return part_.by_units ? least(part_.end(blocks) * wide, call_.hidden) : call_.hidden;
+  }
+
+  void run_piece(int64_t begin, int64_t end) {
+    int64_t count = 0;
+    // Rows are laid down in the order in which the steps are done.
+    for (int64_t s = end - 1; s >= begin; --s) {
+      now_ = m_.piece.gates + count * cell_.sums() * call_.hidden;
+      point_rows(s, running(s));
+      for (int64_t q = 0; q < running(s); ++q) point_piece(s, q, count + q);
+      step(s);
+      count += running(s);
+      later_ = now_;
+    }
+    m_.piece.count = count;
+    gradients_.add(m_.piece);
+  }
+
+  void point_piece(int64_t s, int64_t q, int64_t n) {
+    int64_t row = part_.row(q), given = rows_.given(row), time = rows_.time(row, s);
+    Piece<T>& piece = m_.piece;
+    piece.x[n] = at(call_.x) + time * call_.x_time + given * call_.x_batch;
+    piece.source[0][n] = m_.previous_output[q];
+    if (d_.mask)
+      piece.source[0][n] =
+          s == 0 ? start_.recurrent + row * call_.hidden
+                 : at(d_.recurrent) + (schedule_.offset[s - 1] + row) * call_.hidden;
+    if (cell_.stages > 1)
+      piece.source[1][n] = at(d_.source) + (schedule_.offset[s] + row) * call_.hidden;
+    if (d_.grad_x)
+      piece.grad_x[n] = at(d_.grad_x) + time * call_.grad_x_time + given * call_.grad_x_batch;
   }
 
   void point_rows(int64_t s, int64_t count) {
@@ -85,21 +149,21 @@ class Backward {
     }
   }
 
-  // Gradients of the recurrent sums of a stage, at the step that stage k's product came from.
-  void point_gates(int64_t s, int64_t stage, int64_t count) {
+  // Gradients of the recurrent sums of a stage, for the rows of a step.
+  void point_heard(const T* gates, int64_t stage, int64_t count) {
     int64_t column = (first_sum_[stage] + cell_.stage[stage].x_only) * call_.hidden;
-    for (int64_t q = 0; q < count; ++q) m_.gates[q] = gates_at(s, part_.row(q)) + column;
+    for (int64_t q = 0; q < count; ++q)
+      m_.heard[q] = gates + q * cell_.sums() * call_.hidden + column;
   }
 
   void step(int64_t s) {
     int64_t count = running(s);
-    point_rows(s, count);
     for (int64_t k = cell_.stages - 1; k >= 0; --k) {
       // The last stage hears the next step through its outputs, an earlier one this step's
       // next stage through that stage's source.
       bool last = k == cell_.stages - 1;
       int64_t from = last ? 0 : k + 1, heard = last ? running(s + 1) : count;
-      point_gates(last ? s + 1 : s, from, heard);
+      point_heard(last ? later_ : now_, from, heard);
       each_block([&](int64_t b, int64_t vectors) {
         pieces(0, heard, [&](int64_t r, int64_t rows) {
           multiply(from, b, vectors, r, rows, heard);
@@ -121,7 +185,7 @@ class Backward {
   void initial() {
     constexpr int L = lanes<T>;
     int64_t count = running(0), hidden = call_.hidden;
-    point_gates(0, 0, count);
+    point_heard(later_, 0, count);
     each_block([&](int64_t b, int64_t vectors) {
       pieces(0, count, [&](int64_t r, int64_t rows) {
         multiply(0, b, vectors, r, rows, count);
@@ -163,7 +227,7 @@ class Backward {
     const T* next = (b + 1) * widest * L < call_.hidden ? weight + widest * L * depth : weight;
     Ahead ahead{reinterpret_cast<const char*>(next + vectors * L * (depth * r / all)),
                 vectors * L * int64_t(sizeof(T)) * rows / all};
-    product<T>(rows, vectors, m_.gates + r, depth, weight, vectors * L, m_.zeros, 0, m_.tile,
+    product<T>(rows, vectors, m_.heard + r, depth, weight, vectors * L, m_.zeros, 0, m_.tile,
                vectors * L, ahead);
   }
 
@@ -183,8 +247,8 @@ class Backward {
     given.incoming = at(d_.incoming) + row * cell_.states * hidden;
     given.incoming_row = stride * cell_.states * hidden;
     given.grad_output = d_.grad_output ? m_.grad_output + r : nullptr;
-    given.gates = gates_at(s, row);
-    given.gates_row = stride * cell_.sums() * hidden;
+    given.gates = now_ + r * cell_.sums() * hidden;
+    given.gates_row = cell_.sums() * hidden;
     given.mask = d_.mask ? at(d_.mask) + row * hidden : nullptr;
     given.kept_row = stride * hidden;
     given.zone = d_.zone ? m_.zone + r : nullptr;
@@ -199,54 +263,70 @@ class Backward {
   const Schedule& schedule_;
   const Start<T>& start_;
   const Part& part_;
-  const BackwardMemory<T>& m_;
+  BackwardMemory<T>& m_;
   Rows rows_;
   Layout layout_;
   const T* packed_;
+  T* gates_;
+  T* now_ = nullptr;          // gradients of the sums of the present step
+  const T* later_ = nullptr;  // and of the step after it
+  Gradients<T> gradients_;
   int64_t first_sum_[most_stages];
 };
 
+// Adds up what the threads of a team have each summed: a share of every array for each thread, in
+// the order of the threads.
+template <class T, class OfMember>
+static void join(const Call& call, const CellCode& cell, const Direction& direction,
+                 const Part& part, const Targets<T>& targets, OfMember&& of_member) {
+  for (int who = 0; who < part.members; ++who) {
+    const BackwardMemory<T>& theirs = of_member(who);
+    if (!part.by_units && part.members > 1) {
+      const T* from = theirs.weights;
+      targets.each(call, cell, [&](T* to, int64_t size) {
+        for (int64_t i = part.begin(size); i < part.end(size); ++i) to[i] += from[i];
+        from += size;
+      });
+    }
+    T* learned = static_cast<T*>(direction.grad_learned);
+    int64_t size = cell.vectors * call.hidden;
+    for (int64_t i = part.begin(size); i < part.end(size); ++i) learned[i] += theirs.learned[i];
+  }
+}
+
 template <class T>
 static int run_backward(const Call& call, const CellCode& cell) {
-  int64_t slots = call.threads * call.directions, slot = BackwardMemory<T>::bytes(call, cell);
-  int64_t total = 0;
-  for (int64_t row = 0; row < call.batch; ++row)
-    total += call.lengths ? call.lengths[row] : call.time;
-  int64_t pointers = call.directions * RowPointers<T>::bytes(total);
+  using Memory = BackwardMemory<T>;
+  int64_t slots = call.threads * call.directions, slot = Memory::bytes(call, cell);
   int64_t others = cell.states - 1, starts = call.directions * Start<T>::bytes(call, others);
-  Arena arena(Schedule::bytes(call.time) + starts + slots * slot + pointers);
+  Arena arena(Schedule::bytes(call.time) + starts + Arena::bytes<Memory*>(slots) + slots * slot);
   if (arena.failed()) return out_of_memory;
   Schedule schedule(call, arena);
   Start<T> start[most_directions];
   for (int64_t d = 0; d < call.directions; ++d) start[d] = Start<T>(call, others, arena);
+  Memory** memories = arena.take<Memory*>(slots);
   char* memory = arena.take<char>(slots * slot);
-  RowPointers<T> rows[most_directions];
-  for (int64_t d = 0; d < call.directions; ++d) rows[d] = RowPointers<T>(total, arena);
   Barrier barriers[most_directions];
   run_teams(call, [&](int rank, int members, int d) {
     const Direction& direction = call.direction[d];
     Part part = part_of<T>(call, cell, rank, members, &barriers[d]);
-    auto piece = [&](int who) { return memory + (d * call.threads + who) * slot; };
-    Arena own(piece(rank));
-    BackwardMemory<T> mine(call, cell, own);
-    GradientMemory<T> room(own);
+    Arena own(memory + (d * call.threads + rank) * slot);
+    Memory mine(call, cell, own);
+    Memory** team = memories + d * call.threads;
+    team[rank] = &mine;
     start[d].fill(call, direction, others, part);
-    part.meet();
-    Backward<T>(call, cell, direction, schedule, start[d], part, mine).run();
-    rows[d].fill(call, cell, direction, schedule, start[d], part);
     part.meet_all();
-    Gradients<T>(call, cell, direction, rows[d], part, room).run();
-    // Learned vectors: each thread has summed its rows; add up in the order of the threads.
-    if (rank != 0) return;
-    T* learned = static_cast<T*>(direction.grad_learned);
-    int64_t size = cell.vectors * call.hidden;
-    for (int who = 0; who < members && size > 0; ++who) {
-      Arena theirs(piece(who));
-      for (int skipped = 0; skipped < 4; ++skipped) theirs.take<const T*>(call.batch);
-      theirs.take<T>(BackwardMemory<T>::tile_size), theirs.take<T>(BackwardMemory<T>::tile_size);
-      const T* part_sum = theirs.take<T>(size);
-      for (int64_t i = 0; i < size; ++i) learned[i] += part_sum[i];
-    }
+    Targets<T> targets(direction);
+    bool apart = !part.by_units && members > 1;
+    Targets<T> sums = apart ? Targets<T>(targets, call, cell, mine.weights) : targets;
+    if (apart) sums.each(call, cell, [](T* to, int64_t size) { for (int64_t i = 0; i < size; ++i) to[i] = 0; });
+    Backward<T>(call, cell, direction, schedule, start[d], part, sums,
+                part.by_units ? team[0]->gates : mine.gates, mine)
+        .run();
+    part.meet_all();
+    join<T>(call, cell, direction, part, targets,
+            [&](int who) -> const Memory& { return *team[who]; });
+    part.meet_all();  // nobody's memory goes while others read it
   });
   return ok;
 }

@@ -31,7 +31,6 @@ struct Direction {
 
   const void* grad_output;  // at this direction's first column, or null
   void* incoming;           // (batch, states, hidden) by row: in final, out initial gradients
-  void* gates;              // (packed rows, sums, hidden): gradients of the sums
   void* grad_x;             // by strides, or null
   void* grad_weight_ih;     // (x projections * hidden, input)
   void* grad_weight_hh;     // (h projections * hidden, hidden)

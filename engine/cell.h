@@ -80,9 +80,12 @@ struct CellCode {
   Loops<float> of_float;
   Loops<double> of_double;
 
-  int64_t sums() const {
+  int64_t sums() const { return total(&StageCode::sums); }
+  int64_t x_projections() const { return total(&StageCode::x_sums); }
+  int64_t h_projections() const { return total(&StageCode::h_sums); }
+  int64_t total(int64_t (StageCode::*of)() const) const {
     int64_t count = 0;
-    for (int64_t s = 0; s < stages; ++s) count += stage[s].sums();
+    for (int64_t s = 0; s < stages; ++s) count += (stage[s].*of)();
     return count;
   }
 };

@@ -1,9 +1,8 @@
-// Gradients of weights and input from the gradients of the sums, over all steps and rows at once.
+// Gradients of weights and input from the gradients of the sums, for a piece of the steps at a
+// time, while what the piece needs is still in the cache.
 //
-// Weights: dW[m][j] = sum over packed rows n of gates[n][m] * source[n][j]. Rows are taken in
-// pieces that fit the nearest cache, and each piece's sum starts from zero, so that rounding
-// errors grow with the pieces and not with the rows. Threads split m: nothing is added twice, and
-// the result does not depend on who was first.
+// Weights: dW[m][j] += sum over rows n of gates[n][m] * source[n][j]. Each piece's sum starts from
+// zero, so that rounding errors grow with the pieces and not with the rows.
 #pragma once
 
 #include "team.h"
@@ -11,61 +10,88 @@
 namespace gatewright {
 namespace GATEWRIGHT_LEVEL {
 
+// Rows of a piece: enough to pay for reading and writing dW once.
 constexpr int64_t piece_rows = 128;
 
-// Where the input and the sources of each packed row lie.
+// The rows of a piece: gradients of their sums, and where their input and sources lie.
 template <class T>
-struct RowPointers {
+struct Piece {
   int64_t count = 0;
+  T* gates = nullptr;  // (count, sums, hidden)
   const T** x = nullptr;
   const T** source[most_stages] = {};
   T** grad_x = nullptr;
 
-  static int64_t bytes(int64_t count) { return (2 + most_stages) * Arena::bytes<T*>(count); }
+  static int64_t capacity(const Call& call) { return piece_rows + call.batch; }
+  static int64_t bytes(const Call& call) {
+    return (2 + most_stages) * Arena::bytes<T*>(capacity(call));
+  }
+  Piece(const Call& call, Arena& arena)
+      : x(arena.take<const T*>(capacity(call))) {
+    for (auto& stage : source) stage = arena.take<const T*>(capacity(call));
+    grad_x = arena.take<T*>(capacity(call));
+  }
+};
 
-  RowPointers() = default;
-  RowPointers(int64_t rows, Arena& arena) : count(rows), x(arena.take<const T*>(rows)) {
-    for (auto& stage : source) stage = arena.take<const T*>(rows);
-    grad_x = arena.take<T*>(rows);
+// Where a thread adds up: the gradients themselves, or sums of its own that are joined at the end.
+template <class T>
+struct Targets {
+  T* weight_ih = nullptr;
+  T* weight_hh = nullptr;
+  T* bias_ih = nullptr;
+  T* bias_hh = nullptr;
+
+  explicit Targets(const Direction& d)
+      : weight_ih(static_cast<T*>(d.grad_weight_ih)),
+        weight_hh(static_cast<T*>(d.grad_weight_hh)),
+        bias_ih(static_cast<T*>(d.grad_bias_ih)),
+        bias_hh(static_cast<T*>(d.grad_bias_hh)) {}
+
+  // The same set of them in other memory.
+  Targets(const Targets& like, const Call& call, const CellCode& cell, T* memory) {
+    auto place = [&](T* there, int64_t size) {
+      T* here = there ? memory : nullptr;
+      memory += there ? size : 0;
+      return here;
+    };
+    int64_t x_rows = cell.x_projections() * call.hidden;
+    int64_t h_rows = cell.h_projections() * call.hidden;
+    weight_ih = place(like.weight_ih, x_rows * call.input);
+    weight_hh = place(like.weight_hh, h_rows * call.hidden);
+    bias_ih = place(like.bias_ih, x_rows);
+    bias_hh = place(like.bias_hh, h_rows);
   }
 
-  // Each member of the team fills some steps.
-  void fill(const Call& call, const CellCode& cell, const Direction& d, const Schedule& schedule,
-            const Start<T>& start, const Part& part) {
-    Rows rows{call, d.reverse != 0};
-    auto at = [](auto* base) { return static_cast<const T*>(base); };
-    int64_t hidden = call.hidden;
-    for (int64_t s = part.begin(schedule.steps); s < part.end(schedule.steps); ++s)
-      for (int64_t row = 0; row < schedule.active[s]; ++row) {
-        int64_t n = schedule.offset[s] + row, given = rows.given(row), time = rows.time(row, s);
-        x[n] = at(call.x) + time * call.x_time + given * call.x_batch;
-        if (d.mask)
-          source[0][n] = s == 0 ? start.recurrent + row * hidden
-                                : at(d.recurrent) + (schedule.offset[s - 1] + row) * hidden;
-        else if (s == 0)
-          source[0][n] = at(d.initial[0]) + given * hidden;
-        else
-          source[0][n] = at(d.output) + rows.time(row, s - 1) * call.output_time +
-                         given * call.output_batch;
-        if (cell.stages > 1) source[1][n] = at(d.source) + n * hidden;
-        if (d.grad_x)
-          grad_x[n] = static_cast<T*>(d.grad_x) + time * call.grad_x_time +
-                      given * call.grad_x_batch;
-      }
+  // Work on each array that there is: its start, and its size.
+  template <class Do>
+  void each(const Call& call, const CellCode& cell, Do&& work) const {
+    int64_t x_rows = cell.x_projections() * call.hidden;
+    int64_t h_rows = cell.h_projections() * call.hidden;
+    if (weight_ih) work(weight_ih, x_rows * call.input);
+    if (weight_hh) work(weight_hh, h_rows * call.hidden);
+    if (bias_ih) work(bias_ih, x_rows);
+    if (bias_hh) work(bias_hh, h_rows);
+  }
+
+  static int64_t size(const Call& call, const CellCode& cell) {
+    return (cell.x_projections() * (call.input + 1) + cell.h_projections() * (call.hidden + 1)) *
+           call.hidden;
   }
 };
 
 template <class T>
 struct GradientMemory {
-  static constexpr int64_t panel_size = piece_rows * widest * lanes<T>;
   static constexpr int64_t tile_size = tallest * widest * lanes<T>;
+  static int64_t panel_size(const Call& call) {
+    return Piece<T>::capacity(call) * widest * lanes<T>;
+  }
   T *panel, *tile;
 
-  static constexpr int64_t bytes() {
-    return Arena::bytes<T>(panel_size) + Arena::bytes<T>(tile_size);
+  static int64_t bytes(const Call& call) {
+    return Arena::bytes<T>(panel_size(call)) + Arena::bytes<T>(tile_size);
   }
-  explicit GradientMemory(Arena& arena)
-      : panel(arena.take<T>(panel_size)), tile(arena.take<T>(tile_size)) {}
+  GradientMemory(const Call& call, Arena& arena)
+      : panel(arena.take<T>(panel_size(call))), tile(arena.take<T>(tile_size)) {}
 };
 
 // to[r][v] = sum over n of gates[n * gates_row + r] * panel[n][v].
@@ -105,100 +131,89 @@ static void outer(int64_t rows, const T* gates, int64_t gates_row, const T* pane
 template <class T>
 class Gradients {
  public:
+  // first_unit, last_unit: the units whose weights this thread adds up.
   Gradients(const Call& call, const CellCode& cell, const Direction& direction,
-            const RowPointers<T>& rows, const Part& part, const GradientMemory<T>& memory)
-      : call_(call), cell_(cell), d_(direction), rows_(rows), part_(part), m_(memory),
-        row_(cell.sums() * call.hidden), gates_(static_cast<const T*>(direction.gates)) {}
+            const Targets<T>& targets, const Part& part, int64_t first_unit, int64_t last_unit,
+            const GradientMemory<T>& memory)
+      : call_(call), cell_(cell), d_(direction), targets_(targets), part_(part),
+        first_unit_(first_unit), last_unit_(last_unit), m_(memory),
+        row_(cell.sums() * call.hidden) {}
 
-  void run() {
-    int64_t all = cell_.sums() * call_.hidden;
-    int64_t begin = part_.begin(all), end = part_.end(all);
-    for (int64_t n = 0; n < rows_.count; n += piece_rows) {
-      int64_t count = least(piece_rows, rows_.count - n), first = 0;
-      for (int64_t k = 0; k < cell_.stages; ++k)
-        for (int64_t a = 0; a < cell_.stage[k].sums(); ++a, first += call_.hidden)
-          biases(n, count, k, a, first, begin, end);
-      weights(n, count, rows_.x, call_.input, begin, end, -1);
-      for (int64_t k = 0; k < cell_.stages; ++k)
-        weights(n, count, rows_.source[k], call_.hidden, begin, end, k);
-    }
-    if (d_.grad_x) input();
+  void add(const Piece<T>& piece) {
+    int64_t first = 0;
+    for (int64_t k = 0; k < cell_.stages; ++k)
+      for (int64_t a = 0; a < cell_.stage[k].sums(); ++a, first += call_.hidden)
+        biases(piece, cell_.stage[k], a, first);
+    weights(piece, piece.x, call_.input, -1);
+    for (int64_t k = 0; k < cell_.stages; ++k)
+      weights(piece, piece.source[k], call_.hidden, k);
+    if (d_.grad_x) input(piece);
   }
 
  private:
-  T* at(void* base) const { return static_cast<T*>(base); }
-
-  void biases(int64_t n, int64_t count, int64_t k, int64_t a, int64_t first, int64_t begin,
-              int64_t end) {
-    const StageCode& stage = cell_.stage[k];
-    T* of_input = d_.grad_bias_ih && stage.x_row[a] >= 0 && stage.x_sums() > a
-                      ? at(d_.grad_bias_ih) + stage.x_row[a] * call_.hidden
-                      : nullptr;
-    T* of_recurrent = d_.grad_bias_hh && a >= stage.x_only
-                          ? at(d_.grad_bias_hh) + stage.h_row[a] * call_.hidden
-                          : nullptr;
-    if (!of_input && !of_recurrent) return;
+  void biases(const Piece<T>& piece, const StageCode& stage, int64_t a, int64_t first) {
     constexpr int L = lanes<T>;
-    int64_t from = begin > first ? begin - first : 0, to = least(call_.hidden, end - first);
-    for (int64_t unit = from; unit < to; unit += L) {
-      int some = int(least(L, to - unit));
+    bool input = targets_.bias_ih && a < stage.x_sums();
+    bool recurrent = targets_.bias_hh && a >= stage.x_only;
+    if (!input && !recurrent) return;
+    auto add_to = [](T* place, Vector<T> sum, int some) {
+      write<false, T>(place, read<false>(place, some) + sum, some);
+    };
+    for (int64_t unit = first_unit_; unit < last_unit_; unit += L) {
+      int some = int(least(L, last_unit_ - unit));
       Vector<T> sums[4] = {};
-      const T* gate = gates_ + n * row_ + first + unit;
-      for (int64_t i = 0; i < count; ++i, gate += row_) sums[i % 4] += read<false>(gate, some);
+      const T* gate = piece.gates + first + unit;
+      for (int64_t i = 0; i < piece.count; ++i, gate += row_)
+        sums[i % 4] += read<false>(gate, some);
       Vector<T> sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
-      if (of_input) write<false, T>(of_input + unit, read<false>(of_input + unit, some) + sum, some);
-      if (of_recurrent)
-        write<false, T>(of_recurrent + unit, read<false>(of_recurrent + unit, some) + sum, some);
+      if (input) add_to(targets_.bias_ih + stage.x_row[a] * call_.hidden + unit, sum, some);
+      if (recurrent) add_to(targets_.bias_hh + stage.h_row[a] * call_.hidden + unit, sum, some);
     }
   }
 
-  // What a piece of rows adds to the weights of one source: the input (stage -1) or a stage's.
-  void weights(int64_t n, int64_t count, const T* const* source, int64_t columns, int64_t begin,
-               int64_t end, int64_t of_stage) {
+  // What a piece adds to the weights of one source: the input (stage -1) or a stage's.
+  void weights(const Piece<T>& piece, const T* const* source, int64_t columns, int64_t of_stage) {
     constexpr int L = lanes<T>;
     for (int64_t j = 0; j < columns; j += widest * L) {
-      int64_t some = least(widest * L, columns - j), vectors = ceil_div(some, L);
+      int64_t some = least(widest * L, columns - j), vectors = ceil_div(some, L), first = 0;
       bool copied = false;
-      int64_t first = 0;
       for (int64_t k = 0; k < cell_.stages; ++k)
         for (int64_t a = 0; a < cell_.stage[k].sums(); ++a, first += call_.hidden) {
           const StageCode& stage = cell_.stage[k];
           bool has = of_stage < 0 ? a < stage.x_sums() : k == of_stage && a >= stage.x_only;
-          int64_t from = begin > first ? begin - first : 0;
-          int64_t to = least(call_.hidden, end - first);
-          if (!has || from >= to) continue;
-          if (!copied) copy_panel(n, count, source, j, some, vectors), copied = true;
-          int64_t row = of_stage < 0 ? stage.x_row[a] : stage.h_row[a];
-          T* target = at(of_stage < 0 ? d_.grad_weight_ih : d_.grad_weight_hh) +
-                      row * call_.hidden * columns + j;
-          add_rows(n, count, first, from, to, vectors, target, columns, some);
+          if (!has) continue;
+          if (!copied) copy_panel(piece, source, j, some, vectors), copied = true;
+          T* target = of_stage < 0
+                          ? targets_.weight_ih + stage.x_row[a] * call_.hidden * columns + j
+                          : targets_.weight_hh + stage.h_row[a] * call_.hidden * columns + j;
+          add_rows(piece, first, vectors, target, columns, some);
         }
     }
   }
 
-  void copy_panel(int64_t n, int64_t count, const T* const* source, int64_t j, int64_t some,
+  void copy_panel(const Piece<T>& piece, const T* const* source, int64_t j, int64_t some,
                   int64_t vectors) {
     constexpr int L = lanes<T>;
     T* to = m_.panel;
-    for (int64_t i = 0; i < count; ++i)
+    for (int64_t i = 0; i < piece.count; ++i)
       for (int64_t v = 0; v < vectors; ++v, to += L)
-        store(to, read<false>(source[n + i] + j + v * L, int(least(L, some - v * L))));
+        store(to, read<false>(source[i] + j + v * L, int(least(L, some - v * L))));
   }
 
-  void add_rows(int64_t n, int64_t count, int64_t first, int64_t from, int64_t to,
-                int64_t vectors, T* target, int64_t target_row, int64_t some) {
+  void add_rows(const Piece<T>& piece, int64_t first, int64_t vectors, T* target,
+                int64_t target_row, int64_t some) {
     constexpr int L = lanes<T>;
-    for (int64_t unit = from; unit < to;) {
-      int64_t rows = least(most_rows(int(vectors)), to - unit);
-      const T* gates = gates_ + n * row_ + first + unit;
+    for (int64_t unit = first_unit_; unit < last_unit_;) {
+      int64_t rows = least(most_rows(int(vectors)), last_unit_ - unit);
+      const T* gates = piece.gates + first + unit;
       if (vectors == 4)
-        outer<T, 4>(rows, gates, row_, m_.panel, count, m_.tile);
+        outer<T, 4>(rows, gates, row_, m_.panel, piece.count, m_.tile);
       else if (vectors == 3)
-        outer<T, 3>(rows, gates, row_, m_.panel, count, m_.tile);
+        outer<T, 3>(rows, gates, row_, m_.panel, piece.count, m_.tile);
       else if (vectors == 2)
-        outer<T, 2>(rows, gates, row_, m_.panel, count, m_.tile);
+        outer<T, 2>(rows, gates, row_, m_.panel, piece.count, m_.tile);
       else
-        outer<T, 1>(rows, gates, row_, m_.panel, count, m_.tile);
+        outer<T, 1>(rows, gates, row_, m_.panel, piece.count, m_.tile);
       for (int64_t r = 0; r < rows; ++r)
         for (int64_t v = 0; v < vectors; ++v) {
           T* place = target + (unit + r) * target_row + v * L;
@@ -211,16 +226,17 @@ class Gradients {
   }
 
   // The input's gradient: rows of gate gradients times the transposed input weights. A block of
-  // weights stays in the cache while all rows pass.
-  void input() {
+  // weights stays in the cache while all rows pass. Where units are split, threads share the rows.
+  void input(const Piece<T>& piece) {
     Blocks blocks = column_blocks<T>(call_.input);
-    int64_t begin = part_.begin(rows_.count), end = part_.end(rows_.count);
+    int64_t begin = part_.by_units ? part_.begin(piece.count) : 0;
+    int64_t end = part_.by_units ? part_.end(piece.count) : piece.count;
     for (int64_t b = 0; b < blocks.count(); ++b)
       for (int64_t n = begin; n < end; n += most_rows(widest))
-        input_block(b, blocks.of(b), n, least(most_rows(widest), end - n));
+        input_block(piece, b, blocks.of(b), n, least(most_rows(widest), end - n));
   }
 
-  void input_block(int64_t b, int64_t vectors, int64_t n, int64_t rows) {
+  void input_block(const Piece<T>& piece, int64_t b, int64_t vectors, int64_t n, int64_t rows) {
     constexpr int L = lanes<T>;
     Layout layout = backward_layout<T>(cell_, call_.input, call_.hidden);
     const T* packed = static_cast<const T*>(d_.packed_back);
@@ -229,7 +245,7 @@ class Gradients {
     for (int64_t i = 0; i < rows * vectors * L; i += L) store(m_.tile + i, Vector<T>{});
     for (int64_t k = 0; k < cell_.stages; ++k) {
       int64_t depth = cell_.stage[k].x_sums() * call_.hidden;
-      for (int64_t r = 0; r < rows; ++r) gates[r] = gates_ + (n + r) * row_ + first;
+      for (int64_t r = 0; r < rows; ++r) gates[r] = piece.gates + (n + r) * row_ + first;
       product<T>(rows, vectors, gates, depth, packed + layout.input[k] + b * widest * L * depth,
                  vectors * L, m_.tile, vectors * L, m_.tile, vectors * L);
       first += cell_.stage[k].sums() * call_.hidden;
@@ -237,7 +253,7 @@ class Gradients {
     for (int64_t r = 0; r < rows; ++r)
       for (int64_t v = 0; v < vectors; ++v) {
         int64_t column = (b * widest + v) * L;
-        write<false, T>(rows_.grad_x[n + r] + column, load(m_.tile + (r * vectors + v) * L),
+        write<false, T>(piece.grad_x[n + r] + column, load(m_.tile + (r * vectors + v) * L),
                         int(least(L, call_.input - column)));
       }
   }
@@ -245,11 +261,11 @@ class Gradients {
   const Call& call_;
   const CellCode& cell_;
   const Direction& d_;
-  const RowPointers<T>& rows_;
+  const Targets<T>& targets_;
   const Part& part_;
+  int64_t first_unit_, last_unit_;
   const GradientMemory<T>& m_;
   int64_t row_;
-  const T* gates_;
 };
 
 }  // namespace GATEWRIGHT_LEVEL

@@ -98,12 +98,33 @@ GATEWRIGHT_INLINE Part part_of(const Call& call, const CellCode& cell, int rank,
   return part;
 }
 
+// What a calling thread keeps from call to call, so that the system need not hand out (and clear)
+// fresh pages each time.
+struct Reserve {
+  static constexpr int64_t most = int64_t(64) << 20;
+  char* memory = nullptr;
+  int64_t size = 0;
+
+  ~Reserve() { std::free(memory); }
+  char* of(int64_t bytes) {
+    if (bytes > size) {
+      std::free(memory);
+      memory = static_cast<char*>(std::aligned_alloc(64, size_t(bytes)));
+      size = memory ? bytes : 0;
+    }
+    return memory;
+  }
+};
+
 // Memory for one call, cut off piece by piece, aligned to cache lines.
 class Arena {
  public:
-  explicit Arena(int64_t bytes)
-      : memory_(static_cast<char*>(std::aligned_alloc(64, size_t(ceil_div(bytes, 64) * 64 + 64)))),
-        owned_(memory_) {}
+  explicit Arena(int64_t bytes) {
+    static thread_local Reserve reserve;
+    bytes = ceil_div(bytes, 64) * 64 + 64;
+    if (bytes > Reserve::most) owned_ = static_cast<char*>(std::aligned_alloc(64, size_t(bytes)));
+    memory_ = bytes > Reserve::most ? owned_ : reserve.of(bytes);
+  }
   explicit Arena(char* piece) : memory_(piece) {}
   ~Arena() { std::free(owned_); }
   Arena(const Arena&) = delete;

@@ -45,7 +45,6 @@ class Direction(Structure):
         ("zone", c_void_p),
         ("grad_output", c_void_p),
         ("incoming", c_void_p),
-        ("gates", c_void_p),
         ("grad_x", c_void_p),
         ("grad_weight_ih", c_void_p),
         ("grad_weight_hh", c_void_p),

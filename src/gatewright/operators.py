@@ -82,9 +82,6 @@ def backward_pass(
     if lengths is not None:
         grad_xs = [grad.zero_() for grad in grad_xs]
     incoming = in_order(grad_finals, problem.order).clone()
-    gates = x.new_empty(
-        directions, problem.time * problem.batch, problem.kernel.sums, problem.hidden
-    )
     if grad_output is not None:
         grad_output = dense(grad_output)
         call.grad_output_time, call.grad_output_batch = grad_output.stride()[:2]
@@ -96,7 +93,7 @@ def backward_pass(
     for d in range(directions):
         direction = call.direction[d]
         direction.packed_back = weights[d].data_ptr()
-        direction.incoming, direction.gates = incoming[d].data_ptr(), gates[d].data_ptr()
+        direction.incoming = incoming[d].data_ptr()
         if grad_output is not None:
             offset = d * problem.hidden * grad_output.element_size()
             direction.grad_output = grad_output.data_ptr() + offset
