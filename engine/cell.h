@@ -13,7 +13,7 @@ namespace GATEWRIGHT_LEVEL {
 template <class T>
 struct ForwardBlock {
   int64_t rows, vectors, first, hidden;  // first: the unit at which the block begins
-  const T* tile;
+  T* tile;  // functions of the sums may take their places
   int64_t tile_row;
   const T* const* previous_output;  // by row
   T* const* output;                 // by row

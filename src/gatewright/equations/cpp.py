@@ -8,6 +8,7 @@ from string import Template
 from gatewright.equations.cell import Cell
 from gatewright.equations.expressions import Expression, in_order
 from gatewright.equations.kernel import Kernel, Loop, Stage, incoming, plan, returned
+from gatewright.equations.passes import early_values
 
 MOST_ACCUMULATORS = 8  # of a stage; see StageCode in engine/cell.h
 _SIGNS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
@@ -18,6 +19,10 @@ static void $name(const $block<T>& given) {
   using V = Vector<T>;
   constexpr int L = lanes<T>;
   const $block<T> b = given;  // what is written through pointers cannot change a copy
+$passes}
+""")
+
+_PASS = Template("""\
   for (int64_t r = 0; r < b.rows; ++r) {
     for (int64_t u = 0; u < b.vectors; ++u) {
       const int64_t unit = b.first + u * L;
@@ -26,7 +31,6 @@ static void $name(const $block<T>& given) {
 $body
     }
   }
-}
 """)
 
 _FILE = Template("""\
@@ -157,8 +161,12 @@ def _saved(place: int) -> str:
     return f"read<Full>(b.saved + r * b.saved_row + {place} * b.hidden + unit, count)"
 
 
+def _tile_address(place: int) -> str:
+    return f"b.tile + r * b.tile_row + ({place} * b.vectors + u) * L"
+
+
 def _tile(place: int) -> str:
-    return f"load(b.tile + r * b.tile_row + ({place} * b.vectors + u) * L)"
+    return f"load({_tile_address(place)})"
 
 
 def _write(target: str, value: str) -> str:
@@ -170,8 +178,11 @@ def _forward(kernel: Kernel, loop: Loop) -> str:
     for place, value in enumerate(kernel.saved[: kernel.crossing]):
         if ("saved", place, value) not in loop.writes:
             leaves[value] = _saved(place)
-    for place, item in enumerate(kernel.stages[loop.stage].accumulators):
-        leaves[item.value] = _tile(place)
+    accumulators = [item.value for item in kernel.stages[loop.stage].accumulators]
+    leaves |= {value: _tile(place) for place, value in enumerate(accumulators)}
+    early = early_values(loop, accumulators)
+    passes = _early_pass(early, leaves)
+    leaves |= {value: _tile(place) for value, place in early.items()}
     code = _Code(leaves)
     # Next states may overwrite the previous ones: all of them are computed before one is written.
     states = [write for write in loop.writes if write[0] == "state"]
@@ -184,8 +195,18 @@ def _forward(kernel: Kernel, loop: Loop) -> str:
         template="bool Full, bool Save",
         name=f"forward_{loop.stage}",
         block="ForwardBlock",
-        body=code.body(),
+        passes=passes + _PASS.substitute(body=code.body()),
     )
+
+
+def _early_pass(early: Mapping[Expression, int], leaves: Mapping[Expression, str]) -> str:
+    """A pass that puts the early values where the sums stood that they alone use."""
+    if not early:
+        return ""
+    code = _Code(leaves)
+    for value, place in early.items():
+        code.lines.append(f"store({_tile_address(place)}, {code.value(value)});")
+    return _PASS.substitute(body=code.body())
 
 
 def _write_saved(code: _Code, place: int, name: str, kernel: Kernel) -> None:
@@ -257,7 +278,7 @@ def _backward(kernel: Kernel, loop: Loop) -> str:
         template="bool Full",
         name=f"backward_{loop.stage}",
         block="BackwardBlock",
-        body=code.body(),
+        passes=_PASS.substitute(body=code.body()),
     )
 
 
