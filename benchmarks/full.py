@@ -11,5 +11,7 @@ import sys
 from gatewright.cli import main
 
 if __name__ == "__main__":
-    options = ["--cases", "full", "--threads", "2", "--out", "runs/full"]
+    options = ["--cases", "full", "--threads", "2"]
+    if "--out" not in sys.argv:
+        options += ["--out", "runs/full"]
     sys.exit(main(["bench", *options, *sys.argv[1:]]))

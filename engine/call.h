@@ -59,6 +59,20 @@ struct Weights {
   const void *weight_ih, *weight_hh, *bias_ih, *bias_hh;
 };
 
-enum Status : int { ok = 0, out_of_memory = 1 };
+// A live stream: the layers of a step, one call each, prepared once; and a sample of the weights,
+// to notice that they were overwritten since.
+struct Stream {
+  Call* const* calls;
+  int64_t layers, states, layer_bytes;  // bytes of one state of one layer
+  const uint32_t* const* weights;
+  const int64_t* words;  // of each weight, in 32 bits
+  int64_t weight_count;
+  uint64_t digest;
+  const void* x;
+  const char* initial[most_states];  // (layers, batch, hidden) each
+  char* final[most_states];
+};
+
+enum Status : int { ok = 0, out_of_memory = 1, changed = 2 };
 
 }  // namespace gatewright

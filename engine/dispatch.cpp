@@ -93,14 +93,36 @@ GATEWRIGHT_EXPORT int gatewright_function(int64_t level, const char* name, int64
 
 // A digest of some of the memory of each array, given in 32-bit words: enough to notice that
 // weights were overwritten as a whole.
-GATEWRIGHT_EXPORT void gatewright_samples(const uint32_t* const* arrays, const int64_t* words,
-                                          int64_t count, uint64_t* digest) {
-  uint64_t sum = 14695981039346656037ull;
+GATEWRIGHT_EXPORT uint64_t gatewright_sample(const uint32_t* const* arrays, const int64_t* words,
+                                             int64_t count) {
+  uint64_t digest = 14695981039346656037ull;
   for (int64_t a = 0; a < count; ++a) {
-    int64_t step = words[a] > 64 ? words[a] / 64 : 1;
-    for (int64_t i = 0; i < words[a]; i += step) sum = (sum ^ arrays[a][i]) * 1099511628211ull;
+    int64_t step = words[a] > 16 ? words[a] / 16 : 1;
+    for (int64_t i = 0; i < words[a]; i += step)
+      digest = (digest ^ arrays[a][i]) * 1099511628211ull;
   }
-  *digest = sum;
+  return digest;
+}
+
+// One step of a stream: each layer's output is the next one's input.
+GATEWRIGHT_EXPORT int gatewright_step(const Stream* stream) {
+  if (gatewright_sample(stream->weights, stream->words, stream->weight_count) != stream->digest)
+    return changed;
+  const void* x = stream->x;
+  for (int64_t layer = 0; layer < stream->layers; ++layer) {
+    Call& call = *stream->calls[layer];
+    Direction& direction = call.direction[0];
+    int64_t offset = layer * stream->layer_bytes;
+    for (int64_t j = 0; j < stream->states; ++j) {
+      direction.initial[j] = stream->initial[j] + offset;
+      direction.final[j] = stream->final[j] + offset;
+    }
+    call.x = x;
+    direction.output = direction.final[0];
+    if (int status = at(call.level).forward(call)) return status;
+    x = direction.output;
+  }
+  return ok;
 }
 
 GATEWRIGHT_EXPORT double gatewright_multiply_adds(int64_t level, int64_t threads, int64_t rounds) {

@@ -23,8 +23,7 @@ LEVELS = [
     ["equations"],
     ["cells"],
     ["equations.emit"],  # the build's entry point: writes the C++ of the cells
-    ["reference", "engine"],
-    ["packing"],
+    ["reference"],
     ["native"],
     ["layers", "data"],
     [""],  # gatewright itself, which passes the public names on
@@ -39,7 +38,7 @@ HEIGHT = {part: height for height, level in enumerate(LEVELS) for part in level}
 
 # What runs where only the standard library is installed: the wheel's build.
 STANDARD_LIBRARY_ONLY = {"equations", "cells", "equations.emit"}
-TORCH_ONLY = {"reference", "engine", "packing", "native", "layers"}
+TORCH_ONLY = {"reference", "native", "layers"}
 
 # The modules that name cells, and why. Everywhere else a cell is found by looking in the folder.
 MAY_NAME_CELLS = {

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from problems import Given, make
 
-from gatewright import cells, engine, native, reference
+from gatewright import cells, native, reference
+from gatewright.native import library
 
-LEVELS = engine.load().levels
+LEVELS = library.load().levels
 BY_LEVEL = pytest.mark.parametrize("level", LEVELS)
 BY_CELL = pytest.mark.parametrize("name", cells.names())
 

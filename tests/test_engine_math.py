@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gatewright import engine
+from gatewright.native import library
 
 ALLOWED = 4  # units in the last place
 
@@ -30,7 +30,7 @@ WIDER = {np.float32: np.float64, np.float64: np.longdouble}
 
 def apply(name: str, level: int, x: np.ndarray) -> np.ndarray:
     result = np.empty_like(x)
-    status = engine.load().library.gatewright_function(
+    status = library.load().functions.gatewright_function(
         level, name.encode(), x.dtype == np.float64, x.size, x.ctypes.data, result.ctypes.data
     )
     assert status == 0
@@ -59,23 +59,23 @@ def ulps(ours: np.ndarray, true: np.ndarray) -> np.ndarray:
     return np.abs(ours[finite].astype(true.dtype) - true[finite]) / unit
 
 
-@pytest.mark.parametrize("level", engine.load().levels)
+@pytest.mark.parametrize("level", library.load().levels)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("name", TRUE)
 def test_functions_over_the_whole_range(name, dtype, level):
     if dtype == np.float64 and np.finfo(np.longdouble).eps == np.finfo(np.float64).eps:
         pytest.skip("this machine has nothing wider than float64 to compare with")
     x = whole_range(dtype)
-    ours = apply(name, engine.load().levels.index(level), x)
+    ours = apply(name, library.load().levels.index(level), x)
     with np.errstate(over="ignore", under="ignore"):
         errors = ulps(ours, TRUE[name](x.astype(WIDER[dtype])))
     assert errors.max() <= ALLOWED, (float(errors.max()), x[np.isfinite(ours)][errors.argmax()])
 
 
-@pytest.mark.parametrize("level", engine.load().levels)
+@pytest.mark.parametrize("level", library.load().levels)
 @pytest.mark.parametrize("name", TRUE)
 def test_functions_at_nan_and_infinity(name, level):
-    place = engine.load().levels.index(level)
+    place = library.load().levels.index(level)
     x = np.array([np.nan, np.inf, -np.inf], dtype=np.float32)
     ours = apply(name, place, x)
     with np.errstate(invalid="ignore"):

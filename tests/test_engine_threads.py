@@ -7,7 +7,8 @@ import pytest
 import torch
 from problems import make
 
-from gatewright import cells, engine, native
+from gatewright import cells, native
+from gatewright.native import library
 
 
 def _run(threads: int) -> torch.Tensor:
@@ -56,7 +57,7 @@ def test_a_forked_child_computes():
 
 
 def test_levels_are_named_and_chosen():
-    loaded = engine.load()
+    loaded = library.load()
     for name in loaded.levels:
         with native.at_level(name):
             assert native.level() == name

@@ -14,7 +14,7 @@ import gatewright
 from gatewright import native
 from gatewright.bench.peers import Peer
 from gatewright.bench.results import Machine
-from gatewright.engine import EngineError
+from gatewright.native.library import EngineError
 
 
 def describe(threads: int, others: Iterable[Peer]) -> Machine:

@@ -19,14 +19,15 @@ class Pace:
 
     budget: float = 4.0  # for all sides of a case together, calibration aside
     sample: float = 0.008  # calls are repeated until one sample takes this long
-    # Thread pools wait for more work in a busy loop for a few milliseconds after a call; without
-    # a pause, one library's waiting threads would hold the cores in another's sample.
-    pause: float = 0.008
+    # Thread pools wait for more work in a busy loop after a call, ONNX Runtime's for more than 8
+    # and less than 30 milliseconds; without a pause, one library's waiting threads would hold the
+    # cores in another's sample.
+    pause: float = 0.03
     fewest: int = 7
     most: int = 101
 
 
-SMALL_PACE = Pace(budget=0.3, sample=0.004, pause=0.006, fewest=5, most=31)
+SMALL_PACE = Pace(budget=0.3, sample=0.004, fewest=5, most=31)
 
 
 def measure(sides: Mapping[str, Work], pace: Pace) -> dict[str, Timing]:

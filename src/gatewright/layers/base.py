@@ -14,7 +14,7 @@ from gatewright.equations import cell as make_cell
 from gatewright.layers import checks, initialisation
 from gatewright.layers.backends import Backend, Choice, check_backend
 from gatewright.layers.pickling import ByName
-from gatewright.stepping import Stepper
+from gatewright.native.stepping import Stepper
 
 
 class Options(TypedDict, total=False):

@@ -113,7 +113,7 @@ class Recurrent(RecurrentBase):
             raise RuntimeError("a bidirectional layer has no step: it needs the whole sequence")
         fast = self._fast_step(x_t, state)
         if fast is not None:
-            return fast[0][-1], fast[0] if len(fast) == 1 else tuple(fast)
+            return fast[0].select(0, -1), fast[0] if len(fast) == 1 else tuple(fast)
         if x_t.dim() not in (1, 2):
             raise ValueError(f"step: Expected x_t to be 1D or 2D, got {x_t.dim()}D instead")
         time = 1 if self.batch_first and x_t.dim() == 2 else 0
@@ -122,14 +122,14 @@ class Recurrent(RecurrentBase):
 
     def _fast_step(self, x_t: Tensor, state: Hidden | None) -> list[Tensor] | None:
         """The next states by the short way, or None where it does not serve."""
-        if torch.is_grad_enabled() or state is None or torch.compiler.is_compiling():
+        stepper = self._stepper
+        if stepper is None or state is None or torch.is_grad_enabled():
             return None
         if self.training and (self.dropout or self.recurrent_dropout):
             return None
-        if self._stepper is None:
+        if torch.compiler.is_compiling():
             return None
-        states = (state,) if isinstance(state, Tensor) else tuple(state)
-        return self._stepper.step(x_t, states) if len(states) == len(self._states) else None
+        return stepper.step(x_t, (state,) if isinstance(state, Tensor) else tuple(state))
 
     def _forward_packed(
         self, packed: PackedSequence, hx: Hidden | None, lengths: Lengths | None

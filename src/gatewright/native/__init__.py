@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from gatewright import engine
-from gatewright.engine import EngineError, at_level
+from gatewright.native import library
+from gatewright.native.library import EngineError, at_level
 from gatewright.equations import Cell
-from gatewright.operators import OverTime, forward_operator, forward_pass
+from gatewright.native.operators import OverTime, forward_operator, forward_pass
 
 __all__ = ["EngineError", "at_level", "fma_peak", "level", "run", "unavailable"]
 
@@ -23,7 +23,7 @@ def unavailable(cell: Cell, dtype: torch.dtype) -> str | None:
     if dtype not in _DTYPES:
         return f"{dtype} is not in the engine"
     try:
-        engine.kernel(cell)
+        library.kernel(cell)
     except EngineError as error:
         return str(error)
     return None
@@ -31,16 +31,16 @@ def unavailable(cell: Cell, dtype: torch.dtype) -> str | None:
 
 def level() -> str:
     """The CPU level in use, such as ``avx512``. Raises EngineError without a library."""
-    loaded = engine.load()
+    loaded = library.load()
     return loaded.levels[loaded.level]
 
 
 def fma_peak(threads: int) -> float:
     """What the processor can do at best in float32, in GFLOP/s, measured now."""
-    loaded, best = engine.load(), 0.0
+    loaded, best = library.load(), 0.0
     for rounds in (1_000_000, 10_000_000, 10_000_000, 10_000_000):
         start = time.perf_counter()
-        done = loaded.library.gatewright_multiply_adds(loaded.level, threads, rounds)
+        done = loaded.functions.gatewright_multiply_adds(loaded.level, threads, rounds)
         best = max(best, done / (time.perf_counter() - start) / 1e9)
     return best
 
@@ -67,7 +67,7 @@ def run(
     if torch.compiler.is_compiling() or not all(type(tensor) in _ORDINARY for tensor in tensors):
         made = forward_operator(*arguments)
     else:
-        engine.kernel(cell)
+        library.kernel(cell)
         if save:
             counts = (len(states), len(flat), directions)
             made = OverTime.apply(cell.name, counts, *tensors, lengths, mask, zone)

@@ -13,9 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gatewright import cells, engine, reference
-from gatewright.engine import Direction
-from gatewright.problem import KEPT, Problem, dense, in_order, like_input, results
+from gatewright import cells, reference
+from gatewright.native import library
+from gatewright.native.library import Direction
+from gatewright.native.problem import KEPT, Problem, dense, in_order, like_input, results
 
 
 def _check(status: int) -> None:
@@ -50,7 +51,7 @@ def forward_pass(
         direction.packed = tensor.data_ptr()
         for place, final in enumerate(finals):
             direction.final[place] = final[d].data_ptr()
-    _check(engine.load().library.gatewright_forward(byref(call)))
+    _check(library.load().functions.gatewright_forward(byref(call)))
     return made
 
 
@@ -99,7 +100,7 @@ def backward_pass(
             direction.grad_output = grad_output.data_ptr() + offset
         direction.grad_x = grad_xs[d].data_ptr() if with_x else None
         learned.append(_point_grads(direction, grad_parameters[d * each : (d + 1) * each], problem))
-    _check(engine.load().library.gatewright_backward(byref(call)))
+    _check(library.load().functions.gatewright_backward(byref(call)))
     if with_x and directions > 1:
         grads[0].add_(grad_xs[1])
     if problem.order is not None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gatewright import engine
-from gatewright.engine import Call
-from gatewright.packing import packed, sizes
+from gatewright.native import library
+from gatewright.native.library import Call
+from gatewright.native.packing import packed, sizes
 
 # Work below this many multiply-adds is done before other threads have woken up.
 WORTH_THREADS = 100_000
@@ -60,7 +60,7 @@ class Problem:
         mask: Tensor | None,
         zone: Tensor | None,
     ) -> None:
-        self.kernel = engine.load().kernels[name]
+        self.kernel = library.load().kernels[name]
         self.x = dense(x)
         self.states = [state.contiguous() for state in states]
         self.order, self.lengths = _order(lengths)
@@ -81,7 +81,7 @@ class Problem:
     def call(self, output: Tensor, kept: list[Tensor], save: bool) -> Call:
         """The call, without the fields that only one of the passes has."""
         call = Call()
-        loaded = engine.load()
+        loaded = library.load()
         call.level, call.cell, call.save = loaded.level, self.kernel.index, save
         call.is_double = self.x.dtype == torch.float64
         call.threads = self._threads()
@@ -131,7 +131,7 @@ def _empty_kept(
 
     Sequences of different lengths leave the end untouched, which costs no memory until written.
     """
-    kernel = engine.load().kernels[name]
+    kernel = library.load().kernels[name]
     time, batch = x.shape[:2]
     hidden, staged = states[0].shape[2], kernel.stages > 1
     rows = time * batch if save else batch

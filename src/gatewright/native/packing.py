@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from ctypes import byref, c_int64, c_uint64, c_void_p
+from ctypes import byref, c_int64, c_void_p
 from dataclasses import dataclass
 from functools import cache
 
@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
 
-from gatewright import cells, engine
-from gatewright.engine import Kernel, Weights
+from gatewright import cells
+from gatewright.native import library
+from gatewright.native.library import Kernel, Weights
 
 # More layers than this in use at once are packed anew at each call.
 MOST_KEPT = 1024
@@ -56,17 +57,13 @@ def forget() -> None:
     _kept.clear()
 
 
-def _sample(weights: list[Tensor]) -> int:
-    """A digest of some of the values."""
-    digest = c_uint64()
-    words = [weight.numel() * weight.element_size() // 4 for weight in weights]
-    engine.load().library.gatewright_samples(
-        (c_void_p * len(weights))(*[weight.data_ptr() for weight in weights]),
-        (c_int64 * len(weights))(*words),
-        len(weights),
-        byref(digest),
-    )
-    return digest.value
+def sample(weights: list[Tensor]) -> tuple[int, tuple[object, ...]]:
+    """A digest of some of the values, and what it was taken of: addresses and sizes."""
+    count = len(weights)
+    addresses = (c_void_p * count)(*[weight.data_ptr() for weight in weights])
+    words = (c_int64 * count)(*[weight.numel() * weight.element_size() // 4 for weight in weights])
+    digest = library.load().functions.gatewright_sample(addresses, words, count)
+    return digest, (addresses, words)
 
 
 def packed(
@@ -84,23 +81,23 @@ def packed(
     """
     # Without gaps: a sample reads the memory from end to end.
     weights = [parameter.detach().contiguous() for parameter in parameters[: sizes.weights]]
-    level = engine.load().level
+    level = library.load().level
     key = (kernel.index, level, backward, input, hidden, *[w.data_ptr() for w in weights])
     if any(weight.is_inference() for weight in weights):
         return _pack(kernel, weights, sizes, input, hidden, backward)
     versions = tuple(weight._version for weight in weights)
-    sample = _sample(weights)
+    digest, _ = sample(weights)
     entry = _kept.get(key)
     if (
         entry is not None
         and entry.versions == versions
-        and entry.sample == sample
+        and entry.sample == digest
         and not any(storage.expired() for storage in entry.storages)
     ):
         return entry.packed
     fresh = _pack(kernel, weights, sizes, input, hidden, backward)
     storages = tuple(StorageWeakRef(weight.untyped_storage()) for weight in weights)
-    _kept[key] = _Entry(storages, versions, sample, fresh)
+    _kept[key] = _Entry(storages, versions, digest, fresh)
     _kept.move_to_end(key)
     _purge()
     return fresh
@@ -127,15 +124,15 @@ def _pack(
     hidden: int,
     backward: bool,
 ) -> Tensor:
-    loaded = engine.load()
+    loaded = library.load()
     is_double = weights[0].dtype == torch.float64
-    size = loaded.library.gatewright_packed_size(
+    size = loaded.functions.gatewright_packed_size(
         loaded.level, kernel.index, is_double, input, hidden, backward
     )
     result = torch.empty(size, dtype=weights[0].dtype)
     given = Weights(**{field: w.data_ptr() for field, w in zip(sizes.fields, weights, strict=True)})
     targets = (None, result.data_ptr()) if backward else (result.data_ptr(), None)
-    loaded.library.gatewright_pack(
+    loaded.functions.gatewright_pack(
         loaded.level, kernel.index, is_double, input, hidden, byref(given), *targets
     )
     return result

@@ -72,6 +72,22 @@ class Call(Structure):
     ]
 
 
+class Stream(Structure):
+    """``Stream`` of engine/call.h."""
+
+    _fields_ = [
+        ("calls", c_void_p),
+        *[(name, c_int64) for name in ("layers", "states", "layer_bytes")],
+        ("weights", c_void_p),
+        ("words", c_void_p),
+        ("weight_count", c_int64),
+        ("digest", c_uint64),
+        ("x", c_void_p),
+        ("initial", _States),
+        ("final", _States),
+    ]
+
+
 class Weights(Structure):
     """``Weights`` of engine/call.h."""
 
@@ -101,9 +117,9 @@ class Kernel:
 
 @dataclass
 class Engine:
-    """The loaded library. level: the place of the CPU level in use among ``levels``."""
+    """The loaded library: its functions, cells and CPU levels. level: the place of the CPU level in use among ``levels``."""
 
-    library: ctypes.CDLL
+    functions: ctypes.CDLL
     kernels: dict[str, Kernel]
     levels: tuple[str, ...]
     level: int
@@ -127,7 +143,8 @@ _SIGNATURES = {
         ctypes.c_int,
         [c_int64, c_char_p, c_int64, c_int64, c_void_p, c_void_p],
     ),
-    "gatewright_samples": (None, [c_void_p, c_void_p, c_int64, POINTER(c_uint64)]),
+    "gatewright_sample": (c_uint64, [c_void_p, c_void_p, c_int64]),
+    "gatewright_step": (ctypes.c_int, [c_void_p]),
     "gatewright_multiply_adds": (c_double, [c_int64, c_int64, c_int64]),
 }
 
@@ -155,29 +172,29 @@ def load() -> Engine:
     """
     path = _path()
     try:
-        library = ctypes.CDLL(str(path))
+        functions = ctypes.CDLL(str(path))
         for name, (result, arguments) in _SIGNATURES.items():
-            function = getattr(library, name)
+            function = getattr(functions, name)
             function.restype, function.argtypes = result, arguments
     except (OSError, AttributeError) as error:
         raise EngineError(f"{path} cannot be loaded: {error}") from None
-    if library.gatewright_interface() != INTERFACE + ctypes.sizeof(Call):
+    if functions.gatewright_interface() != INTERFACE + ctypes.sizeof(Call):
         raise EngineError(f"{path} was built from another version; build it again")
     kernels = {}
-    for place in range(library.gatewright_cells()):
+    for place in range(functions.gatewright_cells()):
         counts = _CellCounts()
-        library.gatewright_cell(place, byref(counts))
+        functions.gatewright_cell(place, byref(counts))
         kernels[counts.name.decode()] = Kernel(
             place, counts.fingerprint.decode(), counts.saved, counts.sums, counts.stages
         )
-    count = library.gatewright_levels()
-    levels = tuple(library.gatewright_level_name(place).decode() for place in range(count))
+    count = functions.gatewright_levels()
+    levels = tuple(functions.gatewright_level_name(place).decode() for place in range(count))
     wanted = os.environ.get("GATEWRIGHT_CPU", levels[-1])
     if wanted not in levels:
         raise EngineError(
             f"GATEWRIGHT_CPU is {wanted!r}, but this processor has the levels {', '.join(levels)}"
         )
-    return Engine(library, kernels, levels, levels.index(wanted))
+    return Engine(functions, kernels, levels, levels.index(wanted))
 
 
 @contextmanager

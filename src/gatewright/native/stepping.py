@@ -1,0 +1,159 @@
+"""One step of a live stream after another, without autograd, in a few microseconds each.
+
+What does not change from step to step is prepared once: the calls, scratch memory, packed weights.
+A step then fills in a handful of addresses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ctypes import POINTER, addressof, c_void_p, cast, pointer
+
+import torch
+from torch import Tensor
+
+from gatewright.equations import Cell
+from gatewright.native import library
+from gatewright.native.library import Call, Stream
+from gatewright.native.packing import packed, sample, sizes
+from gatewright.native.problem import WORTH_THREADS
+
+_CHANGED = 2  # Status of engine/call.h
+
+
+class Stepper:
+    """The layers of a cell, stepping.
+
+    held: the module's own table of parameters, to notice when one is replaced.
+    names: of each layer's parameters, in the engine's order.
+    """
+
+    def __init__(
+        self, cell: Cell, held: Mapping[str, Tensor | None], names: list[list[str]]
+    ) -> None:
+        self.cell, self.held, self.names = cell, held, names
+        self.kernel = library.kernel(cell)
+        self.loaded = library.load()
+        self.run = self.loaded.functions.gatewright_step
+        self.count = len(cell.states)
+        self.batch = self.level = -1
+        self.known: list[tuple[str, Tensor, int, int]] = []  # with version and address
+
+    def step(self, x: Tensor, states: tuple[Tensor, ...]) -> list[Tensor] | None:
+        """The next states, or None where only the general way will do.
+
+        x: (batch, input_size) or (input_size,). states: (num_layers, batch, hidden_size) each, or
+        (num_layers, hidden_size). Nothing is assumed of them: what does not fit gives None, and
+        the general way says what is wrong.
+        """
+        size = x.shape
+        batch = size[0] if len(size) == 2 else 1
+        if len(states) != self.count:
+            return None
+        if (batch != self.batch or not self._current()) and not self._prepare(batch):
+            return None
+        shape, dtype = self.shapes.get(len(size)), self.dtype
+        if shape is None or size[-1] != self.input:
+            return None
+        for given in (x, *states):
+            if type(given) is not Tensor or given.dtype is not dtype:
+                return None
+            if not (given.is_cpu and given.is_contiguous()):
+                return None
+        initial, final, made = self.initial, self.final, []
+        for place, state in enumerate(states):
+            if state.shape != shape:
+                return None
+            fresh = torch.empty_like(state)
+            initial[place], final[place] = state.data_ptr(), fresh.data_ptr()
+            made.append(fresh)
+        self.stream.x = x.data_ptr()
+        status = self.run(self.address)
+        if status == _CHANGED:
+            return self.step(x, states) if self._prepare(batch) else None
+        if status:
+            raise MemoryError("the engine found no memory for a step; use a smaller batch")
+        return made
+
+    def _current(self) -> bool:
+        """If nothing that can be seen from outside the weights' values has changed."""
+        held = self.held
+        for name, weight, version, address in self.known:
+            if held.get(name) is not weight or weight._version != version:
+                return False
+            if weight.data_ptr() != address:
+                return False
+        return self.level == self.loaded.level
+
+    def _prepare(self, batch: int) -> bool:
+        """Everything that stays from step to step. False for weights of an unusual kind."""
+        layers = [[self.held.get(name) for name in names] for names in self.names]
+        flat = [weight for weights in layers for weight in weights if weight is not None]
+        if len(flat) != sum(map(len, self.names)) or not all(map(_ordinary, flat)):
+            return False
+        first = flat[0]
+        if any(weight.dtype is not first.dtype for weight in flat):
+            return False
+        names = [name for layer in self.names for name in layer]
+        self.known = [
+            (name, weight, weight._version, weight.data_ptr())
+            for name, weight in zip(names, flat, strict=True)
+        ]
+        self.dtype, self.batch, self.level = first.dtype, batch, self.loaded.level
+        self.input = first.shape[1]
+        hidden = first.shape[0] // len(self.cell.x_projections)
+        count = len(self.names)
+        self.shapes = {2: (count, batch, hidden)} | ({1: (count, hidden)} if batch == 1 else {})
+        scratch = [
+            torch.empty(batch, width, hidden, dtype=first.dtype)
+            for width in (len(self.cell.states) - 1, self.kernel.saved, 1)
+        ]
+        self.memory: list[object] = [scratch]
+        calls = [self._call(weights, batch, hidden, scratch) for weights in layers]
+        self._stream(calls, flat, batch * hidden * first.element_size())
+        return True
+
+    def _stream(self, calls: list[Call], weights: list[Tensor], layer_bytes: int) -> None:
+        digest, (addresses, words) = sample(weights)
+        table = (POINTER(Call) * len(calls))(*[pointer(call) for call in calls])
+        self.memory += [table, calls, addresses, words]
+        self.stream = Stream(
+            calls=cast(table, c_void_p),
+            layers=len(calls),
+            states=len(self.cell.states),
+            layer_bytes=layer_bytes,
+            weights=cast(addresses, c_void_p),
+            words=cast(words, c_void_p),
+            weight_count=len(weights),
+            digest=digest,
+        )
+        self.address = addressof(self.stream)
+        self.initial, self.final = self.stream.initial, self.stream.final
+
+    def _call(
+        self, given: list[Tensor | None], batch: int, hidden: int, scratch: list[Tensor]
+    ) -> Call:
+        weights = [weight for weight in given if weight is not None]
+        call = Call()
+        direction = call.direction[0]
+        call.level, call.cell = self.level, self.kernel.index
+        call.is_double = self.dtype == torch.float64
+        work = batch * sum(weight.numel() for weight in weights)
+        call.threads = torch.get_num_threads() if work > WORTH_THREADS else 1
+        call.time, call.batch, call.directions = 1, batch, 1
+        call.input, call.hidden = weights[0].shape[1], hidden
+        call.x_time = call.x_batch = call.input
+        call.output_time = call.output_batch = hidden
+        own = sizes(self.cell.name, len(weights))
+        ready = packed(self.kernel, weights, own, call.input, hidden, backward=False)
+        learned = [weight.detach() for weight in weights[own.weights :]]
+        vectors = torch.stack(learned) if learned else ready
+        direction.packed, direction.learned = ready.data_ptr(), vectors.data_ptr()
+        self.memory += [ready, vectors]
+        for field, tensor in zip(("states", "saved", "source"), scratch, strict=True):
+            setattr(direction, field, tensor.data_ptr())
+        return call
+
+
+def _ordinary(weight: Tensor) -> bool:
+    return weight.is_cpu and weight.is_contiguous() and not weight.is_inference()
