@@ -91,13 +91,13 @@ GATEWRIGHT_EXPORT int gatewright_function(int64_t level, const char* name, int64
   return at(level).function(name, is_double, count, from, to);
 }
 
-// A digest of some of the memory of each array, given in 32-bit words: enough to notice that
-// weights were overwritten as a whole.
+// A digest of the memory of each array, given in 32-bit words: of all of it, or of enough to notice
+// that weights were overwritten as a whole.
 GATEWRIGHT_EXPORT uint64_t gatewright_sample(const uint32_t* const* arrays, const int64_t* words,
-                                             int64_t count) {
+                                             int64_t count, int64_t all) {
   uint64_t digest = 14695981039346656037ull;
   for (int64_t a = 0; a < count; ++a) {
-    int64_t step = words[a] > 16 ? words[a] / 16 : 1;
+    int64_t step = all || words[a] <= 512 ? 1 : words[a] / 16;
     for (int64_t i = 0; i < words[a]; i += step)
       digest = (digest ^ arrays[a][i]) * 1099511628211ull;
   }
@@ -106,7 +106,8 @@ GATEWRIGHT_EXPORT uint64_t gatewright_sample(const uint32_t* const* arrays, cons
 
 // One step of a stream: each layer's output is the next one's input.
 GATEWRIGHT_EXPORT int gatewright_step(const Stream* stream) {
-  if (gatewright_sample(stream->weights, stream->words, stream->weight_count) != stream->digest)
+  if (gatewright_sample(stream->weights, stream->words, stream->weight_count,
+                        stream->calls[0]->is_double) != stream->digest)
     return changed;
   const void* x = stream->x;
   for (int64_t layer = 0; layer < stream->layers; ++layer) {

@@ -28,19 +28,19 @@ struct Ahead {
 };
 
 // to[r][v] = from[r][v] + sum over k of a[r][k] * b[k][v], for R rows and V vectors. The sum starts
-// from zero: what it is added to may be larger than its parts and would cost them bits.
+// from zero: what it is added to may be larger than its parts and would cost them bits. It runs in
+// the order of k whatever the block, so that a row's result does not depend on its neighbours.
 template <class T, int R, int V>
 static void product_block(const T* const* a, int64_t depth, const T* b, int64_t b_row,
                           const T* from, int64_t from_row, T* to, int64_t to_row, Ahead ahead) {
   constexpr int L = lanes<T>;
-  // A multiply-add takes a few cycles: few sums are split in two or four, so that enough are under
-  // way at once.
-  constexpr int parts = R * V <= 3 ? 4 : R * V <= 8 ? 2 : 1;
-  Vector<T> sum[parts][R][V] = {};
+  Vector<T> sum[R][V] = {};
   const T* row[R];
 #pragma GCC unroll 12
   for (int r = 0; r < R; ++r) row[r] = a[r];
-  auto add = [&](int64_t k, int part) __attribute__((always_inline)) {
+  // Unrolled, or the loop's own instructions take turns from the multiply-adds.
+#pragma GCC unroll 4
+  for (int64_t k = 0; k < depth; ++k) {
     __builtin_prefetch(ahead.line, 0, 2);
     ahead.line += ahead.step;
     Vector<T> weight[V];
@@ -50,27 +50,15 @@ static void product_block(const T* const* a, int64_t depth, const T* b, int64_t 
     for (int r = 0; r < R; ++r) {
       Vector<T> value = splat<T>(row[r][k]);
 #pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) sum[part][r][v] += value * weight[v];
+      for (int v = 0; v < V; ++v) sum[r][v] += value * weight[v];
     }
     b += b_row;
-  };
-  // Unrolled, or the loop's own instructions take turns from the multiply-adds.
-  constexpr int together = 4;
-  int64_t k = 0;
-  for (; k + together <= depth; k += together) {
-#pragma GCC unroll 4
-    for (int i = 0; i < together; ++i) add(k + i, i % parts);
   }
-  for (; k < depth; ++k) add(k, 0);
 #pragma GCC unroll 12
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) {
-      Vector<T> all = sum[0][r][v];
-#pragma GCC unroll 3
-      for (int part = 1; part < parts; ++part) all += sum[part][r][v];
-      store(to + r * to_row + v * L, load(from + r * from_row + v * L) + all);
-    }
+    for (int v = 0; v < V; ++v)
+      store(to + r * to_row + v * L, load(from + r * from_row + v * L) + sum[r][v]);
 }
 
 template <class T>

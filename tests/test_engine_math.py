@@ -42,8 +42,10 @@ def whole_range(dtype) -> np.ndarray:
     random = np.random.default_rng(0)
     info = np.finfo(dtype)
     spread = np.exp2(random.uniform(np.log2(info.tiny) - 20, 10, 400_000))
-    dense = random.uniform(-120, 120, 400_000) if dtype == np.float32 else (
-        random.uniform(-760, 760, 400_000)
+    dense = (
+        random.uniform(-120, 120, 400_000)
+        if dtype == np.float32
+        else (random.uniform(-760, 760, 400_000))
     )
     edges = [0.0, -0.0, info.max, -info.max, info.tiny, info.smallest_subnormal, 88.7, -87.4]
     bends = random.uniform(-2, 2, 200_000)

@@ -5,10 +5,10 @@ import sys
 
 import pytest
 import torch
-from problems import make
 
 from gatewright import cells, native
 from gatewright.native import library
+from problems import make
 
 
 def _run(threads: int) -> torch.Tensor:

@@ -137,9 +137,7 @@ def cell(
     return _make(definition, source, initial or {})
 
 
-def _make(
-    definition: Definition, source: str, initial: Mapping[str, tuple[float, float]]
-) -> Cell:
+def _make(definition: Definition, source: str, initial: Mapping[str, tuple[float, float]]) -> Cell:
     code = getattr(definition, "__code__", None)
     if code is None:
         raise CellError(f"a cell is made of a function, not of {type(definition).__name__}")
@@ -153,7 +151,7 @@ def _make(
     try:
         namespaces = {name: _Names(name) for name in given}
         result = definition(**namespaces)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever a definition raises is explained
         raise CellError(f"{_line(error, code, where)}: {_explain(error)}") from None
     try:
         traced, used = _validate(result)
@@ -249,7 +247,8 @@ def _explain(error: Exception) -> str:
         return str(error)
     if isinstance(error, UnboundLocalError):
         variable = str(error).split("'")[1::2][:1]
-        return f"{variable[0] if variable else error} is used before it is defined; move its equation up"
+        name = variable[0] if variable else str(error)
+        return f"{name} is used before it is defined; move its equation up"
     if isinstance(error, NameError):
         name, known = error.name or "", _function_names()
         near = difflib.get_close_matches(name, [*known, "step", "x", "h", "state", "p"], n=1)

@@ -73,13 +73,7 @@ def source(cell: Cell) -> str:
             [_forward(kernel, loop) for loop in kernel.forward]
             + [_backward(kernel, loop) for loop in kernel.backward]
         ),
-        forward=", ".join(
-            "{%s}" % ", ".join(
-                f"{{forward_{s}<T, false, {save}>, forward_{s}<T, true, {save}>}}"
-                for save in ("false", "true")
-            )
-            for s in stages
-        ),
+        forward=", ".join(f"{{{_variants(s, 'false')}, {_variants(s, 'true')}}}" for s in stages),
         backward=", ".join(f"{{backward_{s}<T, false>, backward_{s}<T, true>}}" for s in stages),
         states=len(cell.states),
         vectors=len(cell.vectors),
@@ -88,6 +82,11 @@ def source(cell: Cell) -> str:
         stage_count=len(kernel.stages),
         stages=", ".join(_stage(stage) for stage in kernel.stages),
     )
+
+
+def _variants(stage: int, save: str) -> str:
+    """A forward loop for blocks whose last vector is cut, and for full ones."""
+    return f"{{forward_{stage}<T, false, {save}>, forward_{stage}<T, true, {save}>}}"
 
 
 def index(names: list[str]) -> str:
@@ -260,8 +259,7 @@ def _backward(kernel: Kernel, loop: Loop) -> str:
         if place == 0 and loop.stage == last:
             code.lines += [
                 "incoming0 += back;",
-                "if (b.grad_output)"
-                " incoming0 += read<Full>(b.grad_output[r] + unit, count);",
+                "if (b.grad_output) incoming0 += read<Full>(b.grad_output[r] + unit, count);",
             ]
             if last > 0:
                 code.lines.append(_write(at, "incoming0"))

@@ -49,9 +49,7 @@ def smallest_frontier(
             room[b][a] += 1
 
     beyond = _reaching_end(room)
-    return [
-        item for item in values if ("out", item) in beyond and ("in", item) not in beyond
-    ]
+    return [item for item in values if ("out", item) in beyond and ("in", item) not in beyond]
 
 
 def _path(room: dict[_Point, dict[_Point, int]]) -> list[tuple[_Point, _Point]]:

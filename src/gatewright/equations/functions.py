@@ -38,12 +38,8 @@ FUNCTIONS: dict[str, Function] = {
     "tanh": Function(lambda y: (ONE - y * y,), r"\tanh"),
     "relu": Function(lambda y: (node("positive", (y,)),), r"\mathrm{relu}", costly=False),
     "exp": Function(lambda y: (y,), r"\exp"),
-    "log_sigmoid": Function(
-        lambda y: (node("sigmoid", (-y.arguments[0],)),), r"\log\sigma"
-    ),
-    "softplus": Function(
-        lambda y: (node("sigmoid", y.arguments),), r"\mathrm{softplus}"
-    ),
+    "log_sigmoid": Function(lambda y: (node("sigmoid", (-y.arguments[0],)),), r"\log\sigma"),
+    "softplus": Function(lambda y: (node("sigmoid", y.arguments),), r"\mathrm{softplus}"),
     "maximum": Function(
         lambda y: (node("share", y.arguments), node("share", y.arguments[::-1])),
         r"\max",

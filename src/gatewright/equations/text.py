@@ -100,7 +100,9 @@ def latex(item: Expression, named: Mapping[Expression, str] | None = None) -> st
     return _latex(item, write)
 
 
-def _lines(cell: Cell, name: Callable[[str], str], write: Callable[..., str]) -> list[tuple[str, str]]:
+def _lines(
+    cell: Cell, name: Callable[[str], str], write: Callable[..., str]
+) -> list[tuple[str, str]]:
     """(name, right-hand side) of each gate and state, each in terms of those before it."""
     order = {item: place for place, item in enumerate(cell.values())}
     entries = [(gate, item) for gate, item in cell.step.gates.items()]

@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 import torch
 from torch import Tensor, nn
 
-from gatewright import cells
+from gatewright import cells, native
 from gatewright.equations import Cell
 from gatewright.equations import cell as make_cell
 from gatewright.layers import checks, initialisation
@@ -158,7 +158,10 @@ class RecurrentBase(nn.Module):
         return [[getattr(self, name) for name in names] for names in self._names]
 
     def flatten_parameters(self) -> None:
-        """Lay the weights out in one block, as cuDNN wants them; without effect elsewhere."""
+        """Lay the weights out in one block, as cuDNN wants them; on a CPU, have them packed anew."""
+        native.forget()
+        if self._stepper is not None:
+            self._stepper.forget()
         weights: list[Tensor] = [weight for part in self.all_weights for weight in part]
         if self.mode is None:
             return

@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
+from gatewright.equations import Cell
 from gatewright.native import library
 from gatewright.native.library import EngineError, at_level
-from gatewright.equations import Cell
 from gatewright.native.operators import OverTime, forward_operator, forward_pass
+from gatewright.native.packing import forget
 
-__all__ = ["EngineError", "at_level", "fma_peak", "level", "run", "unavailable"]
+__all__ = ["EngineError", "at_level", "fma_peak", "forget", "level", "run", "unavailable"]
 
 _DTYPES = (torch.float32, torch.float64)
 
@@ -70,7 +71,9 @@ def run(
         library.kernel(cell)
         if save:
             counts = (len(states), len(flat), directions)
-            made = OverTime.apply(cell.name, counts, *tensors, lengths, mask, zone)
+            made = OverTime.apply(  # type: ignore[no-untyped-call]
+                cell.name, counts, *tensors, lengths, mask, zone
+            )
         else:
             made = forward_pass(*arguments)
     return made[0], list(made[1 : 1 + len(states)])

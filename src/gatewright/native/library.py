@@ -91,9 +91,7 @@ class Stream(Structure):
 class Weights(Structure):
     """``Weights`` of engine/call.h."""
 
-    _fields_ = [
-        (name, c_void_p) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-    ]
+    _fields_ = [(name, c_void_p) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
 
 
 class _CellCounts(Structure):
@@ -117,7 +115,10 @@ class Kernel:
 
 @dataclass
 class Engine:
-    """The loaded library: its functions, cells and CPU levels. level: the place of the CPU level in use among ``levels``."""
+    """The loaded library: its functions, cells and CPU levels.
+
+    level: the place of the level in use among ``levels``.
+    """
 
     functions: ctypes.CDLL
     kernels: dict[str, Kernel]
@@ -143,7 +144,7 @@ _SIGNATURES = {
         ctypes.c_int,
         [c_int64, c_char_p, c_int64, c_int64, c_void_p, c_void_p],
     ),
-    "gatewright_sample": (c_uint64, [c_void_p, c_void_p, c_int64]),
+    "gatewright_sample": (c_uint64, [c_void_p, c_void_p, c_int64, c_int64]),
     "gatewright_step": (ctypes.c_int, [c_void_p]),
     "gatewright_multiply_adds": (c_double, [c_int64, c_int64, c_int64]),
 }

@@ -16,7 +16,7 @@ from torch import Tensor
 from gatewright import cells, reference
 from gatewright.native import library
 from gatewright.native.library import Direction
-from gatewright.native.problem import KEPT, Problem, dense, in_order, like_input, results
+from gatewright.native.problem import Problem, dense, in_order, like_input, results
 
 
 def _check(status: int) -> None:
@@ -196,10 +196,11 @@ class OverTime(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, cell: str, counts: tuple[int, int, int], *tensors: Any) -> Any:
         """counts: of states, parameters and directions. tensors: x, them, lengths, mask, zone."""
-        of_states, of_parameters, directions = counts
+        of_states, _, directions = counts
         x, states = tensors[0], list(tensors[1 : 1 + of_states])
         parameters = list(tensors[1 + of_states : -3])
-        made = forward_pass(cell, x, states, parameters, directions, *tensors[-3:], True)
+        lengths, mask, zone = tensors[-3:]
+        made = forward_pass(cell, x, states, parameters, directions, lengths, mask, zone, True)
         ctx.set_materialize_grads(False)
         ctx.cell, ctx.counts = cell, counts
         ctx.save_for_backward(*tensors, made[0], *made[1 + of_states :])
@@ -226,12 +227,8 @@ def _apart(
 
 # The registered operators ----------------------------------------------------------------------
 
-forward_operator = torch.library.custom_op(
-    "gatewright::forward", forward_pass, mutates_args=()
-)
-backward_operator = torch.library.custom_op(
-    "gatewright::backward", backward_pass, mutates_args=()
-)
+forward_operator = torch.library.custom_op("gatewright::forward", forward_pass, mutates_args=())
+backward_operator = torch.library.custom_op("gatewright::backward", backward_pass, mutates_args=())
 
 
 @forward_operator.register_fake

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from ctypes import byref, c_int64, c_void_p
+from ctypes import Array, byref, c_int64, c_void_p
 from dataclasses import dataclass
 from functools import cache
 
@@ -57,12 +57,17 @@ def forget() -> None:
     _kept.clear()
 
 
-def sample(weights: list[Tensor]) -> tuple[int, tuple[object, ...]]:
-    """A digest of some of the values, and what it was taken of: addresses and sizes."""
+def sample(weights: list[Tensor]) -> tuple[int, tuple[Array[c_void_p], Array[c_int64]]]:
+    """A digest of the values, and what it was taken of: addresses and sizes.
+
+    Of all values in float64, where numerical derivatives change one at a time; of some in float32.
+    """
     count = len(weights)
     addresses = (c_void_p * count)(*[weight.data_ptr() for weight in weights])
     words = (c_int64 * count)(*[weight.numel() * weight.element_size() // 4 for weight in weights])
-    digest = library.load().functions.gatewright_sample(addresses, words, count)
+    digest = library.load().functions.gatewright_sample(
+        addresses, words, count, weights[0].dtype == torch.float64
+    )
     return digest, (addresses, words)
 
 
@@ -106,9 +111,7 @@ def packed(
 def _purge() -> None:
     """Drop what belonged to weights that are gone, and the oldest beyond the limit."""
     gone = [
-        key
-        for key, entry in _kept.items()
-        if any(storage.expired() for storage in entry.storages)
+        key for key, entry in _kept.items() if any(storage.expired() for storage in entry.storages)
     ]
     for key in gone:
         del _kept[key]

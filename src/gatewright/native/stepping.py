@@ -75,6 +75,10 @@ class Stepper:
             raise MemoryError("the engine found no memory for a step; use a smaller batch")
         return made
 
+    def forget(self) -> None:
+        """Prepare anew at the next step."""
+        self.batch = -1
+
     def _current(self) -> bool:
         """If nothing that can be seen from outside the weights' values has changed."""
         held = self.held
