@@ -80,12 +80,19 @@ struct CellCode {
   Loops<float> of_float;
   Loops<double> of_double;
 
-  int64_t sums() const { return total(&StageCode::sums); }
-  int64_t x_projections() const { return total(&StageCode::x_sums); }
-  int64_t h_projections() const { return total(&StageCode::h_sums); }
-  int64_t total(int64_t (StageCode::*of)() const) const {
+  int64_t sums() const {
+    return total([](const StageCode& one) { return one.sums(); });
+  }
+  int64_t x_projections() const {
+    return total([](const StageCode& one) { return one.x_sums(); });
+  }
+  int64_t h_projections() const {
+    return total([](const StageCode& one) { return one.h_sums(); });
+  }
+  template <class Of>
+  int64_t total(Of&& of) const {
     int64_t count = 0;
-    for (int64_t s = 0; s < stages; ++s) count += (stage[s].*of)();
+    for (int64_t s = 0; s < stages; ++s) count += of(stage[s]);
     return count;
   }
 };
