@@ -71,6 +71,7 @@ struct Stream {
   const void* x;
   const char* initial[most_states];  // (layers, batch, hidden) each
   char* final[most_states];
+  void* output;  // (batch, hidden) of the last layer
 };
 
 enum Status : int { ok = 0, out_of_memory = 1, changed = 2 };

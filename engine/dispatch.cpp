@@ -97,7 +97,8 @@ GATEWRIGHT_EXPORT uint64_t gatewright_sample(const uint32_t* const* arrays, cons
                                              int64_t count, int64_t all) {
   uint64_t digest = 14695981039346656037ull;
   for (int64_t a = 0; a < count; ++a) {
-    int64_t step = all || words[a] <= 512 ? 1 : words[a] / 16;
+    // Odd, so that the samples of a matrix do not all lie in one column.
+    int64_t step = all || words[a] <= 512 ? 1 : (words[a] / 16) | 1;
     for (int64_t i = 0; i < words[a]; i += step)
       digest = (digest ^ arrays[a][i]) * 1099511628211ull;
   }
@@ -119,7 +120,7 @@ GATEWRIGHT_EXPORT int gatewright_step(const Stream* stream) {
       direction.final[j] = stream->final[j] + offset;
     }
     call.x = x;
-    direction.output = direction.final[0];
+    direction.output = layer + 1 < stream->layers ? direction.final[0] : stream->output;
     if (int status = at(call.level).forward(call)) return status;
     x = direction.output;
   }

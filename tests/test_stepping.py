@@ -385,7 +385,7 @@ def run(code: str) -> str:
         start_new_session=True,
     ) as process:
         try:
-            return process.communicate(timeout=60)[0].strip()
+            return process.communicate(timeout=30)[0].strip()
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, 9)
             return f"hangs: {process.communicate()[0]}"
@@ -461,15 +461,15 @@ def test_bad_input_raises_what_the_general_way_raises(name: str, mode: Callable[
         (x, states(lambda given: given[..., :5])),
         (x, states(lambda given: given[:, 0])),
         (x, states(lambda given: given.to("meta"))),
-        (x, states(lambda given: None) or (None,)),
-        (x, good[:1] * 3),
-        (x, (good[0],) if len(good) > 1 else (good[0], good[0])),
+        (x, (None,) * len(good)),
+        (x, (good[0],) * (len(good) + 1)),
+        (x, (good[0],)),
         (x, [good[0]]),
-        (x, good[0] if len(good) > 1 else [good[0]]),
+        (x, ()),
         (x, 5),
         (x, "state"),
-        (x, ()),
     ]
+    wanted = slow_step(layer, x, state)
     with torch.no_grad():
         layer.step(x, state)  # prepared, as it is in the middle of a stream
     for x_t, given in wrong:
@@ -480,7 +480,7 @@ def test_bad_input_raises_what_the_general_way_raises(name: str, mode: Callable[
         assert type(short_way.value) is type(slow.value)
         assert str(short_way.value) == str(slow.value)
         with mode():  # and the stream goes on
-            assert_close([layer.step(x, state)[0]], slow_step(layer, x, state)[:1])
+            assert_close([layer.step(x, state)[0]], wanted[:1])
 
 
 # Copies -----------------------------------------------------------------------------------------

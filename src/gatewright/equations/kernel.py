@@ -176,7 +176,12 @@ def _stages(
         else:
             stage[item] = max((stage[argument] for argument in item.arguments), default=0)
     for item in waiting:
-        stage[item] = min(stage[user] for user in values if item in user.arguments)
+        # What a projection projects is needed one stage before its product; what nobody uses
+        # (a state that is an input projection) is needed at the end.
+        stage[item] = min(
+            (stage[user] - (user.operation == "h") for user in values if item in user.arguments),
+            default=len(sources) - 1,
+        )
     return stage
 
 

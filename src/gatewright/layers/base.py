@@ -158,7 +158,7 @@ class RecurrentBase(nn.Module):
         return [[getattr(self, name) for name in names] for names in self._names]
 
     def flatten_parameters(self) -> None:
-        """Lay the weights out in one block, as cuDNN wants them; on a CPU, have them packed anew."""
+        """Lay the weights out in one block for cuDNN; on a CPU, have them packed anew."""
         native.forget()
         if self._stepper is not None:
             self._stepper.forget()

@@ -113,15 +113,16 @@ class Recurrent(RecurrentBase):
             raise RuntimeError("a bidirectional layer has no step: it needs the whole sequence")
         fast = self._fast_step(x_t, state)
         if fast is not None:
-            return fast[0].select(0, -1), fast[0] if len(fast) == 1 else tuple(fast)
+            y, states = fast
+            return y, states[0] if len(states) == 1 else tuple(states)
         if x_t.dim() not in (1, 2):
             raise ValueError(f"step: Expected x_t to be 1D or 2D, got {x_t.dim()}D instead")
         time = 1 if self.batch_first and x_t.dim() == 2 else 0
         output, final = self.forward(x_t.unsqueeze(time), state)
         return output.squeeze(time), final
 
-    def _fast_step(self, x_t: Tensor, state: Hidden | None) -> list[Tensor] | None:
-        """The next states by the short way, or None where it does not serve."""
+    def _fast_step(self, x_t: Tensor, state: Hidden | None) -> tuple[Tensor, list[Tensor]] | None:
+        """The output and the next states by the short way, or None where it does not serve."""
         stepper = self._stepper
         if stepper is None or state is None or torch.is_grad_enabled():
             return None
@@ -129,7 +130,11 @@ class Recurrent(RecurrentBase):
             return None
         if torch.compiler.is_compiling():
             return None
-        return stepper.step(x_t, (state,) if isinstance(state, Tensor) else tuple(state))
+        if isinstance(state, Tensor):
+            return stepper.step(x_t, (state,))
+        # One state comes as a tensor, several as a tuple; the general way refuses what does not.
+        several = isinstance(state, tuple) and len(state) > 1
+        return stepper.step(x_t, state) if several else None
 
     def _forward_packed(
         self, packed: PackedSequence, hx: Hidden | None, lengths: Lengths | None

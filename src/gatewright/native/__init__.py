@@ -6,22 +6,23 @@ import time
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 from torch.nn import Parameter
 
+from gatewright import reference
 from gatewright.equations import Cell
 from gatewright.native import library
 from gatewright.native.library import EngineError, at_level
 from gatewright.native.operators import OverTime, forward_operator, forward_pass
 from gatewright.native.packing import forget
+from gatewright.native.problem import DTYPES
 
 __all__ = ["EngineError", "at_level", "fma_peak", "forget", "level", "run", "unavailable"]
-
-_DTYPES = (torch.float32, torch.float64)
 
 
 def unavailable(cell: Cell, dtype: torch.dtype) -> str | None:
     """Why the engine cannot run this cell, or None if it can."""
-    if dtype not in _DTYPES:
+    if dtype not in DTYPES:
         return f"{dtype} is not in the engine"
     try:
         library.kernel(cell)
@@ -63,9 +64,12 @@ def run(
     flat = [parameter for direction in parameters for parameter in direction]
     tensors = (x, *states, *flat)
     directions = len(parameters)
+    compiling = torch.compiler.is_compiling()
+    if not compiling and _transformed():
+        return reference.run(cell, x, states, parameters, lengths=lengths, mask=mask, zone=zone)
     save = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
     arguments = (cell.name, x, states, flat, directions, lengths, mask, zone, save)
-    if torch.compiler.is_compiling() or not all(type(tensor) in _ORDINARY for tensor in tensors):
+    if compiling or not all(type(tensor) in _ORDINARY for tensor in tensors):
         made = forward_operator(*arguments)
     else:
         library.kernel(cell)
@@ -77,6 +81,15 @@ def run(
         else:
             made = forward_pass(*arguments)
     return made[0], list(made[1 : 1 + len(states)])
+
+
+def _transformed() -> bool:
+    """If torch.func, forward-mode derivatives or torch.jit.trace look into what runs."""
+    return (
+        torch._C._are_functorch_transforms_active()
+        or forward_ad._current_level >= 0
+        or torch._C._is_tracing()
+    )
 
 
 # Subclasses of tensors (fake ones, traced ones) must pass through the operator to be seen.

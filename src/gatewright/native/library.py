@@ -85,6 +85,7 @@ class Stream(Structure):
         ("x", c_void_p),
         ("initial", _States),
         ("final", _States),
+        ("output", c_void_p),
     ]
 
 

@@ -266,9 +266,9 @@ def _(
 
 
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
-    cell, x, states, parameters, directions, lengths, mask, zone, _ = inputs
+    cell, x, states, parameters, directions, lengths, mask, zone, save = inputs
     ctx.set_materialize_grads(False)
-    ctx.cell, ctx.counts = cell, (len(states), len(parameters), directions)
+    ctx.cell, ctx.counts, ctx.save = cell, (len(states), len(parameters), directions), save
     kept = output[1 + len(states) :]
     ctx.save_for_backward(x, *states, *parameters, lengths, mask, zone, output[0], *kept)
 
@@ -277,6 +277,10 @@ def _derive(ctx: Any, grads: list[Tensor | None]) -> tuple[Any, ...]:
     x, states, parameters, rest = _apart(ctx.saved_tensors, ctx.counts)
     lengths, mask, zone, output, *kept = rest
     given = (ctx.cell, x, states, parameters, ctx.counts[2], lengths, mask, zone)
+    if not ctx.save:
+        # A program exported without gradients, and run with them: once more, keeping everything.
+        output, *rest = forward_operator(*given, True)
+        kept = rest[len(states) :]
     finals = grads[1 : 1 + len(states)]
     needed = ctx.needs_input_grad[1]
     made = gradients(given, output, kept, grads[0], finals, needed, backward_operator)

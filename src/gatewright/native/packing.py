@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from ctypes import Array, byref, c_int64, c_void_p
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ class Sizes:
     """Which parameters a direction has: their fields in the engine, before the learned vectors."""
 
     fields: tuple[str, ...]
+    x_projections: int
+    h_projections: int
 
     @property
     def weights(self) -> int:
@@ -38,7 +41,7 @@ def sizes(name: str, count: int) -> Sizes:
     biases = ["bias_ih"] + ["bias_hh"] * bool(cell.h_projections)
     if count > len(fields) + len(cell.vectors):
         fields += biases
-    return Sizes(tuple(fields))
+    return Sizes(tuple(fields), len(cell.x_projections), len(cell.h_projections))
 
 
 @dataclass(frozen=True)
@@ -49,12 +52,15 @@ class _Entry:
     packed: Tensor
 
 
+# Held while the table changes: calls come from several threads at once.
+_changing = threading.Lock()
 _kept: OrderedDict[tuple[object, ...], _Entry] = OrderedDict()
 
 
 def forget() -> None:
     """Drop all packed weights, for changes that torch's version counters do not see."""
-    _kept.clear()
+    with _changing:
+        _kept.clear()
 
 
 def sample(weights: list[Tensor]) -> tuple[int, tuple[Array[c_void_p], Array[c_int64]]]:
@@ -87,7 +93,9 @@ def packed(
     # Without gaps: a sample reads the memory from end to end.
     weights = [parameter.detach().contiguous() for parameter in parameters[: sizes.weights]]
     level = library.load().level
-    key = (kernel.index, level, backward, input, hidden, *[w.data_ptr() for w in weights])
+    _check_shapes(parameters, sizes, input, hidden)
+    places = [(weight.data_ptr(), weight.dtype) for weight in weights]
+    key = (kernel.index, level, backward, input, hidden, *places)
     if any(weight.is_inference() for weight in weights):
         return _pack(kernel, weights, sizes, input, hidden, backward)
     versions = tuple(weight._version for weight in weights)
@@ -102,10 +110,28 @@ def packed(
         return entry.packed
     fresh = _pack(kernel, weights, sizes, input, hidden, backward)
     storages = tuple(StorageWeakRef(weight.untyped_storage()) for weight in weights)
-    _kept[key] = _Entry(storages, versions, digest, fresh)
-    _kept.move_to_end(key)
-    _purge()
+    with _changing:
+        _kept[key] = _Entry(storages, versions, digest, fresh)
+        _kept.move_to_end(key)
+        _purge()
     return fresh
+
+
+def _check_shapes(parameters: list[Tensor], sizes: Sizes, input: int, hidden: int) -> None:
+    """RuntimeError for parameters that were replaced by others of a wrong shape."""
+    x_rows, h_rows = sizes.x_projections * hidden, sizes.h_projections * hidden
+    wanted = {
+        "weight_ih": (x_rows, input),
+        "weight_hh": (h_rows, hidden),
+        "bias_ih": (x_rows,),
+        "bias_hh": (h_rows,),
+    }
+    shapes = [wanted[field] for field in sizes.fields]
+    shapes += [(hidden,)] * (len(parameters) - len(shapes))
+    for place, (parameter, shape) in enumerate(zip(parameters, shapes, strict=True)):
+        if parameter.shape != shape:
+            name = sizes.fields[place] if place < sizes.weights else "a learned vector"
+            raise RuntimeError(f"{name} should be {shape}, got {tuple(parameter.shape)}")
 
 
 def _purge() -> None:
@@ -132,7 +158,7 @@ def _pack(
     size = loaded.functions.gatewright_packed_size(
         loaded.level, kernel.index, is_double, input, hidden, backward
     )
-    result = torch.empty(size, dtype=weights[0].dtype)
+    result = weights[0].new_empty(size)
     given = Weights(**{field: w.data_ptr() for field, w in zip(sizes.fields, weights, strict=True)})
     targets = (None, result.data_ptr()) if backward else (result.data_ptr(), None)
     loaded.functions.gatewright_pack(

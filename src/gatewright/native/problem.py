@@ -9,6 +9,8 @@ from gatewright.native import library
 from gatewright.native.library import Call
 from gatewright.native.packing import packed, sizes
 
+DTYPES = (torch.float32, torch.float64)
+
 # Work below this many multiply-adds is done before other threads have woken up.
 WORTH_THREADS = 100_000
 
@@ -26,11 +28,22 @@ def dense(tensor: Tensor) -> Tensor:
     return tensor if tensor.stride(-1) == 1 or tensor.shape[-1] <= 1 else tensor.contiguous()
 
 
-def _order(lengths: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
-    """Rows by falling length, and the lengths in that order."""
+def _order(lengths: Tensor | None, x: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    """Rows by falling length, and the lengths in that order.
+
+    Raises ValueError for lengths that would lead outside of ``x``: compiled and exported programs
+    come here unchecked.
+    """
     if lengths is None:
         return None, None
+    if lengths.shape != x.shape[1:2]:
+        raise ValueError(f"lengths should be ({x.shape[1]},), one a row, got {lengths.shape}")
     falling, order = torch.sort(lengths.to(torch.int64), descending=True, stable=True)
+    if falling.numel() and not 0 <= int(falling[-1]) <= int(falling[0]) <= x.shape[0]:
+        raise ValueError(
+            f"lengths should be from 0 to {x.shape[0]}, the time of the input, got "
+            f"{int(falling[-1])} to {int(falling[0])}"
+        )
     return order.contiguous(), falling.contiguous()
 
 
@@ -63,7 +76,7 @@ class Problem:
         self.kernel = library.load().kernels[name]
         self.x = dense(x)
         self.states = [state.contiguous() for state in states]
-        self.order, self.lengths = _order(lengths)
+        self.order, self.lengths = _order(lengths, x)
         self.mask = None if mask is None else in_order(mask.to(x.dtype), self.order)
         self.zone = None if zone is None else _dense_zone(zone.to(x.dtype))
         self.directions = directions

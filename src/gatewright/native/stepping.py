@@ -6,6 +6,7 @@ A step then fills in a handful of addresses.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from ctypes import POINTER, addressof, c_void_p, cast, pointer
 
@@ -16,7 +17,7 @@ from gatewright.equations import Cell
 from gatewright.native import library
 from gatewright.native.library import Call, Stream
 from gatewright.native.packing import packed, sample, sizes
-from gatewright.native.problem import WORTH_THREADS
+from gatewright.native.problem import DTYPES, WORTH_THREADS
 
 _CHANGED = 2  # Status of engine/call.h
 
@@ -36,16 +37,23 @@ class Stepper:
         self.loaded = library.load()
         self.run = self.loaded.functions.gatewright_step
         self.count = len(cell.states)
+        self.lock = threading.Lock()
         self.batch = self.level = -1
         self.known: list[tuple[str, Tensor, int, int]] = []  # with version and address
 
-    def step(self, x: Tensor, states: tuple[Tensor, ...]) -> list[Tensor] | None:
-        """The next states, or None where only the general way will do.
+    def step(self, x: Tensor, states: tuple[Tensor, ...]) -> tuple[Tensor, list[Tensor]] | None:
+        """The output and the next states, or None where only the general way will do.
 
-        x: (batch, input_size) or (input_size,). states: (num_layers, batch, hidden_size) each, or
-        (num_layers, hidden_size). Nothing is assumed of them: what does not fit gives None, and
-        the general way says what is wrong.
+        That is so for a second thread while one is stepping: what is prepared serves one at a time.
         """
+        if not self.lock.acquire(False):
+            return None
+        try:
+            return self._step(x, states)
+        finally:
+            self.lock.release()
+
+    def _step(self, x: Tensor, states: tuple[Tensor, ...]) -> tuple[Tensor, list[Tensor]] | None:
         size = x.shape
         batch = size[0] if len(size) == 2 else 1
         if len(states) != self.count:
@@ -67,13 +75,14 @@ class Stepper:
             fresh = torch.empty_like(state)
             initial[place], final[place] = state.data_ptr(), fresh.data_ptr()
             made.append(fresh)
-        self.stream.x = x.data_ptr()
+        output = torch.empty_like(self.outputs[len(size)])
+        self.stream.x, self.stream.output = x.data_ptr(), output.data_ptr()
         status = self.run(self.address)
         if status == _CHANGED:
-            return self.step(x, states) if self._prepare(batch) else None
+            return self._step(x, states) if self._prepare(batch) else None
         if status:
             raise MemoryError("the engine found no memory for a step; use a smaller batch")
-        return made
+        return output, made
 
     def forget(self) -> None:
         """Prepare anew at the next step."""
@@ -87,7 +96,7 @@ class Stepper:
                 return False
             if weight.data_ptr() != address:
                 return False
-        return self.level == self.loaded.level
+        return self.level == self.loaded.level and self.threads == torch.get_num_threads()
 
     def _prepare(self, batch: int) -> bool:
         """Everything that stays from step to step. False for weights of an unusual kind."""
@@ -96,7 +105,7 @@ class Stepper:
         if len(flat) != sum(map(len, self.names)) or not all(map(_ordinary, flat)):
             return False
         first = flat[0]
-        if any(weight.dtype is not first.dtype for weight in flat):
+        if first.dtype not in DTYPES or any(w.dtype is not first.dtype for w in flat):
             return False
         names = [name for layer in self.names for name in layer]
         self.known = [
@@ -104,12 +113,17 @@ class Stepper:
             for name, weight in zip(names, flat, strict=True)
         ]
         self.dtype, self.batch, self.level = first.dtype, batch, self.loaded.level
+        self.threads = torch.get_num_threads()
         self.input = first.shape[1]
         hidden = first.shape[0] // len(self.cell.x_projections)
         count = len(self.names)
         self.shapes = {2: (count, batch, hidden)} | ({1: (count, hidden)} if batch == 1 else {})
+        self.outputs = {
+            dimensions: first.new_empty(shape[1:]).detach()
+            for dimensions, shape in self.shapes.items()
+        }
         scratch = [
-            torch.empty(batch, width, hidden, dtype=first.dtype)
+            first.new_empty(batch, width, hidden)
             for width in (len(self.cell.states) - 1, self.kernel.saved, 1)
         ]
         self.memory: list[object] = [scratch]
@@ -143,7 +157,7 @@ class Stepper:
         call.level, call.cell = self.level, self.kernel.index
         call.is_double = self.dtype == torch.float64
         work = batch * sum(weight.numel() for weight in weights)
-        call.threads = torch.get_num_threads() if work > WORTH_THREADS else 1
+        call.threads = self.threads if work > WORTH_THREADS else 1
         call.time, call.batch, call.directions = 1, batch, 1
         call.input, call.hidden = weights[0].shape[1], hidden
         call.x_time = call.x_batch = call.input
