@@ -132,9 +132,9 @@ class Recurrent(RecurrentBase):
             return None
         if isinstance(state, Tensor):
             return stepper.step(x_t, (state,))
-        # One state comes as a tensor, several as a tuple; the general way refuses what does not.
-        several = isinstance(state, tuple) and len(state) > 1
-        return stepper.step(x_t, state) if several else None
+        # One state comes as a tensor, several as a sequence; the general way refuses what does not.
+        several = isinstance(state, (tuple, list)) and len(state) > 1
+        return stepper.step(x_t, tuple(state)) if several else None
 
     def _forward_packed(
         self, packed: PackedSequence, hx: Hidden | None, lengths: Lengths | None
