@@ -34,7 +34,7 @@ print(f"and runs on: {layer.backend}\n")
 
 parameters = [*layer.parameters(), *read_out.parameters()]
 optimizer = torch.optim.Adam(parameters, lr=0.02)
-for number in range(401):
+for number in range(301):
     x, sums = problem(batch=64)
     output, _ = layer(x)
     loss = torch.nn.functional.mse_loss(read_out(output[-1]).squeeze(1), sums)
@@ -46,7 +46,8 @@ for number in range(401):
 
 # trace keeps every gate of every step, by the names in the equations.
 x, _ = problem(batch=1)
-opened = layer.trace(x)["write"][:, 0].mean(1)
-print("\nHow far the gate opened, step by step; * is a marked number:")
-for (_, mark), value in zip(x[:, 0].tolist(), opened.tolist(), strict=True):
+write = layer.trace(x)["write"][:, 0]  # (time, hidden_size)
+unit = int(write.std(0).argmax())
+print(f"\nHow far the gate of unit {unit} opened, step by step; * is a marked number:")
+for (_, mark), value in zip(x[:, 0].tolist(), write[:, unit].tolist(), strict=True):
     print(f"{'*' if mark else ' '} {value:.2f} {'#' * round(40 * value)}")

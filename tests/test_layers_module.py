@@ -305,7 +305,7 @@ def test_the_engine_runs_what_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(native, "unavailable", lambda cell, dtype: None)
     monkeypatch.setattr(native, "level", lambda: "avx512")
     monkeypatch.setattr(native, "run", run)
-    layer = gw.Recurrent(leaky, 3, 4, batch_first=True)
+    layer = gw.GRU(3, 4, batch_first=True)
     assert layer.backend == "native avx512"
     x = torch.ones(2, 5, 3)
     layer(x)

@@ -319,3 +319,36 @@ def test_final_states_may_be_changed_in_place() -> None:
     h, c = h.mul_(2), c.mul_(2)
     assert torch.equal(output[-1], last)
     (output.sum() + h.sum() + c.sum()).backward()
+
+
+# Tensors that are not what their memory says ----------------------------------------------------
+
+
+def test_weights_on_another_device_are_refused() -> None:
+    """A layer of which only a part was moved: the engine must not be given an address there."""
+    code = """
+import torch, gatewright as gw
+x, state = torch.randn(5, 4, 3), torch.zeros(1, 4, 6)
+for name in ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"):
+    layer = gw.GRU(3, 6)
+    setattr(layer, name, torch.nn.Parameter(getattr(layer, name).detach().to("meta")))
+    for call in (lambda: layer(x), lambda: layer.step(x[0], state)):
+        for grad in (True, False):
+            try:
+                with torch.set_grad_enabled(grad):
+                    call()
+            except RuntimeError as error:
+                print("device" in str(error) or "meta" in str(error))
+"""
+    assert run(code) == ["True"] * 16
+
+
+def test_negation_that_torch_has_put_off_is_done() -> None:
+    """The imaginary part of a conjugate: its memory holds the numbers with the other sign."""
+    layer = native_layer("gru", 3, 6)
+    memory = torch.randn(5, 4, 3, dtype=DOUBLE)
+    x, state = torch._neg_view(memory), torch.rand(1, 4, 6, dtype=DOUBLE)
+    assert x.is_neg()
+    assert_same(flat(layer(x, state)), flat(layer(-memory, state)))
+    with torch.no_grad():
+        assert_same(flat(layer.step(x[0], state)), flat(layer.step(-memory[0], state)))

@@ -112,7 +112,7 @@ def _lines(
     for label, item in entries:
         shown = name(label)
         lines.append((shown, named[item] if item in named else write(item, named)))
-        if item.operation not in ("x", "h", "state", "p", "constant"):
+        if item.operation not in ("state", "p", "constant"):
             named.setdefault(item, shown)
     return lines
 
