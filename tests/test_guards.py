@@ -167,3 +167,21 @@ def test_the_reference_and_the_engine_are_two_things():
     """Or the comparisons of the other tests would compare a thing with itself."""
     assert native.run is not reference.run
     assert gw.Recurrent(cells.names()[0], 3, 4).backend.startswith("native")
+
+
+@pytest.mark.parametrize("wrong", ["state", "mask", "zone", "dtype"])
+def test_the_engine_is_not_led_outside_of_a_tensor(wrong):
+    made = cells.get(cells.names()[0])
+    layer = gw.Recurrent(made, 4, 8)
+    states = [torch.zeros(1, 2, 8) for _ in made.states]
+    options = {}
+    if wrong == "state":
+        states[-1] = torch.zeros(1, 1, 8)
+    if wrong == "dtype":
+        states[-1] = states[-1].double()
+    if wrong == "mask":
+        options["mask"] = torch.ones(1, 1, 1)
+    if wrong == "zone":
+        options["zone"] = torch.zeros(1, 3, 2, 9, 8)
+    with pytest.raises(RuntimeError, match=wrong if wrong != "dtype" else "torch.float64"):
+        native.run(made, torch.randn(3, 2, 4), states, layer.all_weights, **options)

@@ -224,7 +224,9 @@ class RecurrentBase(nn.Module):
         self._stepper: Stepper | None = None
         ordinary = not (self.bidirectional or self._zones) and self._asked != "reference"
         if ordinary and not self._choice.not_native[torch.float32]:
-            self._stepper = Stepper(self.cell, self._parameters, self._names)
+            self._stepper = Stepper(
+                self.cell, self._parameters, self._names, self.input_size, self.hidden_size
+            )
 
     @property
     def _state_sizes(self) -> list[int]:

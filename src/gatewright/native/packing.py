@@ -91,7 +91,9 @@ def packed(
     writes through ``.data`` move no counter, but nearly always the sample.
     """
     # Without gaps: a sample reads the memory from end to end.
-    weights = [parameter.detach().contiguous() for parameter in parameters[: sizes.weights]]
+    weights = [
+        parameter.detach().resolve_neg().contiguous() for parameter in parameters[: sizes.weights]
+    ]
     level = library.load().level
     _check_shapes(parameters, sizes, input, hidden)
     places = [(weight.data_ptr(), weight.dtype) for weight in weights]

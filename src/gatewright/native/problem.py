@@ -25,6 +25,7 @@ def like_input(x: Tensor, features: int) -> Tensor:
 
 def dense(tensor: Tensor) -> Tensor:
     """Rows without gaps between their features, whatever the other strides."""
+    tensor = tensor.resolve_neg()
     return tensor if tensor.stride(-1) == 1 or tensor.shape[-1] <= 1 else tensor.contiguous()
 
 
@@ -59,6 +60,37 @@ def _dense_zone(zone: Tensor) -> Tensor:
     return zone.contiguous()
 
 
+def _check(
+    x: Tensor,
+    states: list[Tensor],
+    parameters: list[Tensor],
+    directions: int,
+    mask: Tensor | None,
+    zone: Tensor | None,
+) -> None:
+    """RuntimeError for what would lead the engine outside of a tensor. Parameters have their own
+    check of shapes, see packing.py.
+    """
+    time, batch = x.shape[:2]
+    hidden = states[0].shape[-1]
+    wanted: list[tuple[str, Tensor, tuple[int, ...]]] = [
+        ("state", state, (directions, batch, hidden)) for state in states
+    ]
+    if mask is not None:
+        wanted.append(("mask", mask, (directions, batch, hidden)))
+    if zone is not None:
+        wanted.append(("zone", zone, (directions, time, batch, len(states), hidden)))
+    for name, tensor, shape in wanted:
+        if tensor.shape != shape:
+            raise RuntimeError(f"{name} should be {shape}, got {tuple(tensor.shape)}")
+    dtype = x.dtype
+    for tensor in (x, *[tensor for _, tensor, _ in wanted], *parameters):
+        if not tensor.is_cpu:
+            raise RuntimeError(f"the engine runs on the CPU, but a tensor is on {tensor.device}")
+        if tensor.dtype is not dtype:
+            raise RuntimeError(f"the input is {dtype}, but a state or parameter {tensor.dtype}")
+
+
 class Problem:
     """The tensors of a call as the engine takes them; holds them while it runs."""
 
@@ -74,11 +106,12 @@ class Problem:
         zone: Tensor | None,
     ) -> None:
         self.kernel = library.load().kernels[name]
+        _check(x, states, parameters, directions, mask, zone)
         self.x = dense(x)
-        self.states = [state.contiguous() for state in states]
+        self.states = [state.resolve_neg().contiguous() for state in states]
         self.order, self.lengths = _order(lengths, x)
-        self.mask = None if mask is None else in_order(mask.to(x.dtype), self.order)
-        self.zone = None if zone is None else _dense_zone(zone.to(x.dtype))
+        self.mask = None if mask is None else in_order(mask.resolve_neg(), self.order)
+        self.zone = None if zone is None else _dense_zone(zone.resolve_neg())
         self.directions = directions
         each = len(parameters) // directions
         self.parameters = [parameters[d * each : (d + 1) * each] for d in range(directions)]

@@ -30,9 +30,15 @@ class Stepper:
     """
 
     def __init__(
-        self, cell: Cell, held: Mapping[str, Tensor | None], names: list[list[str]]
+        self,
+        cell: Cell,
+        held: Mapping[str, Tensor | None],
+        names: list[list[str]],
+        input_size: int,
+        hidden_size: int,
     ) -> None:
         self.cell, self.held, self.names = cell, held, names
+        self.input, self.hidden = input_size, hidden_size
         self.kernel = library.kernel(cell)
         self.loaded = library.load()
         self.run = self.loaded.functions.gatewright_step
@@ -66,7 +72,7 @@ class Stepper:
         for given in (x, *states):
             if type(given) is not Tensor or given.dtype is not dtype:
                 return None
-            if not (given.is_cpu and given.is_contiguous()):
+            if not (given.is_cpu and given.is_contiguous()) or given.is_neg():
                 return None
         initial, final, made = self.initial, self.final, []
         for place, state in enumerate(states):
@@ -114,8 +120,7 @@ class Stepper:
         ]
         self.dtype, self.batch, self.level = first.dtype, batch, self.loaded.level
         self.threads = torch.get_num_threads()
-        self.input = first.shape[1]
-        hidden = first.shape[0] // len(self.cell.x_projections)
+        hidden = self.hidden
         count = len(self.names)
         self.shapes = {2: (count, batch, hidden)} | ({1: (count, hidden)} if batch == 1 else {})
         self.outputs = {
@@ -159,7 +164,8 @@ class Stepper:
         work = batch * sum(weight.numel() for weight in weights)
         call.threads = self.threads if work > WORTH_THREADS else 1
         call.time, call.batch, call.directions = 1, batch, 1
-        call.input, call.hidden = weights[0].shape[1], hidden
+        first_layer = weights[0] is self.known[0][1]
+        call.input, call.hidden = self.input if first_layer else hidden, hidden
         call.x_time = call.x_batch = call.input
         call.output_time = call.output_batch = hidden
         own = sizes(self.cell.name, len(weights))
@@ -174,4 +180,5 @@ class Stepper:
 
 
 def _ordinary(weight: Tensor) -> bool:
-    return weight.is_cpu and weight.is_contiguous() and not weight.is_inference()
+    plain = weight.is_cpu and weight.is_contiguous() and not weight.is_neg()
+    return plain and not weight.is_inference()
