@@ -8,7 +8,7 @@ namespace GATEWRIGHT_LEVEL {
 
 // Input products of a few steps at once, where a step alone has too few rows to make good use of
 // the weights that it reads.
-constexpr int64_t hoisted_rows = 48;
+constexpr int64_t hoisted_rows = 96;
 
 template <class T>
 struct ForwardMemory {
