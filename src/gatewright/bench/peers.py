@@ -95,12 +95,12 @@ def _torch_cell(problem: Problem) -> Side:
     with torch.inference_mode():
         state = module(x)
 
-    def step() -> Tensor:
+    def results() -> dict[str, Tensor]:
         with torch.inference_mode():
             found = module(x, state)
-        return found[0] if isinstance(found, tuple) else found  # type: ignore[no-any-return]
+        return {"output": found[0] if isinstance(found, tuple) else found}
 
-    return Side("torch", step, lambda: {"output": step()})
+    return Side("torch", lambda: module(x, state), results)
 
 
 def _jax(problem: Problem, threads: int) -> Side | None:

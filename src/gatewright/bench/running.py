@@ -83,7 +83,9 @@ def compare(case: Case, plan: Plan, make: Make = make_layer) -> Measurement:
             admit(peer.name, lambda peer=peer: peer.side(problem, plan.threads))  # type: ignore[misc]
         if case.cell not in TORCH or REFERENCE in case.targets:
             sides[REFERENCE] = reference
-    timings = measure({name: side.work for name, side in sides.items()}, plan.pace)
+    # A stream is in inference mode from its first step to its last: no step pays for entering it.
+    with torch.inference_mode(case.group == "step"):
+        timings = measure({name: side.work for name, side in sides.items()}, plan.pace)
     return Measurement(case, problem.operations, str(layer.backend), timings, refused)
 
 
