@@ -214,3 +214,15 @@ def test_bench_without_matplotlib_says_how_to_get_it(capsys, monkeypatch, tmp_pa
 def test_threads_default_to_those_of_torch(capsys):
     assert cli.main(["bench", "--peers", "torch", "--forward", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["machine"]["threads"] == torch.get_num_threads()
+
+
+def test_bench_answers_at_once_where_nothing_can_be_written() -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "gatewright", "bench", "--out", "/dev/null/runs"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 2
+    assert result.stderr.count("\n") == 1
+    assert "nothing can be written into /dev/null/runs" in result.stderr

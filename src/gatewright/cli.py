@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import sys
+import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -145,6 +146,14 @@ def bench(
         raise UsageError("no case is left: these cases have no such cell or pass")
     if out.exists() and not out.is_dir():
         raise UsageError(f"--out is to be a folder, and {out} is a file")
+    try:
+        # Before minutes of measuring, not after them.
+        out.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=out).close()
+    except OSError as error:
+        raise UsageError(
+            f"--out: nothing can be written into {out} ({error.strerror}); name another folder"
+        ) from None
     try:
         others = choose(_listed(peers))
     except ValueError as error:
