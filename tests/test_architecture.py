@@ -20,16 +20,24 @@ CELLS = {path.stem for path in PACKAGE.glob("cells/*.py")} - {"__init__"}
 
 # From the bottom up. A part of gatewright imports those on lines above its own and itself.
 LEVELS = [
+    ["errors"],
     ["equations"],
     ["cells"],
     ["equations.emit"],  # the build's entry point: writes the C++ of the cells
     ["reference"],
     ["native"],
     ["layers", "data"],
+    ["setting"],
+    ["encoder"],
+    ["tasks"],
+    ["baselines"],
+    ["training"],
+    ["predictor"],
+    ["comparison", "explain"],
+    ["report"],
+    ["api", "fitting"],
+    ["estimators"],
     [""],  # gatewright itself, which passes the public names on
-    ["tasks", "baselines"],
-    ["training", "checkpoint"],
-    ["compare", "explain", "report"],
     ["bench"],
     ["cli"],
     ["__main__"],
@@ -43,6 +51,7 @@ TORCH_ONLY = {"reference", "native", "layers"}
 # The modules that name cells, and why. Everywhere else a cell is found by looking in the folder.
 MAY_NAME_CELLS = {
     "layers": "the public classes of torch.nn: RNN, LSTM, GRU and their cells",
+    "comparison.planning": "who runs where no cells are asked for",
     "bench.cases": "the targets, stated for particular cells",
     "bench.peers": "which class of torch.nn computes what",
     "bench.onnx_peer": "which operator of ONNX computes what",

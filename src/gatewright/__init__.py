@@ -1,4 +1,4 @@
-"""Recurrent networks from their equations: cells, layers with torch.nn's interface, traces.
+"""Recurrent networks from their equations: cells, layers with torch.nn's interface, comparisons.
 
 The names below are loaded when they are first used, so that ``import gatewright`` alone, as for
 ``gatewright --help``, does not import torch.
@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gatewright.api import compare
     from gatewright.equations import (
         Cell,
         CellError,
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
         step,
         tanh,
     )
+    from gatewright.errors import InputError
+    from gatewright.estimators import Forecaster, SequenceClassifier, SequenceRegressor
+    from gatewright.fitting import load
     from gatewright.layers import (
         GRU,
         LSTM,
@@ -42,14 +46,20 @@ __all__ = [
     "RNN",
     "Cell",
     "CellError",
+    "Forecaster",
     "GRUCell",
+    "InputError",
     "LSTMCell",
     "RNNCell",
     "Recurrent",
+    "SequenceClassifier",
+    "SequenceRegressor",
     "Trace",
     "__version__",
     "cell",
+    "compare",
     "exp",
+    "load",
     "log_sigmoid",
     "maximum",
     "relu",
@@ -59,14 +69,22 @@ __all__ = [
     "tanh",
 ]
 
-_LAYERS = {"GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell", "Recurrent", "Trace"}
+_LAYERS = ("GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell", "Recurrent", "Trace")
+_ESTIMATORS = ("Forecaster", "SequenceClassifier", "SequenceRegressor")
+_PLACES = {
+    **dict.fromkeys(_LAYERS, "gatewright.layers"),
+    **dict.fromkeys(_ESTIMATORS, "gatewright.estimators"),
+    "InputError": "gatewright.errors",
+    "compare": "gatewright.api",
+    "load": "gatewright.fitting",
+}  # of what is not in gatewright.equations
 
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         value: Any = _version()
     elif name in __all__:
-        module = "gatewright.layers" if name in _LAYERS else "gatewright.equations"
+        module = _PLACES.get(name, "gatewright.equations")
         value = getattr(importlib.import_module(module), name)
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

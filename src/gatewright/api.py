@@ -1,0 +1,126 @@
+"""``gatewright.compare``: a comparison from Python."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from gatewright import report
+from gatewright.comparison.comparing import Parts, compare_into
+from gatewright.comparison.folder import RunFolder
+from gatewright.comparison.result import Result
+from gatewright.comparison.running import Progress
+from gatewright.data.reading import read
+from gatewright.setting import Options
+
+Names = str | Sequence[str]
+
+
+def compare(
+    source: Any,
+    *,
+    target: Names = (),
+    task: str | None = None,
+    time: str | None = None,
+    series: str | None = None,
+    sequence: str | None = None,
+    step: str | None = None,
+    known: Names = (),
+    categories: Names = (),
+    ignore: Names = (),
+    group: str | None = None,
+    split: str | None = None,
+    horizon: int | None = None,
+    context: int | None = None,
+    season: int | None = None,
+    frequency: str | None = None,
+    delimiter: str | None = None,
+    shares: tuple[float, float, float] = (0.7, 0.1, 0.2),
+    rows: tuple[int, int, int] | None = None,
+    cells: Names = (),
+    baselines: Names = (),
+    budget: str = "quick",
+    settings: int | None = None,
+    seeds: int | None = None,
+    epochs: int | None = None,
+    parameters: int | None = None,
+    equal: str = "parameters",
+    class_weights: bool = False,
+    truncate: int = 0,
+    jobs: int | None = None,
+    out: str | Path | None = None,
+    restart: bool = False,
+    command: str = "",
+    progress: Progress | None = None,
+) -> Result:
+    """Find out which recurrent network these sequences need, and whether they need one.
+
+    source: a file (CSV, TSV, NDJSON, Parquet, Arrow) or any data frame that narwhals reads.
+    target: the column or columns to predict. What stands below is guessed where it is not given.
+    task: "forecast", "classify" or "regress". time, series: of forecasts, the columns of times and
+        of names of series. sequence, step: of labelled sequences, those of names and positions.
+    known: inputs whose future values are known; categories: inputs that are no numbers; ignore:
+        columns to leave out; group: sequences that stay together in the split; split: the column
+        that says train, validation or test. horizon, context, season: in steps. frequency: of the
+        time axis, as polars writes durations. delimiter: of a CSV file.
+    shares: of training, validation and test. rows: of forecasts, their lengths in steps instead.
+    cells, baselines: contenders by name; the baselines are beside those that always run.
+    budget: "quick", "standard" or "thorough"; settings, seeds, epochs, parameters replace its
+        numbers. equal: "parameters", or "time" for the same seconds each.
+    class_weights: each class counts the same, in training and in the verdict. truncate: steps
+        after which gradients stop going further back; 0 for never.
+    jobs: fits side by side, one thread each; by default one a core.
+    out: the folder of the run; where one was interrupted it goes on. By default a temporary one,
+        which ``Result.save`` copies. restart: replace what the folder holds.
+
+    Raises InputError, in one sentence, where the source or the arguments are not fit for it.
+    """
+    table = read(source, delimiter=delimiter)
+    temporary = tempfile.TemporaryDirectory(prefix="gatewright-") if out is None else None
+    folder = RunFolder(Path(temporary.name if temporary else str(out)))
+    compare_into(
+        folder,
+        table,
+        source=str(source) if isinstance(source, str | Path) else table.name,
+        parts=Parts(shares, rows),
+        given={
+            "targets": _names(target),
+            "task": task,
+            "time": time,
+            "series": series,
+            "sequence": sequence,
+            "step": step,
+            "known": _names(known),
+            "categories": _names(categories),
+            "ignore": _names(ignore),
+            "group": group,
+            "split": split,
+            "horizon": horizon,
+            "context": context,
+            "season": season,
+            "frequency": frequency,
+        },
+        budget={
+            "chosen_cells": _names(cells),
+            "more_baselines": _names(baselines),
+            "budget": budget,
+            "settings": settings,
+            "seeds": seeds,
+            "epochs": epochs,
+            "parameters": parameters,
+            "equal": equal,
+            "options": Options(class_weights=class_weights, truncate=truncate),
+        },
+        command=command,
+        jobs=jobs,
+        restart=restart,
+        progress=progress or Progress(),
+    )
+    report.write(folder)
+    return Result(folder, temporary)
+
+
+def _names(value: Names) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)

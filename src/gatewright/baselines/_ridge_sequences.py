@@ -1,0 +1,57 @@
+"""Ridge regression on one row a sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from gatewright.baselines._ridge import Line, Piece, fit
+from gatewright.baselines._sequences import Features, Rows
+from gatewright.baselines.baseline import Fitted
+from gatewright.data.prepared import Prepared
+from gatewright.tasks import Task
+
+
+class RidgeSequences(Fitted):
+    """The penalty is chosen by squared error on validation."""
+
+    features: ClassVar[type[Features]]
+
+    line: Line
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
+        self.rows = Rows(task, self.features)
+
+    def fit(self, data: Prepared) -> None:
+        train = self.task.examples(data, "train")
+        rows = self.rows.fit(data, train)
+        validation = self.task.examples(data, "validation")
+        held_out, held_target = self.rows(data, validation), data.target[validation]
+
+        def pieces() -> Iterator[Piece]:
+            target = data.target[train].double()
+            yield rows, target, torch.zeros_like(target)
+
+        def judge(line: Line) -> float:
+            return (line(held_out) - held_target).square().nanmean().item()
+
+        self.line, _ = fit(pieces, judge)
+
+    def predict(self, data: Prepared, examples: Tensor) -> Tensor:
+        return self.line(self.rows(data, examples)).float()
+
+    def state(self) -> dict[str, Tensor]:
+        alpha = torch.tensor(self.line.alpha, dtype=torch.float64)
+        weights, intercept = self.line.weights, self.line.intercept
+        return {**self.rows.state(), "weights": weights, "intercept": intercept, "alpha": alpha}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        self.rows.restore(state)
+        self.line = Line(state["weights"], state["intercept"], state["alpha"].item())
+
+    def parameters(self) -> int:
+        return self.line.weights.numel() + self.line.intercept.numel()

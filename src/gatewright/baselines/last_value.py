@@ -1,0 +1,22 @@
+"""Tomorrow is as today."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from gatewright.baselines.baseline import Fitted
+from gatewright.data.prepared import Prepared
+
+
+class LastValue(Fitted):
+    title = "last value"
+    summary = "repeats the last value seen"
+    tasks = ("forecast",)
+
+    def fit(self, data: Prepared) -> None:
+        """Nothing is learned."""
+
+    def predict(self, data: Prepared, examples: Tensor) -> Tensor:
+        layout = data.layout
+        last = data.values[examples - 1, : len(layout.targets)]
+        return last[:, None, :, None].expand(-1, layout.horizon, -1, -1)

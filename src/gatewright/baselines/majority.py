@@ -1,0 +1,33 @@
+"""The most frequent class, whatever the sequence."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from gatewright.baselines.baseline import Fitted
+from gatewright.data.prepared import Prepared
+
+
+class Majority(Fitted):
+    title = "most frequent class"
+    summary = "gives each class the chance it has in training, whatever the sequence"
+    tasks = ("classify",)
+
+    log_chances: Tensor  # (classes,)
+
+    def fit(self, data: Prepared) -> None:
+        label = data.target[self.task.examples(data, "train"), 0].long()
+        counts = torch.bincount(label, minlength=len(self.task.preparation.classes)).double()
+        # Half a sequence for a class without any, so that its logarithm is finite.
+        counts = counts.clamp(min=0.5)
+        self.log_chances = (counts / counts.sum()).log().float()
+
+    def predict(self, data: Prepared, examples: Tensor) -> Tensor:
+        return self.log_chances.expand(len(examples), -1)
+
+    def state(self) -> dict[str, Tensor]:
+        return {"log_chances": self.log_chances}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        self.log_chances = state["log_chances"]

@@ -1,0 +1,29 @@
+"""The mean of training, whatever the sequence."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from gatewright.baselines.baseline import Fitted
+from gatewright.data.prepared import Prepared
+
+
+class Mean(Fitted):
+    title = "mean"
+    summary = "tells the mean of training, whatever the sequence"
+    tasks = ("regress",)
+
+    mean: Tensor  # (targets,)
+
+    def fit(self, data: Prepared) -> None:
+        found = data.target[self.task.examples(data, "train")].double().nanmean(0)
+        self.mean = found.nan_to_num().float()  # a target without any value is told as 0
+
+    def predict(self, data: Prepared, examples: Tensor) -> Tensor:
+        return self.mean.expand(len(examples), -1)
+
+    def state(self) -> dict[str, Tensor]:
+        return {"mean": self.mean}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        self.mean = state["mean"]

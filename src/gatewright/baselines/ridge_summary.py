@@ -1,0 +1,13 @@
+"""Ridge regression on summaries of each channel."""
+
+from __future__ import annotations
+
+from gatewright.baselines._ridge_sequences import RidgeSequences
+from gatewright.baselines._sequences import Summary
+
+
+class RidgeSummary(RidgeSequences):
+    title = "ridge on summaries"
+    summary = "ridge regression on summaries of each channel"
+    tasks = ("regress",)
+    features = Summary

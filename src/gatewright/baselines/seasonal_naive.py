@@ -1,0 +1,37 @@
+"""Today is as the same day of the last season."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from gatewright.baselines._windows import items_of
+from gatewright.baselines.baseline import Fitted
+from gatewright.data.prepared import Prepared
+from gatewright.tasks import Task
+
+
+class SeasonalNaive(Fitted):
+    title = "seasonal naive"
+    summary = "repeats the value of one season before"
+    source = "Hyndman and Athanasopoulos, Forecasting: Principles and Practice, 2021"
+    tasks = ("forecast",)
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
+        if task.layout.season == 1:
+            self.summary = "repeats the last value seen, as no season was found"
+
+    def fit(self, data: Prepared) -> None:
+        """Nothing is learned."""
+
+    def predict(self, data: Prepared, examples: Tensor) -> Tensor:
+        """Looks back a season even where the context is shorter, but not beyond the series: where
+        less than a season has passed, the last value is repeated."""
+        layout = data.layout
+        ahead = torch.arange(layout.horizon)
+        back = layout.season - ahead % layout.season  # from the origin, for each step ahead
+        start = data.bounds[items_of(data, examples), 0]
+        rows = examples[:, None] - back
+        rows = torch.where(rows >= start[:, None], rows, examples[:, None] - 1)
+        return data.values[rows, : len(layout.targets)][..., None]

@@ -1,0 +1,1 @@
+"""Which network do these sequences need, and do they need one: the plan, the runs, the verdict."""

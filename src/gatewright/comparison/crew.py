@@ -1,0 +1,132 @@
+"""Jobs side by side, each in a process of its own: what crashes takes nothing else with it."""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import IO, Any
+
+from gatewright.comparison.records import Job
+
+ENDS = frozenset({"fit", "score", "failed", "stop"})  # keys of a job's last message
+Hear = Callable[[Job, dict[str, Any]], None]
+
+
+class Worker:
+    """One process of ``gatewright.comparison.worker`` and the job it is at."""
+
+    def __init__(self, folder: Path) -> None:
+        self.log = (folder / "worker.log").open("ab")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "gatewright.comparison.worker", str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.log,
+            bufsize=0,
+            # One thread: as many processes run as there are cores to use.
+            env={**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
+            # Ctrl-C reaches this process alone, which then ends its workers in order.
+            start_new_session=True,
+        )
+        self.job: Job | None = None
+        self.rest = b""  # of a message that has not come whole yet
+
+    @property
+    def out(self) -> IO[bytes]:
+        assert self.process.stdout is not None
+        return self.process.stdout
+
+    def messages(self) -> list[dict[str, Any]] | None:
+        """What it has said since, or None where it is no more."""
+        content = os.read(self.out.fileno(), 1 << 20)
+        *lines, self.rest = (self.rest + content).split(b"\n")
+        return [json.loads(line) for line in lines] if content else None
+
+    def begin(self, job: Job) -> None:
+        assert self.process.stdin is not None
+        self.job = job
+        try:
+            self.process.stdin.write(job.model_dump_json().encode() + b"\n")
+        except BrokenPipeError:
+            pass  # it died; its output ends, which is where that is noticed
+
+    def how_it_ended(self) -> str:
+        code = self.process.wait()
+        if code < 0:
+            return f"crashed: its process was ended by {signal.Signals(-code).name}"
+        return f"crashed: its process ended with exit code {code}"
+
+    def end(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()  # every file is put in place whole: there is nothing to clean up
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout, self.log):
+            if stream is not None:
+                try:
+                    stream.close()
+                except BrokenPipeError:
+                    pass
+
+
+def run(jobs: Iterable[Job], folder: Path, count: int, hear: Hear) -> None:
+    """Run jobs in ``count`` processes, in order; ``hear`` gets each message and its job.
+
+    The last message of a job is {"fit": ...}, {"score": ...} or {"failed": reason}; {"stop":
+    reason} is one that no other job would survive either.
+    """
+    waiting = list(jobs)
+    workers: list[Worker] = []
+    with selectors.DefaultSelector() as selector:
+        try:
+            while len(workers) < min(count, len(waiting)):
+                _hire(workers, folder, selector)
+            for worker in workers:
+                worker.begin(waiting.pop(0))
+            while any(worker.job for worker in workers):
+                for key, _ in selector.select():
+                    _attend(key.data, workers, waiting, folder, selector, hear)
+        finally:
+            for worker in workers:
+                worker.end()
+
+
+def _hire(workers: list[Worker], folder: Path, selector: selectors.BaseSelector) -> Worker:
+    worker = Worker(folder)
+    workers.append(worker)
+    selector.register(worker.out, selectors.EVENT_READ, worker)
+    return worker
+
+
+def _attend(
+    worker: Worker,
+    workers: list[Worker],
+    waiting: list[Job],
+    folder: Path,
+    selector: selectors.BaseSelector,
+    hear: Hear,
+) -> None:
+    """Pass on what one worker said, and give it more to do; replace it where it died."""
+    messages, job = worker.messages(), worker.job
+    if messages is None:
+        selector.unregister(worker.out)
+        workers.remove(worker)
+        reason = worker.how_it_ended()
+        worker.end()
+        if waiting:
+            _hire(workers, folder, selector).begin(waiting.pop(0))
+        if job is not None:
+            hear(job, {"failed": reason})
+        return
+    for message in messages:
+        assert job is not None, "a worker speaks of its job only"
+        if not ENDS.isdisjoint(message):
+            worker.job = None
+            if waiting:
+                worker.begin(waiting.pop(0))
+        hear(job, message)

@@ -1,0 +1,87 @@
+"""What a comparison came to, read from its folder."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from functools import cached_property
+from pathlib import Path
+
+import polars as pl
+
+from gatewright.comparison.folder import RunFolder
+from gatewright.comparison.records import Plan, Row
+from gatewright.comparison.running import finalists
+from gatewright.predictor import Predictor
+from gatewright.comparison.verdict import Verdict
+from gatewright.errors import InputError
+
+
+class Result:
+    """A finished run. ``temporary`` keeps its folder alive where no other was asked for."""
+
+    def __init__(
+        self, folder: RunFolder, temporary: tempfile.TemporaryDirectory[str] | None = None
+    ) -> None:
+        """Raises InputError where the folder holds no finished run."""
+        self.folder = folder
+        self._temporary = temporary
+        plan, verdict = folder.plan(), folder.verdict()
+        if plan is None:
+            raise InputError(
+                f"{folder.path} holds no comparison: make one with gatewright compare FILE"
+            )
+        if verdict is None:
+            raise InputError(
+                f"the comparison in {folder.path} is not finished: give its command again and it "
+                f"goes on ({plan.command or 'gatewright compare'})"
+            )
+        self.plan: Plan = plan
+        self.verdict: Verdict = verdict
+        self.rows: list[Row] = folder.leaderboard()
+
+    @property
+    def leaderboard(self) -> pl.DataFrame:
+        """A row a candidate, best first."""
+        skipped = {"measures", "setting"}
+        return pl.DataFrame(
+            [row.model_dump(exclude=skipped) | row.measures for row in self.rows],
+            infer_schema_length=None,
+        )
+
+    @cached_property
+    def best(self) -> Predictor:
+        """What the verdict recommends, ready to predict."""
+        return self.model(self.verdict.recommended)
+
+    def model(self, name: str) -> Predictor:
+        """A candidate by name; of its seeds the one with the lowest validation loss.
+
+        Raises InputError for one that is not on the leaderboard.
+        """
+        fits = self.folder.fits()
+        mine = [
+            fits[job.name] for job in finalists(self.plan, fits) if job.recipe.candidate == name
+        ]
+        if not mine:
+            known = ", ".join(row.name for row in self.rows if not row.failed)
+            raise InputError(f"no candidate of this comparison is called {name!r}: it has {known}")
+        found = min(mine, key=lambda fit: (fit.validation_loss or 0.0, fit.seed))
+        return Predictor(self.folder.model(found.name), read_history(self.folder.path))
+
+    def save(self, path: str | Path) -> Path:
+        """Copy the run's folder, report included, to a new place.
+
+        Raises InputError where there is something already.
+        """
+        target = Path(path)
+        if target.exists() and any(target.iterdir()):
+            raise InputError(f"{target} is not empty: choose another folder")
+        shutil.copytree(self.folder.path, target, dirs_exist_ok=True)
+        return target
+
+
+def read_history(folder: Path) -> pl.DataFrame | None:
+    """The rows that forecasts go on from, where there are any."""
+    path = folder / "history.arrow"
+    return pl.read_ipc(path, memory_map=False) if path.exists() else None

@@ -1,0 +1,154 @@
+"""A plan carried out: fits, the choice of settings, then test, opened once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from gatewright.comparison import crew
+from gatewright.comparison.folder import RunFolder
+from gatewright.comparison.records import Candidate, Fit, Job, Plan, Score
+from gatewright.training import Epoch, Recipe
+
+
+class Progress:
+    """What is told of a run while it goes on; a terminal or a page overrides what it shows."""
+
+    def begin(self, plan: Plan, folder: RunFolder) -> None:
+        """The plan stands; nothing was fitted yet, or not by this run."""
+
+    def stage(self, title: str, jobs: int, done: int) -> None:
+        """A stage begins: so many jobs, so many of them done by an earlier run."""
+
+    def epoch(self, job: Job, epoch: Epoch) -> None:
+        """An epoch of a fit ended."""
+
+    def fitted(self, fit: Fit) -> None:
+        """A fit ended, well or not."""
+
+    def scored(self, score: Score) -> None:
+        """A fit was judged on test."""
+
+    def end(self) -> None:
+        """Nothing more comes, whatever the reason."""
+
+
+def cores() -> int:
+    """How many processes this machine runs at once for us."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run(folder: RunFolder, plan: Plan, jobs: int, progress: Progress) -> None:
+    """Fit and judge whatever of the plan is not done yet.
+
+    Raises OSError where the folder cannot be written any more.
+    """
+    search = [job for job in _search(plan) if job.name not in folder.fits()]
+    total = len(_search(plan))
+    progress.stage("trying settings", total, total - len(search))
+    _carry_out(search, folder, jobs, progress)
+    again = _repeats(plan, folder.fits())
+    left = [job for job in again if job.name not in folder.fits()]
+    progress.stage("more seeds", len(again), len(again) - len(left))
+    _carry_out(left, folder, jobs, progress)
+    final = finalists(plan, folder.fits())
+    left = [job for job in final if job.name not in folder.scores()]
+    progress.stage("judging on test", len(final), len(final) - len(left))
+    _carry_out(left, folder, jobs, progress)
+
+
+def _carry_out(jobs: Sequence[Job], folder: RunFolder, count: int, progress: Progress) -> None:
+    def hear(job: Job, message: dict[str, Any]) -> None:
+        if "stop" in message:
+            raise OSError(message["stop"])
+        if "epoch" in message:
+            progress.epoch(job, Epoch.model_validate(message["epoch"]))
+        elif job.score:
+            score = _score(job, message)
+            folder.add_score(score)
+            progress.scored(score)
+        else:
+            fit = _fit(job, message)
+            folder.add_fit(fit)
+            progress.fitted(fit)
+
+    if jobs:
+        crew.run(jobs, folder.path, count, hear)
+
+
+def _fit(job: Job, message: dict[str, Any]) -> Fit:
+    if "fit" in message:
+        return Fit.model_validate(message["fit"])
+    return Fit(
+        name=job.name,
+        candidate=job.recipe.candidate,
+        setting=job.setting,
+        seed=job.recipe.seed,
+        failed=message["failed"],
+    )
+
+
+def _score(job: Job, message: dict[str, Any]) -> Score:
+    if "score" in message:
+        return Score.model_validate(message["score"])
+    return Score(
+        name=job.name,
+        candidate=job.recipe.candidate,
+        seed=job.recipe.seed,
+        failed=message["failed"],
+    )
+
+
+def job(plan: Plan, candidate: Candidate, setting: int, seed: int) -> Job:
+    """One fit of a plan."""
+    chosen = plan.settings[setting]
+    recipe = Recipe(
+        candidate=candidate.name,
+        setting=chosen,
+        hidden_size=candidate.hidden_sizes.get(chosen.num_layers, 0),
+        seed=seed,
+        options=plan.options,
+    )
+    return Job(name=f"{candidate.name}-{setting}-{seed}", recipe=recipe, setting=setting)
+
+
+def _search(plan: Plan) -> list[Job]:
+    """Every setting of every candidate with the first seed: baselines first, then in turns."""
+    first = plan.seeds[0]
+    fitted = [found for found in plan.candidates if not found.trained]
+    trained = [found for found in plan.candidates if found.trained]
+    trained.sort(key=lambda found: not found.baseline)
+    jobs = [job(plan, found, 0, first) for found in fitted]
+    for setting in range(len(plan.settings)):
+        jobs += [job(plan, found, setting, first) for found in trained]
+    return jobs
+
+
+def chosen(plan: Plan, fits: dict[str, Fit]) -> dict[str, int]:
+    """The number of the setting with the lowest validation loss, of each candidate with one."""
+    found: dict[str, tuple[float, int]] = {}
+    for fit in fits.values():
+        if fit.seed == plan.seeds[0] and not fit.failed and fit.validation_loss is not None:
+            held = found.get(fit.candidate, (float("inf"), -1))
+            found[fit.candidate] = min(held, (fit.validation_loss, fit.setting))
+    return {name: setting for name, (_, setting) in found.items()}
+
+
+def _repeats(plan: Plan, fits: dict[str, Fit]) -> list[Job]:
+    """The chosen setting of each trained candidate with the other seeds."""
+    settings = chosen(plan, fits)
+    trained = [found for found in plan.candidates if found.trained and found.name in settings]
+    return [job(plan, found, settings[found.name], seed) for seed in plan.seeds[1:] for found in trained]
+
+
+def finalists(plan: Plan, fits: dict[str, Fit]) -> list[Job]:
+    """What is judged on test: each candidate's chosen setting with every seed that ended well."""
+    settings = chosen(plan, fits)
+    found = []
+    for candidate in plan.candidates:
+        seeds = plan.seeds if candidate.trained else plan.seeds[:1]
+        if candidate.name in settings:
+            jobs = [job(plan, candidate, settings[candidate.name], seed) for seed in seeds]
+            found += [one for one in jobs if one.name in fits and not fits[one.name].failed]
+    return [one.model_copy(update={"score": True}) for one in found]

@@ -1,0 +1,1 @@
+"""From a table to arrays: reading, guessing what the columns mean, splitting, scaling."""

@@ -1,0 +1,152 @@
+"""The time axis: how long a step is, which times lie on it, and what a network is told of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import TypeVar
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from gatewright.errors import InputError
+
+Integers = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+MICROSECONDS = {"us": 1, "ms": 1_000, "s": 10**6, "m": 60 * 10**6, "h": 3600 * 10**6}
+DAYS = {"d": 1, "w": 7}
+WORKDAYS = {"bd": 1}
+MONTHS = {"mo": 1, "q": 3, "y": 12}
+MONDAY = 3  # 1 January 1970 was a Thursday
+DAY = 24 * MICROSECONDS["h"]
+UNITS = {"microsecond": MICROSECONDS, "day": DAYS, "workday": WORKDAYS, "month": MONTHS}
+_PART = re.compile(r"(\d+)(us|ms|mo|bd|s|m|h|d|w|q|y|i)")
+
+
+@dataclasses.dataclass(frozen=True)
+class Frequency:
+    """How far apart two steps are: ``count`` of a unit.
+
+    Months are counted on the calendar, not in microseconds: they have 28 to 31 days.
+    """
+
+    count: int
+    unit: str  # "number" (of an integer column), "microsecond", "day", "workday" or "month"
+
+    @classmethod
+    def parse(cls, text: str) -> Frequency:
+        """Read ``text``, as polars writes durations: "15m", "1h", "1mo", "1i"; workdays are "1bd".
+
+        Raises InputError where it is none.
+        """
+        found = _PART.findall(text)
+        if found and "".join(count + unit for count, unit in found) == text:
+            counts = {unit: int(count) for count, unit in found}
+            for unit, sizes in UNITS.items():
+                if counts.keys() <= sizes.keys() and any(counts.values()):
+                    return cls(sum(count * sizes[name] for name, count in counts.items()), unit)
+            if counts.keys() == {"i"} and counts["i"]:
+                return cls(counts["i"], "number")
+        raise InputError(
+            f"{text!r} is no distance between steps; write a number and a unit, "
+            "such as 15m, 1h, 1d, 1w, 1mo, 1q or 1y"
+        )
+
+    @property
+    def days(self) -> float:
+        """The length of a step in days, roughly; 0 for integers."""
+        lengths = {"number": 0, "microsecond": 1 / DAY, "day": 1, "workday": 1.4, "month": 30.4}
+        return self.count * lengths[self.unit]
+
+
+def as_integers(time: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    """Times as microseconds since 1970 in UTC; integers as they are."""
+    if dtype.is_integer():
+        return time.cast(pl.Int64)
+    return time.cast(pl.Datetime("us")).to_physical()
+
+
+def as_units(time: pl.Expr, dtype: pl.DataType, frequency: Frequency | None) -> pl.Expr:
+    """Times as whole units of a frequency since a fixed day: what ``Frequency.count`` counts."""
+    if frequency is None or frequency.unit in ("number", "microsecond"):
+        return as_integers(time, dtype)
+    if frequency.unit in ("day", "workday"):
+        days = time.cast(pl.Date).to_physical().cast(pl.Int64)
+        return days if frequency.unit == "day" else _workdays(days)
+    return time.dt.year().cast(pl.Int64) * 12 + time.dt.month().cast(pl.Int64)
+
+
+def steps_after(time: Integers, steps: Integers, frequency: Frequency) -> Integers:
+    """The times that lie some steps after others, all (n,), in microseconds or integers.
+
+    A month after 31 January is the last of February.
+    """
+    if frequency.unit in ("number", "microsecond"):
+        return time + steps * frequency.count
+    if frequency.unit in ("day", "workday"):
+        before, within = np.divmod(time, DAY)
+        after = before + steps * frequency.count
+        if frequency.unit == "workday":
+            weeks, days = np.divmod(_workdays(before) + steps * frequency.count, 5)
+            after = weeks * 7 + days - MONDAY
+        return after * DAY + within
+    frame = pl.DataFrame({"time": from_integers(time), "by": steps * frequency.count})
+    by = pl.concat_str(pl.col("by").cast(pl.String), pl.lit("mo"))
+    moved = frame.select(pl.col("time").dt.offset_by(by).to_physical()).to_series()
+    return moved.to_numpy().astype(np.int64)
+
+
+Days = TypeVar("Days", pl.Expr, Integers)
+
+
+def _workdays(days: Days) -> Days:
+    """Days since 1970 as workdays since a Monday; a weekend counts as the Friday before it."""
+    weeks, weekday = (days + MONDAY) // 7, (days + MONDAY) % 7
+    return weeks * 5 + weekday - weekday // 5 * (weekday % 5 + 1)
+
+
+def from_integers(time: Integers) -> pl.Series:
+    """Microseconds since 1970 as times."""
+    return pl.Series(time, dtype=pl.Int64).cast(pl.Datetime("us"))
+
+
+# What a network is told of a time: name -> the part of its cycle that has passed, 0 to 1.
+_hours = (
+    pl.col("time").dt.hour() + pl.col("time").dt.minute() / 60 + pl.col("time").dt.second() / 3600
+)
+CYCLES = {
+    "hour of day": _hours / 24,
+    "day of week": (pl.col("time").dt.weekday() - 1) / 7,
+    "day of year": (pl.col("time").dt.ordinal_day() - 1) / 365.25,
+    "week of year": (pl.col("time").dt.week() - 1) / 52.18,
+    "month of year": (pl.col("time").dt.month() - 1) / 12,
+}
+
+
+def cycles(frequency: Frequency | None) -> tuple[str, ...]:
+    """The cycles that steps of this length go through."""
+    if frequency is None or frequency.unit == "number" or frequency.days >= 365 * 0.99:
+        return ()
+    if frequency.days < 1:
+        return ("hour of day", "day of week", "day of year")
+    if frequency.days < 7:
+        return ("day of week", "day of year")
+    return ("week of year",) if frequency.days < 28 else ("month of year",)
+
+
+def channel_names(frequency: Frequency | None) -> tuple[str, ...]:
+    """The names of the calendar channels: a sine and a cosine for each cycle."""
+    return tuple(f"{name} ({wave})" for name in cycles(frequency) for wave in ("sine", "cosine"))
+
+
+def channel_values(time: Integers, names: tuple[str, ...]) -> Floats:
+    """The calendar channels of these names at times (n,) in microseconds, (n, channels)."""
+    values = np.empty((len(time), len(names)))
+    frame = pl.DataFrame({"time": from_integers(time)}) if names else pl.DataFrame()
+    for number, name in enumerate(names):
+        cycle, _, wave = name.removesuffix(")").partition(" (")
+        phase = frame.select(CYCLES[cycle]).to_series().to_numpy() * (2 * np.pi)
+        values[:, number] = np.sin(phase) if wave == "sine" else np.cos(phase)
+    return values

@@ -1,0 +1,107 @@
+"""The columns that a layout asks of a table, checked and cast to what the arrays need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import polars as pl
+
+from gatewright.data.calendar import Frequency
+from gatewright.data.layout import Layout
+from gatewright.data.reading import Table
+from gatewright.errors import InputError
+
+# Put before the name of a categorical column, as a column may be a number and a category.
+TEXT = "text:"
+
+
+def is_forecast(layout: Layout) -> bool:
+    """Whether examples are windows of series, and not whole sequences."""
+    return not (layout.sequence or layout.steps)
+
+
+def has_classes(layout: Layout) -> bool:
+    """Whether the targets are labels, and not numbers.
+
+    The one thing about a sequence task that no column tells: labels are often written as numbers.
+    """
+    return not is_forecast(layout) and layout.task != "regress"
+
+
+def number_columns(layout: Layout) -> tuple[str, ...]:
+    """The columns read as numbers and given to the networks, in the order of the channels."""
+    return (*layout.targets, *layout.numbers) if is_forecast(layout) else layout.numbers
+
+
+def check_columns(table: Table, layout: Layout, *, with_targets: bool = True) -> None:
+    """Raise InputError for a column that the table lacks, or that is of another type.
+
+    Targets of sequences may be absent where ``with_targets`` is false, and the columns of the
+    split as well; a forecast starts from the past of its targets.
+    """
+    needed = [*_parts(layout), *layout.steps, *layout.categories]
+    if with_targets:
+        needed += [("the split", layout.split), ("the group", layout.group)]
+    if with_targets or is_forecast(layout):
+        needed += [("the target", name) for name in layout.targets]
+    needed += list(layout.numbers)
+    for each in needed:
+        part, name = each if isinstance(each, tuple) else ("an input", each)
+        if name is not None and name not in table.schema:
+            raise InputError(
+                f"column {name!r} ({part}) is not in {table.name}; its columns are "
+                f"{', '.join(table.schema)}"
+            )
+    numbers = [*number_columns(layout), *layout.steps]
+    if with_targets and not is_forecast(layout) and not has_classes(layout):
+        numbers += layout.targets
+    for name in numbers:
+        _check_number(table, name)
+    for name in (layout.time, layout.step):
+        dtype = table.schema[name] if name else None
+        if dtype is not None and not (dtype.is_integer() or dtype in (pl.Date, pl.Datetime)):
+            raise InputError(
+                f"column {name!r} of {table.name} holds {dtype}; expected dates, times or whole "
+                "numbers to order the rows by"
+            )
+    frequency = frequency_of(layout)
+    if frequency and (frequency.unit == "number") != table.schema[str(layout.time)].is_integer():
+        raise InputError(
+            f"steps of {layout.frequency} do not fit column {layout.time!r} of {table.name}, which "
+            f"holds {table.schema[str(layout.time)]}; write 1i for whole numbers, 1d for dates"
+        )
+
+
+def frequency_of(layout: Layout) -> Frequency | None:
+    """The distance between steps of a forecast's time column; None where rows are steps."""
+    return Frequency.parse(layout.frequency) if layout.frequency and layout.time else None
+
+
+def _parts(layout: Layout) -> Iterator[tuple[str, str | None]]:
+    yield "the time", layout.time
+    yield "the series", layout.series
+    yield "the sequence", layout.sequence
+    yield "the step", layout.step
+
+
+def _check_number(table: Table, name: str) -> None:
+    dtype = table.schema[name]
+    if dtype.is_numeric() or dtype in (pl.Boolean, pl.Null):
+        return
+    # A column without any value is read as text.
+    if dtype == pl.String and table.collect(table.frame.select(pl.col(name).count())).item() == 0:
+        return
+    raise InputError(
+        f"column {name!r} of {table.name} holds {dtype}; expected numbers; "
+        "correct its values, or say that it is a category"
+    )
+
+
+def selection(table: Table, numbers: tuple[str, ...], categories: tuple[str, ...]) -> list[pl.Expr]:
+    """Numbers as Float64 and categories as text, their names behind ``TEXT``."""
+    found = [
+        pl.col(name).cast(pl.Float64, strict=table.schema[name] != pl.String) for name in numbers
+    ]
+    found += [pl.col(name).cast(pl.String).alias(TEXT + name) for name in categories]
+    # Of no columns polars would not know the number of rows.
+    return found or [pl.col(next(iter(table.schema))).is_null().alias(TEXT)]

@@ -1,0 +1,159 @@
+"""What is learned from the training part: means, scales, vocabularies, which values are missing."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from gatewright.data.calendar import Floats, channel_names
+from gatewright.data.columns import frequency_of, is_forecast, number_columns
+from gatewright.data.labels import class_numbers
+from gatewright.data.layout import Layout
+from gatewright.data.plans import Plan
+from gatewright.data.prepared import PARTS, Category, Channel, Preparation
+from gatewright.data.scaling import Moments, center_and_scale
+from gatewright.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Fitted:
+    preparation: Preparation
+    center: Floats  # (items, targets): forecasts only
+    scale: Floats
+
+
+def input_names(layout: Layout) -> tuple[str, ...]:
+    """The names of the columns of numbers in a block."""
+    return (*(("value",) if layout.steps else ()), *number_columns(layout))
+
+
+def fit(layout: Layout, plan: Plan) -> Fitted:
+    """Fit a preparation on the training part. Raises InputError for numbers too large to scale."""
+    names = input_names(layout)
+    targets = len(layout.targets) if is_forecast(layout) else 0
+    own = Moments(len(plan.items), targets)
+    shared = Moments(1, len(names) - targets)
+    missing = np.zeros(len(names), dtype=bool)
+    values: dict[str, set[str]] = {name: set() for name in layout.categories}
+    end = plan.training.max()
+    for block in plan.blocks():
+        training = block.rows < plan.training[block.item]
+        numbers, item = block.numbers[training], block.item[training]
+        with np.errstate(over="ignore", invalid="ignore"):
+            own.add(item, numbers[:, :targets])
+            shared.add(np.zeros_like(item), numbers[:, targets:])
+        missing |= np.isnan(numbers).any(axis=0)
+        mask = pl.Series(training[block.present], dtype=pl.Boolean)
+        for name, found in values.items():
+            found.update(block.texts[name].filter(mask).drop_nulls().unique().to_list())
+        if block.stop >= end:
+            break
+    center, scale, target_mean, target_scale = center_and_scale(own)
+    _, _, mean, spread = center_and_scale(shared)
+    means, scales = np.append(target_mean, mean), np.append(target_scale, spread)
+    _check_finite(names, scales, scale)
+    preparation = Preparation(
+        layout=layout,
+        channels=_channels(layout, names, means, scales, missing),
+        categories=tuple(
+            Category(column=name, values=tuple(sorted(found)), known=name in layout.known)
+            for name, found in values.items()
+        ),
+        **_fit_targets(plan, target_mean, target_scale),
+    )
+    if layout.series and is_forecast(layout):
+        pairs = np.stack([center, scale], axis=2).tolist()
+        series = {
+            name: tuple((pair[0], pair[1]) for pair in each)
+            for name, each in zip(plan.items, pairs, strict=True)
+        }
+        preparation = preparation.model_copy(update={"series": series})
+    return Fitted(preparation, center, scale)
+
+
+def fit_series(plan: Plan, preparation: Preparation) -> tuple[Floats, Floats]:
+    """(center, scale) of the series of a new table, each (items, targets).
+
+    Series that were not in training take those of the rows that are given.
+    """
+    mean, spread = preparation.target_mean, preparation.target_scale
+    center = np.tile(mean, (len(plan.items), 1))
+    scale = np.tile(spread, (len(plan.items), 1))
+    if not preparation.layout.series:
+        return center, scale
+    new = [name not in preparation.series for name in plan.items]
+    for at, name in enumerate(plan.items):
+        if not new[at]:
+            center[at], scale[at] = np.transpose(preparation.series[name])
+    if any(new):
+        moments = Moments(len(plan.items), len(mean))
+        for block in plan.blocks():
+            with np.errstate(over="ignore", invalid="ignore"):
+                moments.add(block.item, block.numbers[:, : len(mean)])
+        deviation = moments.deviation()
+        _check_finite(preparation.layout.targets, deviation.max(axis=0), deviation)
+        rows = np.array(new)[:, None]
+        center = np.where(rows & (moments.count > 0), moments.mean, center)
+        scale = np.where(rows & (deviation > 0), deviation, scale)
+    return center, scale
+
+
+def _channels(
+    layout: Layout, names: tuple[str, ...], means: Floats, scales: Floats, missing: Floats
+) -> tuple[Channel, ...]:
+    frequency = frequency_of(layout)
+    forecast = is_forecast(layout)
+    columns = [None if layout.steps and not at else name for at, name in enumerate(names)]
+    found = [
+        Channel(
+            name=name,
+            column=column,
+            role="target" if forecast and name in layout.targets else "input",
+            known=name in layout.known,
+            mean=mean,
+            scale=scale,
+        )
+        for name, column, mean, scale in zip(names, columns, means, scales, strict=True)
+    ]
+    found += [
+        Channel(name=name, column=None, role="calendar", known=True)
+        for name in channel_names(frequency)
+        if forecast
+    ]
+    found += [
+        Channel(name=f"{name} missing", column=column, role="missing", known=name in layout.known)
+        for name, column, some in zip(names, columns, missing, strict=True)
+        if some
+    ]
+    return tuple(found)
+
+
+def _fit_targets(plan: Plan, mean: Floats, scale: Floats) -> dict[str, Any]:
+    """What the preparation says of the targets; of forecasts it is known from the inputs."""
+    labels = plan.labels
+    if labels is None:
+        return {"target_mean": tuple(mean.tolist()), "target_scale": tuple(scale.tolist())}
+    assert plan.kept is not None
+    training = plan.kept[plan.part == PARTS.index("train")]
+    if labels.labels is not None:
+        numbers = class_numbers(labels.labels.gather(training), plan.classes).astype(np.int64)
+        counts = np.bincount(numbers, minlength=len(plan.classes))
+        return {"classes": plan.classes, "class_counts": tuple(counts.tolist())}
+    assert labels.numbers is not None
+    moments = Moments(1, labels.numbers.shape[1])
+    moments.add(np.zeros_like(training), labels.numbers[training])
+    _, _, mean, scale = center_and_scale(moments)
+    return {"target_mean": tuple(mean.tolist()), "target_scale": tuple(scale.tolist())}
+
+
+def _check_finite(names: tuple[str, ...], scales: Floats, own: Floats) -> None:
+    bad = ~np.isfinite(scales)
+    bad[: own.shape[1]] |= ~np.isfinite(own).all(axis=0)
+    if bad.any():
+        raise InputError(
+            f"column {names[int(bad.argmax())]!r} holds numbers too large to square; "
+            "give it in another unit, or its logarithm"
+        )

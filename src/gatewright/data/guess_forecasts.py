@@ -1,0 +1,316 @@
+"""Forecasts: the time axis, the series, how far to look back and ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import polars as pl
+
+from gatewright.data.layout import Layout
+from gatewright.data.lengths import TRAINING, Lengths, horizon_and_context
+from gatewright.data.reading import Table
+from gatewright.data.roles import (
+    SERIES_NAMES,
+    Column,
+    Given,
+    Notes,
+    find_inputs,
+    find_time,
+    named,
+    part_of,
+    row_of,
+    some,
+    unique_with,
+)
+from gatewright.data.seasons import Floats, frequency_of, season_of
+from gatewright.errors import InputError
+
+ROWS = 100_000  # read to find the frequency and the season
+SERIES = 50  # looked at, of many
+
+
+def guess_forecast(
+    table: Table,
+    columns: Mapping[str, Column],
+    given: Given,
+    lengths: Lengths,
+    notes: Notes,
+    *,
+    said: bool,
+    given_split: bool,
+) -> Layout:
+    """The layout of one series, or of many in long form.
+
+    ``said``: whether forecasts were asked for; ``given_split``: whether the split column was named.
+
+    Raises:
+        InputError: no such series can be made of the table, or they are too short.
+    """
+    _check_numbers(table, columns, given)
+    given = _axis(table, columns, given, notes)
+    if not said:
+        change = "change" if len(given.targets) > 1 else "changes"
+        axis = f"{given.time} orders the rows" if given.time else "the rows are in order"
+        what = "each series" if given.series else "the series"
+        why = f"{axis} and {some(given.targets)} {change} along {what}"
+        notes.add("task", "forecast", "--task", why)
+    given = _split(table, given, notes, said=given_split)
+    sample = _sample(table, given)
+    frequency = _frequency(given, lengths, sample, notes)
+    season = _season(given, lengths, frequency, sample, notes)
+    horizon, context = horizon_and_context(table, given, lengths, frequency, season, notes)
+    used = [name for flag, name in given.parts() if flag != "--ignore"]
+    numbers, categories, ignored = find_inputs(table, columns, given, used)
+    return Layout(
+        task="forecast",
+        targets=given.targets,
+        numbers=numbers,
+        categories=categories,
+        known=given.known,
+        split=given.split,
+        ignored=ignored,
+        time=given.time,
+        series=given.series,
+        frequency=frequency,
+        season=season,
+        horizon=horizon,
+        context=context,
+    )
+
+
+def _check_numbers(table: Table, columns: Mapping[str, Column], given: Given) -> None:
+    for flag in ("sequence", "step", "group"):
+        if (name := getattr(given, flag)) is not None:
+            raise InputError(
+                f"--{flag} {name} is for labelled sequences, and {', '.join(given.targets)} of "
+                f"{table.name} would be forecast; leave it out, or say --task classify or regress."
+            )
+    for name in given.targets:
+        if columns[name].dtype not in (pl.Int64(), pl.Float64()):
+            kind = "words" if columns[name].text else "true and false"
+            raise InputError(
+                f"--target {name}: it holds {kind}, and a forecast of {table.name} needs numbers; "
+                "give a column of numbers, or say --sequence with the column that tells which rows "
+                f"have one {name} together."
+            )
+
+
+def _axis(table: Table, columns: Mapping[str, Column], given: Given, notes: Notes) -> Given:
+    """With the columns of times and of series, checked."""
+    found = find_time(table, columns, given)
+    if found is None:
+        if given.series is None:
+            notes.add("time column", "none", "--time", "no column of dates; the rows are in order")
+        return given
+    time, why = found
+    missing = row_of(table, pl.col(time).is_null()) if columns[time].missing else None
+    if missing is not None:
+        raise InputError(f"{table.where(missing[0])} has no {time}; fill in the time of the row.")
+    whole = columns[time].whole and given.time is None
+    with_time = given.replace(time=time)
+    series, reason = given.series, ""
+    increasing = series is None and _increasing(table, time)
+    if series is None and not increasing:
+        repeats = table.frame.select(pl.col(time).n_unique() < pl.len())
+        if bool(table.collect(repeats).item()):
+            series, reason = _find_series(table, columns, with_time)
+            if series is None and whole:
+                # Whole numbers that repeat, as the months of years do, are no times.
+                notes.add("time column", "none", "--time", "no column of dates")
+                return given
+            if series is None:
+                _say_repeated(table, columns, with_time)
+        elif whole:
+            notes.add("time column", "none", "--time", "no column of dates")
+            return given
+    if given.time is None:
+        notes.add("time column", time, "--time", why)
+    if series is not None and given.series is None:
+        notes.add("series column", series, "--series", reason)
+    given = with_time.replace(series=series)
+    if not increasing:
+        _check_order(table, given)
+    return given
+
+
+def _increasing(table: Table, time: str) -> bool:
+    steps = pl.col(time).diff().to_physical()
+    return not bool(table.collect(table.frame.select((steps <= 0).any())).item())
+
+
+def _find_series(
+    table: Table, columns: Mapping[str, Column], given: Given
+) -> tuple[str | None, str]:
+    assert given.time is not None
+    for name in _candidates(table, columns, given):
+        if unique_with(table, name, given.time):
+            count = columns[name].distinct
+            return name, f"times repeat, but not within one of its {count} values"
+    return None, ""
+
+
+def _candidates(table: Table, columns: Mapping[str, Column], given: Given) -> list[str]:
+    taken = {name for _, name in given.parts()} | {*given.known, *table.ignored}
+    free = {
+        name: column
+        for name, column in columns.items()
+        if name not in taken and (column.text or column.whole or column.dtype == pl.Boolean)
+        if not column.constant and not column.missing and column.distinct * 2 <= table.rows
+    }
+    hinted = named(free, SERIES_NAMES)
+    hinted += [n for n in free if n.lower().endswith(("_id", " id", "_nbr")) and n not in hinted]
+    # Other whole numbers make the times unique by chance.
+    words = [name for name in free if name not in hinted and not free[name].whole]
+    return hinted + sorted(words, key=lambda name: free[name].distinct)
+
+
+def _say_repeated(table: Table, columns: Mapping[str, Column], given: Given) -> None:
+    time = given.time
+    assert time is not None
+    found = row_of(table, pl.col(time).is_first_distinct().not_(), pl.col(time).cast(pl.String))
+    row, value = found if found is not None else (0, None)
+    hint = "leave one row for each time"
+    candidates = _candidates(table, columns, given)[:8]
+    for one, two in combinations(candidates, 2):
+        counts = table.frame.group_by(one, two, time).len().select((pl.col("len") == 1).all())
+        if bool(table.collect(counts).item()):
+            hint = f"{one} and {two} together tell the rows apart: join them into one column and "
+            hint += "name it with --series"
+            break
+    raise InputError(
+        f"{table.where(row)} has the {time} {value} for the second time; {hint}, or name the "
+        "column that tells series apart with --series."
+    )
+
+
+def _check_order(table: Table, given: Given) -> None:
+    assert given.time is not None
+    time = pl.col(given.time)
+    steps = time.diff().to_physical()
+    within, repeated = "", False
+    if given.series is None:
+        found = row_of(table, steps < 0, time.cast(pl.String), time.shift().cast(pl.String))
+    else:
+        missing = row_of(table, pl.col(given.series).is_null())
+        if missing is not None:
+            raise InputError(
+                f"{table.where(missing[0])} has no {given.series}; say which series it belongs to."
+            )
+        within = f" within one {given.series}"
+        same = pl.col(given.series) == pl.col(given.series).shift()
+        counts = table.frame.select(
+            back=(same & (steps < 0)).any(),
+            apart=(~same).sum() + 1 != pl.col(given.series).n_unique(),
+        )
+        back, apart = table.collect(counts).row(0)
+        # The rows of a series are seldom apart; if they are, a pass in memory finds their order.
+        found = _unsorted(table, given) if back or apart else None
+        repeated = not unique_with(table, given.series, given.time)
+    if found is not None:
+        row, value, before = found
+        raise InputError(
+            f"{table.where(row)} has the {given.time} {value} after {before}{within}; sort the "
+            f"rows by {given.time}."
+        )
+    if repeated and given.series is not None:
+        again = pl.struct(given.series, given.time).is_first_distinct().not_()
+        shown = (time.cast(pl.String), pl.col(given.series))
+        row, value, name = row_of(table, again, *shown) or (0, None, None)
+        raise InputError(
+            f"{table.where(row)} has the {given.time} {value} for the second time in series "
+            f"{name!r}; leave one row for each time."
+        )
+
+
+def _unsorted(table: Table, given: Given) -> tuple[object, ...] | None:
+    assert given.time is not None
+    time = pl.col(given.time)
+    before = time.shift().over(given.series)
+    return row_of(table, time < before, time.cast(pl.String), before.cast(pl.String))
+
+
+def _split(table: Table, given: Given, notes: Notes, *, said: bool) -> Given:
+    """Without a column of parts that does not cut the series in time."""
+    if given.split is None:
+        return given
+    number = part_of(given.split).replace_strict(
+        {"train": 0, "validation": 1, "test": 2}, return_dtype=pl.Int8
+    )
+    by = pl.lit(0).alias("the series") if given.series is None else pl.col(given.series)
+    parts = table.frame.select(by, number=number)
+    back = pl.col("number").diff() < 0
+    if given.series is not None:
+        back &= pl.col(given.series) == pl.col(given.series).shift()
+    cut = parts.group_by(by.meta.output_name()).agg(
+        ((pl.col("number") == 0).any() & (pl.col("number") == 2).any()).alias("cut")
+    )
+    in_order = not bool(table.collect(parts.select(back.any())).item())
+    if in_order and bool(table.collect(cut.select(pl.col("cut").any())).item()):
+        return given
+    why = "does not cut the series in time, training first and test last"
+    if said:
+        raise InputError(
+            f"--split {given.split}: it {why}, in {table.name}; correct it, or leave --split out."
+        )
+    notes.guesses[:] = [guess for guess in notes.guesses if guess.what != "split"]
+    notes.add("split", "by time", "--split", f"the column {given.split} {why}")
+    return given.replace(split=None, unusable={given.split: why})
+
+
+@dataclass(frozen=True)
+class _Sample:
+    times: list[pl.Series]
+    values: list[Floats]
+
+
+def _sample(table: Table, given: Given) -> _Sample:
+    """The first rows of the training part, of one series or of some of many; targets gap-free."""
+    targets = [pl.col(name).cast(pl.Float64) for name in given.targets]
+    names = [name for name in (given.series, given.time) if name is not None]
+    rows = max(2, min(ROWS, int(table.rows * TRAINING)))
+    frame = table.frame
+    if given.series is not None:
+        ids = table.collect(frame.select(pl.col(given.series).unique().sort().head(SERIES)))
+        frame = frame.filter(pl.col(given.series).is_in(ids[given.series].to_list()))
+        rows = ROWS
+    found = table.collect(frame.select(*names, *targets).head(rows))
+    parts = [found] if given.series is None else found.partition_by(given.series)
+    if given.series is not None:
+        parts = [part.head(max(2, int(len(part) * TRAINING))) for part in parts]
+    filled = pl.col(*given.targets).interpolate().forward_fill().backward_fill()
+    values = [
+        part.select(filled)[name].to_numpy()
+        for part in parts
+        for name in given.targets
+        if part[name].count() > 1
+    ]
+    times = [] if given.time is None else [part[given.time] for part in parts]
+    return _Sample(times, values)
+
+
+def _frequency(given: Given, lengths: Lengths, sample: _Sample, notes: Notes) -> str | None:
+    if lengths.frequency is not None or given.time is None:
+        return lengths.frequency
+    found = frequency_of(sample.times)
+    if found is None:
+        return None
+    notes.add("frequency", found.value, "--frequency", found.why)
+    return found.value
+
+
+def _season(
+    given: Given, lengths: Lengths, frequency: str | None, sample: _Sample, notes: Notes
+) -> int:
+    if lengths.season is not None:
+        return lengths.season
+    found = season_of(frequency, sample.values, _workdays(frequency, sample.times))
+    value = found.value if found.value != "1" else "none"
+    notes.add("season", value, "--season", found.why)
+    return int(found.value)
+
+
+def _workdays(frequency: str | None, times: Sequence[pl.Series]) -> bool:
+    """Whether there are no rows on Saturdays and Sundays."""
+    return frequency == "1d" and all(int(days.dt.weekday().max()) < 6 for days in times)  # type: ignore[arg-type]

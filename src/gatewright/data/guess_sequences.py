@@ -1,0 +1,319 @@
+"""Labelled sequences: which rows or columns are one, and what kind of label it has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from gatewright.data.layout import Layout
+from gatewright.data.reading import Table
+from gatewright.data.roles import (
+    GROUP_NAMES,
+    SEQUENCE_NAMES,
+    STEP_NAMES,
+    WHOLE_TIME_NAMES,
+    Column,
+    Given,
+    Notes,
+    find_inputs,
+    named,
+    row_of,
+    steps_of,
+    unique_with,
+)
+from gatewright.errors import InputError
+
+CLASSIFY, REGRESS = "classify", "regress"
+MOST_CLASSES = 50  # of labels that are whole numbers
+OF_EACH = 5  # sequences for each of them, on average
+
+
+def find_sequence(table: Table, columns: Mapping[str, Column], given: Given) -> str | None:
+    """A column of names within each of which the targets keep their values."""
+    taken = {name for _, name in given.parts()} | {*given.known, *given.categories}
+    free = {
+        name: column
+        for name, column in columns.items()
+        if name not in taken and (column.text or column.whole) and not column.constant
+    }
+    hinted = named(free, SEQUENCE_NAMES)
+    # Rows of several series that share a time are no sequence either.
+    times = named(free, WHOLE_TIME_NAMES)
+    others = [name for name in free if name not in hinted and name not in times]
+    for name in [*hinted, *others]:
+        column = columns[name]
+        # Words that repeat by chance determine nothing: one run of rows for each name is needed
+        # where the name of the column does not say enough.
+        if column.missing or column.distinct * 1.5 > table.rows:
+            continue
+        if name not in hinted and not _one_run_each(table, name):
+            continue
+        if _changing(table, name, given.targets) is None:
+            return name
+    return None
+
+
+def _one_run_each(table: Table, name: str) -> bool:
+    values = pl.col(name)
+    # The first rows alone rule out most columns.
+    for frame in (table.frame.head(1000), table.frame):
+        counts = frame.select(
+            runs=(values != values.shift()).sum() + 1, distinct=values.n_unique(), rows=pl.len()
+        )
+        runs, distinct, rows = table.collect(counts).row(0)
+        if runs != distinct:
+            return False
+    return bool(distinct * 2 <= rows and distinct > 1)
+
+
+def _changing(table: Table, sequence: str, targets: tuple[str, ...]) -> str | None:
+    """The target that changes within a sequence, if one does."""
+    by = table.frame.group_by(sequence).agg(
+        (pl.col(name).min() != pl.col(name).max()).alias(name) for name in targets
+    )
+    found = table.collect(by.select(pl.col(name).any() for name in targets)).row(0, named=True)
+    return next((name for name in targets if found[name]), None)
+
+
+def guess_sequences(
+    table: Table,
+    columns: Mapping[str, Column],
+    given: Given,
+    shape: str,
+    notes: Notes,
+    task: str | None,
+) -> Layout:
+    """The layout of labelled sequences in long or wide form.
+
+    Raises:
+        InputError: the columns that were given make no such sequences, or no label can be learnt.
+    """
+    if given.known:
+        raise InputError(
+            f"--known {given.known[0]}: only forecasts have inputs that are known ahead; leave it "
+            "out, or say --task forecast."
+        )
+    steps: tuple[str, ...] = ()
+    wide = steps_of(columns, (name for _, name in given.parts()))
+    if shape == "long" and given.sequence and columns[given.sequence].distinct >= 0.9 * table.rows:
+        rows = table.frame.select(pl.col(given.sequence).n_unique() == pl.len())
+        if bool(table.collect(rows).item()):
+            if not wide:
+                raise InputError(
+                    f"--sequence {given.sequence}: each of its values has one row in {table.name}, "
+                    "and a sequence has several; give the column that says which rows belong "
+                    "together."
+                )
+            shape = "wide"
+    if shape == "wide":
+        steps = wide
+        why = f"{len(steps)} columns of numbers whose names count up"
+        notes.add("sequences", f"a row each, {steps[0]} to {steps[-1]}", "--sequence", why)
+        given = given.replace(sequence=None, step=None)
+    elif shape == "long":
+        given = _long(table, columns, given, notes)
+    else:
+        raise InputError(
+            f"{table.name} has no column that says which rows make one sequence with one "
+            f"{given.targets[0]}; name it with --sequence."
+        )
+    task = _task(table, columns, given, notes, task)
+    return _layout(table, columns, given, steps, task)
+
+
+def _long(table: Table, columns: Mapping[str, Column], given: Given, notes: Notes) -> Given:
+    if given.sequence is None:
+        found = find_sequence(table, columns, given)
+        assert found is not None  # the shape is long
+        targets = " and ".join(given.targets)
+        notes.add("sequence", found, "--sequence", f"{targets} keeps its value within each")
+        given = given.replace(sequence=found)
+    else:
+        _check_sequence(table, given)
+    sequence = given.sequence
+    assert sequence is not None
+    if given.step is None and given.time is not None:
+        given = given.replace(step=given.time, time=None)
+    if given.step is None:
+        step = _find_step(table, columns, given)
+        if step is not None:
+            notes.add("step", step, "--step", "it numbers the rows of each sequence")
+            given = given.replace(step=step)
+    else:
+        _check_step(table, columns, sequence, given.step)
+    if given.group is None:
+        for name in named(columns, GROUP_NAMES):
+            free = name not in {name for _, name in given.parts()} | {*given.categories}
+            if free and not columns[name].missing and _coarser(table, columns, given, name):
+                notes.add("group", name, "--group", "its sequences stay in one part of the split")
+                return given.replace(group=name)
+    elif _changing(table, sequence, (given.group,)) is not None:
+        raise InputError(
+            f"--group {given.group}: it changes within a sequence of {sequence} in {table.name}; "
+            "give a column that is the same in all rows of a sequence."
+        )
+    return given
+
+
+def _coarser(table: Table, columns: Mapping[str, Column], given: Given, name: str) -> bool:
+    assert given.sequence is not None
+    fewer = 1 < columns[name].distinct < columns[given.sequence].distinct
+    return fewer and _changing(table, given.sequence, (name,)) is None
+
+
+def _check_sequence(table: Table, given: Given) -> None:
+    sequence = given.sequence
+    assert sequence is not None
+    missing = row_of(table, pl.col(sequence).is_null())
+    if missing is not None:
+        raise InputError(
+            f"--sequence {sequence}: {table.where(missing[0])} has no value; say which sequence "
+            "the row belongs to."
+        )
+    name = _changing(table, sequence, given.targets)
+    if name is None:
+        return
+    # A streamed group is in no order, so the first of the odd sequences is looked up by rows.
+    odd = (pl.col(name) != pl.col(name).drop_nulls().first()).over(sequence)
+    found = row_of(table, odd, pl.col(name), pl.col(sequence))
+    row, value, label = found if found is not None else (0, None, None)
+    raise InputError(
+        f"--sequence {sequence}: {name} changes within sequence {label!r} ({table.where(row)} has "
+        f"{value!r}), and a sequence has one label; give another column, or say --series "
+        f"{sequence} to forecast {name}."
+    )
+
+
+def _find_step(table: Table, columns: Mapping[str, Column], given: Given) -> str | None:
+    assert given.sequence is not None
+    taken = {name for _, name in given.parts()}
+    free = {
+        name: column
+        for name, column in columns.items()
+        if name not in taken and not column.missing and not column.constant
+    }
+    hinted = [name for name in named(free, STEP_NAMES) if free[name].whole]
+    times = [name for name, column in free.items() if column.dtype.is_temporal()]
+    for name in (*hinted, *times):
+        if unique_with(table, given.sequence, name):
+            return name
+    return None
+
+
+def _check_step(table: Table, columns: Mapping[str, Column], sequence: str, step: str) -> None:
+    column = columns[step]
+    if not (column.dtype.is_temporal() or column.dtype in (pl.Int64(), pl.Float64())):
+        raise InputError(
+            f"--step {step}: expected numbers or times in {table.name}, found words; give the "
+            "column of the positions within each sequence."
+        )
+    missing = row_of(table, pl.col(step).is_null())
+    if missing is not None:
+        raise InputError(f"--step {step}: {table.where(missing[0])} has no value; fill it in.")
+    if not unique_with(table, sequence, step):
+        twice = pl.struct(sequence, step).is_first_distinct().not_()
+        found = row_of(table, twice, pl.col(step), pl.col(sequence))
+        row, value, name = found if found is not None else (0, None, None)
+        raise InputError(
+            f"--step {step}: {table.where(row)} has {value} for the second time in sequence "
+            f"{name!r}; number the rows of a sequence with different values."
+        )
+
+
+def _task(
+    table: Table, columns: Mapping[str, Column], given: Given, notes: Notes, task: str | None
+) -> str:
+    """Classes or numbers, by the labels; checks that there are enough of each."""
+    labels = table.frame
+    if given.sequence is not None:
+        labels = labels.group_by(given.sequence).agg(pl.col(*given.targets).drop_nulls().first())
+    name = given.targets[0]
+    column = columns[name]
+    _check_labelled(table, labels, given)
+    counts = table.collect(labels.group_by(name).len().sort("len", name).head(MOST_CLASSES + 1))
+    distinct = len(counts)
+    sequences = int(table.collect(labels.select(pl.len())).item())
+    whole = not column.text and bool((counts[name].cast(pl.Float64) % 1 == 0).all())
+    few = whole and distinct <= MOST_CLASSES and distinct * OF_EACH <= sequences
+    if task is None:
+        if len(given.targets) == 1 and (column.text or column.dtype == pl.Boolean or few):
+            task = CLASSIFY
+            kind = "words" if column.text else f"{distinct} different whole numbers"
+            kind = "true or false" if column.dtype == pl.Boolean else kind
+        else:
+            task = REGRESS
+            kind = "numbers that are not whole" if not whole else "many different whole numbers"
+        what = f"the values of {' and '.join(given.targets)} are {kind}"
+        notes.add("task", task, "--task", f"one label a sequence; {what}")
+    if task == CLASSIFY:
+        _check_classes(table, counts, given, sequences)
+    elif task == REGRESS:
+        for target in given.targets:
+            if not columns[target].numeric:
+                raise InputError(
+                    f"--task regress: {target} of {table.name} holds words; expected numbers: say "
+                    "--task classify."
+                )
+    return task
+
+
+def _check_labelled(table: Table, labels: pl.LazyFrame, given: Given) -> None:
+    for target in given.targets:
+        if given.sequence is None:
+            missing = row_of(table, pl.col(target).is_null())
+            where = table.where(missing[0]) if missing is not None else None
+        else:
+            empty = labels.filter(pl.col(target).is_null()).select(pl.col(given.sequence).min())
+            name = table.collect(empty).item()
+            where = f"sequence {name!r} of {table.name}" if name is not None else None
+        if where is not None:
+            raise InputError(f"{where} has no {target}; give it a label, or leave it out.")
+
+
+def _check_classes(table: Table, counts: pl.DataFrame, given: Given, sequences: int) -> None:
+    name = given.targets[0]
+    if len(given.targets) > 1:
+        raise InputError(
+            f"--task classify takes one --target, found {', '.join(given.targets)}; give one of "
+            "them."
+        )
+    label, examples = counts.row(0)
+    if examples < 2:
+        raise InputError(
+            f"{name} {label!r} of {table.name} has one example among {sequences} sequences, and "
+            "training and test need one each; add examples, leave it out, or join it with another "
+            "label."
+        )
+
+
+def _layout(
+    table: Table,
+    columns: Mapping[str, Column],
+    given: Given,
+    steps: tuple[str, ...],
+    task: str,
+) -> Layout:
+    used = [name for flag, name in given.parts() if flag != "--ignore"]
+    numbers, categories, ignored = find_inputs(table, columns, given, [*used, *steps])
+    if steps:
+        wide = "is not one of the steps"
+        ignored |= {name: ignored.get(name, wide) for name in (*numbers, *categories)}
+        numbers, categories = (), ()
+    elif not numbers and not categories:
+        raise InputError(
+            f"{table.name} has no columns of inputs besides {', '.join(used)}; add a column of "
+            "what was measured at each step."
+        )
+    return Layout(
+        task=task,
+        targets=given.targets,
+        numbers=numbers,
+        categories=categories,
+        split=given.split,
+        ignored=ignored,
+        sequence=given.sequence,
+        step=given.step,
+        steps=steps,
+        group=given.group,
+    )

@@ -1,0 +1,116 @@
+"""What goes with a whole sequence: its label or numbers, its group and its part."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from gatewright.data.calendar import Floats, Integers
+from gatewright.data.columns import has_classes
+from gatewright.data.layout import Layout
+from gatewright.data.prepared import PARTS
+from gatewright.data.reading import Table
+from gatewright.data.splits import part_numbers
+from gatewright.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Labels:
+    """One row a sequence, in the order of the items."""
+
+    labels: pl.Series | None  # classify: as the column has them
+    numbers: Floats | None  # regress: (items, targets), NaN where missing
+    group: Integers  # the number of the group, or of the item
+    part: NDArray[Any] | None  # what the split column says, a number in ``PARTS``
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Whether there is a label, or any number, (items,)."""
+        if self.labels is not None:
+            return self.labels.is_not_null().to_numpy()
+        assert self.numbers is not None
+        found: NDArray[np.bool_] = np.any(~np.isnan(self.numbers), axis=1)
+        return found
+
+
+def read_labels(table: Table, layout: Layout, items: tuple[str, ...]) -> Labels:
+    """Read what goes with each sequence; columns that are absent give nulls, or no groups or parts.
+
+    Raises InputError where one sequence has two labels, groups or parts.
+    """
+    columns = [*layout.targets, *(name for name in (layout.group, layout.split) if name)]
+    here = [name for name in columns if name in table.schema]
+    if layout.steps:
+        found = table.collect(table.frame.select(here)) if here else pl.DataFrame()
+    else:
+        found = _one_each(table, layout, here, items)
+    missing = [pl.lit(None, pl.Float64).alias(name) for name in columns if name not in here]
+    if missing:
+        nothing = pl.DataFrame({"": range(len(items))}).select(missing)
+        found = pl.concat([found, nothing], how="horizontal") if here else nothing
+    group = np.arange(len(items))
+    if layout.group in here:
+        dense = found[layout.group].cast(pl.String).rank("dense").cast(pl.Int64) - 1
+        alone = pl.Series(group + len(items))  # a missing group is a group of its own
+        group = dense.fill_null(alone).to_numpy()
+    part = None
+    if layout.split in here:
+        part = found.select(part_numbers(layout.split)).to_series().to_numpy()
+        if (part < 0).any():
+            wrong = items[int((part < 0).argmax())]
+            raise InputError(
+                f"{layout.split} of sequence {wrong} in {table.name} is none of "
+                f"{', '.join(PARTS)}; correct it"
+            )
+    if has_classes(layout):
+        return Labels(found[layout.targets[0]], None, group, part)
+    numbers = found.select(pl.col(layout.targets).cast(pl.Float64)).to_numpy()
+    return Labels(None, np.where(np.isfinite(numbers), numbers, np.nan), group, part)
+
+
+def _one_each(
+    table: Table, layout: Layout, columns: Sequence[str], items: tuple[str, ...]
+) -> pl.DataFrame:
+    """The one value that each column has in a sequence, a row an item."""
+    assert layout.sequence is not None
+    item = pl.col(layout.sequence).cast(pl.String).alias("item:")
+    values = [pl.col(name).drop_nulls() for name in columns]
+    query = table.frame.select(item, *columns).group_by("item:")
+    if not columns:
+        return pl.DataFrame()
+    found = table.collect(
+        query.agg(
+            *(each.first() for each in values),
+            *(each.n_unique().alias(f"count:{each.meta.output_name()}") for each in values),
+        )
+    )
+    order = pl.DataFrame({"item:": items})
+    found = order.join(found, on="item:", how="left", maintain_order="left")
+    for name in columns:
+        several = found[f"count:{name}"] > 1
+        if several.any():
+            at = int(several.arg_max() or 0)
+            what = "labels" if name in layout.targets else "values"
+            raise InputError(
+                f"sequence {items[at]} of {table.name} has {found[f'count:{name}'][at]} {what} in "
+                f"{name}; a sequence has one, the same in all of its rows"
+            )
+    return found.select(columns)
+
+
+def classes_of(labels: pl.Series) -> tuple[str, ...]:
+    """The labels that occur, sorted (numbers as numbers), as text."""
+    return tuple(labels.drop_nulls().unique().sort().cast(pl.String).to_list())
+
+
+def class_numbers(labels: pl.Series, classes: tuple[str, ...]) -> Floats:
+    """The number of each label's class, (items,): NaN where it is missing or no class."""
+    numbers = labels.cast(pl.String).replace_strict(
+        list(classes), list(range(len(classes))), default=None, return_dtype=pl.Float64
+    )
+    return numbers.fill_null(float("nan")).to_numpy()

@@ -1,0 +1,53 @@
+"""What the columns of a table mean: the record that guesses and flags fill in."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Guess(BaseModel):
+    """One thing that was read off the data instead of being asked for."""
+
+    model_config = ConfigDict(frozen=True)
+
+    what: str  # "time column"
+    value: str  # "Month"
+    flag: str  # the flag that overrides it: "--time"
+    why: str  # "the only column of dates"
+
+
+class Layout(BaseModel):
+    """Which column plays which part, and how the table is cut into examples.
+
+    Three shapes of tables end here: one series (no ``series``, no ``sequence``), many series in
+    long form (``series``), and sequences with one label each: long form (``sequence``, and
+    ``step`` if there is a column of positions) or wide (``steps``, a row a sequence).
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    task: str  # the name of a file in gatewright.tasks
+    targets: tuple[str, ...]
+    numbers: tuple[str, ...] = ()  # inputs read as numbers, booleans too; never targets
+    categories: tuple[str, ...] = ()  # inputs read as categories
+    known: tuple[str, ...] = ()  # those inputs whose future values are known when forecasting
+    split: str | None = None  # the column that says train, validation or test
+    ignored: dict[str, str] = {}  # column -> why it is not an input
+
+    # Forecasts
+    time: str | None = None
+    series: str | None = None
+    frequency: str | None = None  # of the time axis, as polars writes durations: "1h", "1mo"
+    season: int = 1  # steps; 1 means none was found
+    horizon: int = 1  # steps ahead
+    context: int = 1  # steps seen
+
+    # Sequences
+    sequence: str | None = None
+    step: str | None = None
+    steps: tuple[str, ...] = ()
+    group: str | None = None  # sequences of one group stay in one part of the split
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return (*self.numbers, *self.categories)

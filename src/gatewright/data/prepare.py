@@ -1,0 +1,99 @@
+"""From a table to the arrays that networks and baselines are trained on.
+
+The table is read in batches, three times: for the columns that order its rows and split them, for
+what is fitted on the training part, and to write. It is never in memory as a whole, unless its
+rows have to be sorted.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from gatewright.data.axis import by_workdays
+from gatewright.data.columns import check_columns, is_forecast
+from gatewright.data.fitting import fit, fit_series
+from gatewright.data.layout import Layout
+from gatewright.data.plans import (
+    plan_forecast,
+    plan_labelled_or_not,
+    plan_sequences,
+    plan_series,
+)
+from gatewright.data.prepared import Preparation, Prepared
+from gatewright.data.reading import Table
+from gatewright.data.splits import check_shares
+from gatewright.data.storage import written_aside
+from gatewright.data.writing import Writer, finish
+
+
+def prepare(
+    table: Table,
+    layout: Layout,
+    folder: Path,
+    *,
+    shares: tuple[float, float, float] = (0.7, 0.1, 0.2),
+    rows: tuple[int, int, int] | None = None,
+    seed: int = 0,
+) -> Prepared:
+    """Split a table, fit a preparation on the training part only, and write the arrays.
+
+    Forecasts are split by time. Series that share a time column are cut at the same two times, so
+    that no series' training part lies after another's test origin; the times are chosen so that the
+    shares are those of all rows together. A series that ends before is all training.
+
+    Args:
+        table: what ``read`` gave.
+        layout: the part that each column plays.
+        folder: takes the arrays. An existing one is replaced, only when the new one is complete.
+        shares: of training, validation and test, with the sum 1; a split column goes before.
+        rows: of forecasts, the lengths of the three parts in steps from the start of each series,
+            instead of shares or a split column; what is beyond is left out.
+        seed: of the split of sequences.
+
+    Raises:
+        InputError: a column is missing or of another type; times do not increase; a part is too
+            short for an example, or a label has too few sequences.
+    """
+    check_columns(table, layout)
+    check_shares(shares)
+    with written_aside(folder) as aside:
+        if is_forecast(layout):
+            layout = by_workdays(table, layout)
+            plan = plan_forecast(table, layout, aside, shares, rows)
+        else:
+            plan = plan_sequences(table, layout, aside, shares, seed)
+        fitted = fit(layout, plan)
+        counts = Writer(fitted.preparation, plan, fitted.center, fitted.scale).write(aside)
+        finish(aside, fitted.preparation, plan, counts)
+    return Prepared.open(folder)
+
+
+def transform(table: Table, preparation: Preparation, folder: Path) -> Prepared:
+    """The arrays of a new table, with nothing fitted, to predict: all rows are the test part.
+
+    Targets of sequences may be absent. In forecasts, rows at the end of a series without any
+    target are its future; a series that was not in training is scaled by the rows given.
+
+    Args:
+        table: what ``read`` gave.
+        preparation: of the data a model was trained on.
+        folder: takes the arrays, as in ``prepare``.
+
+    Raises:
+        InputError: a column is missing or of another type, or an input that is known ahead is
+            missing in the future.
+    """
+    layout = preparation.layout
+    check_columns(table, layout, with_targets=False)
+    with written_aside(folder) as aside:
+        if is_forecast(layout):
+            plan = plan_series(table, layout, aside)
+            center, scale = fit_series(plan, preparation)
+        else:
+            plan = plan_labelled_or_not(table, layout, aside)
+            center = scale = np.empty((0, 0))
+        counts = Writer(preparation, plan, center, scale).write(aside)
+        finish(aside, preparation, plan, counts)
+    return Prepared.open(folder)

@@ -1,0 +1,141 @@
+"""A data set ready for training: contiguous arrays, on disk, mapped and not read.
+
+Every process of a comparison maps the same files, so the data are in memory once, and only the
+pages that are in use.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+
+from gatewright.data.layout import Layout
+
+PARTS = ("train", "validation", "test")
+
+
+class Channel(BaseModel):
+    """One input of the networks: a column of ``Prepared.values``."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    column: str | None  # the column of the table it comes from; None: from the time
+    role: str  # "target", "input", "missing" (an indicator, 0 or 1) or "calendar"
+    known: bool  # whether its future values are known when forecasting
+    mean: float = 0.0  # of the training part; value = (number - mean) / scale
+    scale: float = 1.0
+
+
+class Category(BaseModel):
+    """One categorical input: a column of ``Prepared.codes``. Code 0 is missing or unseen."""
+
+    model_config = ConfigDict(frozen=True)
+
+    column: str
+    values: tuple[str, ...]  # of the training part; values[i] has code i + 1
+    known: bool
+
+
+class Preparation(BaseModel):
+    """Everything that was fitted, on the training part only, to turn a table into arrays.
+
+    In forecasts the first channels are the targets, in the layout's order; each series has its own
+    mean and scale for them, in ``Prepared.center`` and ``Prepared.scale``.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    layout: Layout
+    channels: tuple[Channel, ...]
+    categories: tuple[Category, ...] = ()
+    classes: tuple[str, ...] = ()  # classify: the labels, in order
+    class_counts: tuple[int, ...] = ()  # classify: how many sequences each has in training
+    target_mean: tuple[float, ...] = ()  # regress: of each target; forecasts: over all series
+    target_scale: tuple[float, ...] = ()
+    # forecasts of many series, by name: (center, scale) of each target
+    series: dict[str, tuple[tuple[float, float], ...]] = {}
+    notes: tuple[str, ...] = ()  # what was imputed, filled or dropped, in sentences
+
+
+# name: (dtype, what it is)
+ARRAYS = {
+    "values": np.float32,  # (rows, channels): scaled and imputed, no NaN
+    "codes": np.int64,  # (rows, categories)
+    "time": np.int64,  # (rows,): microseconds since 1970 in UTC, or the number of the step
+    "bounds": np.int64,  # (items, 4): rows where a series starts, its training part, its
+    # validation part and its test part end; for sequences (start, end, end, end)
+    "part": np.int64,  # (items,): sequences only; the number in PARTS
+    "group": np.int64,  # (items,): sequences only; the number of the group, or of the item
+    "target": np.float32,  # forecasts (rows, targets), scaled, NaN where missing;
+    # regress (items, targets), scaled; classify (items, 1), the number of the class
+    "center": np.float64,  # (items, targets): forecasts; number = target * scale + center
+    "scale": np.float64,  # (items, targets)
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """The arrays, as tensors that map the files. See ``ARRAYS`` for shapes and units.
+
+    ``items`` names the series or sequences, one a row of ``bounds``.
+    """
+
+    preparation: Preparation
+    items: tuple[str, ...]
+    values: Tensor
+    codes: Tensor
+    time: Tensor
+    bounds: Tensor
+    part: Tensor
+    group: Tensor
+    target: Tensor
+    center: Tensor
+    scale: Tensor
+
+    @property
+    def layout(self) -> Layout:
+        return self.preparation.layout
+
+    @property
+    def lengths(self) -> Tensor:
+        """Rows of each item, (items,)."""
+        return self.bounds[:, 3] - self.bounds[:, 0]
+
+    @classmethod
+    def open(cls, folder: Path) -> Prepared:
+        """Map the arrays that ``gatewright.data.prepare`` wrote to ``folder``."""
+        record = PreparedRecord.model_validate_json((folder / "prepared.json").read_text("utf-8"))
+        arrays = {name: _mapped(folder / f"{name}.npy") for name in ARRAYS}
+        return cls(preparation=record.preparation, items=record.items, **arrays)
+
+
+class PreparedRecord(BaseModel):
+    """prepared.json"""
+
+    preparation: Preparation
+    items: tuple[str, ...]
+
+
+def _mapped(path: Path) -> Tensor:
+    # Copy on write, because torch warns of arrays that cannot be written; nothing writes to them.
+    # numpy cannot map an array of no elements.
+    array = np.load(path, mmap_mode="c", allow_pickle=False) if _has_elements(path) else None
+    return torch.from_numpy(np.load(path, allow_pickle=False) if array is None else array)
+
+
+def _has_elements(path: Path) -> bool:
+    with path.open("rb") as file:
+        version = np.lib.format.read_magic(file)
+        read = (
+            np.lib.format.read_array_header_1_0
+            if version == (1, 0)
+            else np.lib.format.read_array_header_2_0
+        )
+        shape, _, _ = read(file)
+    return 0 not in shape

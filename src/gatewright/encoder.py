@@ -1,0 +1,127 @@
+"""The trunk of every network here: embeddings, a recurrent stack, and one vector a sequence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from gatewright.data.batching import Batch
+from gatewright.data.prepared import Preparation
+from gatewright.layers import Recurrent
+from gatewright.setting import Setting
+
+LAST, ATTENTION = "last", "attention"
+
+
+class Embeddings(nn.Module):
+    """Learned vectors for categories; code 0 stands for missing and unseen ones."""
+
+    def __init__(self, counts: Sequence[int]) -> None:
+        """counts: how many values each category has, code 0 not counted."""
+        super().__init__()
+        self.tables = nn.ModuleList(
+            nn.Embedding(count + 1, min(8, math.ceil(math.sqrt(count + 1)))) for count in counts
+        )
+        self.size = sum(table.embedding_dim for table in self.tables)
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """codes: (..., categories). Returns (..., size)."""
+        found = [table(codes[..., number]) for number, table in enumerate(self.tables)]
+        return torch.cat(found, -1) if found else codes.new_empty((*codes.shape[:-1], 0)).float()
+
+
+class Encoder(nn.Module):
+    """A recurrent stack over time, and what it holds at the end.
+
+    pooling: "last" takes the top layer's output at each sequence's last step; "attention" weighs
+        the outputs of all steps by a learned score (Yang and others 2016, without the hidden
+        layer).
+    truncate: steps after which gradients stop going further back (truncated backpropagation
+        through time, Williams and Peng 1990); 0 for never.
+    """
+
+    def __init__(
+        self,
+        cell: str,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        dropout: float = 0.0,
+        pooling: str = LAST,
+        truncate: int = 0,
+    ) -> None:
+        super().__init__()
+        between = dropout if num_layers > 1 else 0.0
+        self.recurrent = Recurrent(cell, input_size, hidden_size, num_layers, dropout=between)
+        self.dropout = nn.Dropout(dropout)
+        self.score = nn.Linear(hidden_size, 1) if pooling == ATTENTION else None
+        self.truncate = truncate
+
+    def forward(self, x: Tensor, lengths: Tensor | None) -> Tensor:
+        """x: (time, batch, input_size). Returns (batch, hidden_size)."""
+        outputs = self._outputs(x, lengths)
+        if self.score is not None:
+            pooled = self._attend(outputs, lengths)
+        elif lengths is None:
+            pooled = outputs[-1]
+        else:
+            last = (lengths - 1).clamp(min=0)
+            pooled = outputs[last, torch.arange(len(last))]
+        found: Tensor = self.dropout(pooled)
+        return found
+
+    def _outputs(self, x: Tensor, lengths: Tensor | None) -> Tensor:
+        if not self.truncate or x.shape[0] <= self.truncate:
+            output: Tensor = self.recurrent(x, lengths=lengths)[0]
+            return output
+        state, found, done = None, [], 0
+        for piece in x.split(self.truncate):
+            left = None if lengths is None else (lengths - done).clamp(0, len(piece))
+            output, state = self.recurrent(piece, state, lengths=left)
+            found.append(output)
+            state = state.detach() if isinstance(state, Tensor) else tuple(s.detach() for s in state)
+            done += len(piece)
+        return torch.cat(found)
+
+    def _attend(self, outputs: Tensor, lengths: Tensor | None) -> Tensor:
+        assert self.score is not None
+        scores = self.score(outputs)  # (time, batch, 1)
+        if lengths is not None:
+            beyond = torch.arange(len(outputs))[:, None] >= lengths.clamp(min=1)
+            scores = scores.masked_fill(beyond[..., None], -torch.inf)
+        return (scores.softmax(0) * outputs).sum(0)
+
+
+class SequenceNetwork(nn.Module):
+    """A whole sequence read, then one linear layer."""
+
+    def __init__(
+        self,
+        preparation: Preparation,
+        truncate: int,
+        cell: str,
+        hidden_size: int,
+        setting: Setting,
+        outputs: int,
+    ) -> None:
+        super().__init__()
+        self.embed = Embeddings([len(found.values) for found in preparation.categories])
+        self.encoder = Encoder(
+            cell,
+            len(preparation.channels) + self.embed.size,
+            hidden_size,
+            setting.num_layers,
+            setting.dropout,
+            setting.variant or LAST,
+            truncate,
+        )
+        self.head = nn.Linear(hidden_size, outputs)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Returns (batch, outputs)."""
+        steps = torch.cat([batch.values, self.embed(batch.codes)], -1)
+        found: Tensor = self.head(self.encoder(steps, batch.lengths))
+        return found

@@ -1,0 +1,138 @@
+"""A fitted model that takes tables: what is kept of a comparison or a fit to predict with."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import torch
+from torch import Tensor
+
+from gatewright.data.ahead import join_history
+from gatewright.data.layout import Layout
+from gatewright.data.prepare import transform
+from gatewright.data.prepared import Preparation, Prepared
+from gatewright.data.reading import Table, read
+from gatewright.errors import InputError
+from gatewright.tasks.forecast import QUANTILES
+from gatewright.training import Model
+
+
+class Predictor:
+    """A model, the preparation of its inputs, and for forecasts the end of what it was given.
+
+    ``history`` holds raw rows, as many of each series as a forecast looks back.
+    """
+
+    def __init__(self, model: Model, history: pl.DataFrame | None = None) -> None:
+        self.model = model
+        self.history = history
+
+    @property
+    def preparation(self) -> Preparation:
+        return self.model.preparation
+
+    @property
+    def layout(self) -> Layout:
+        return self.preparation.layout
+
+    def predict(self, source: Any = None) -> pl.DataFrame:
+        """Predictions for a table: a path or a data frame.
+
+        Forecasts: rows with a target go on from what the model was trained with; rows without, at
+        the end, are the future and carry the inputs that are known ahead. Without a table the
+        forecast begins where the training table ended. Gives ``horizon`` rows a series: its name,
+        the time, each target's point (its name) and quantiles (``NAME 0.05`` to ``NAME 0.95``).
+
+        Labels: gives a row a sequence, the predicted label (the target's name) and, for classes,
+        the probability of each (``NAME=CLASS``).
+
+        Raises InputError where the table does not fit.
+        """
+        forecasts = self.model.task.kind == "origins"
+        if source is None and (not forecasts or self.history is None):
+            raise InputError("there is nothing to predict: give a table")
+        table = None if source is None else read(source)
+        if forecasts:
+            table = join_history(table, self.history, self.layout)
+        assert table is not None
+        with tempfile.TemporaryDirectory(prefix="gatewright-") as folder:
+            data = transform(table, self.preparation, Path(folder) / "data")
+            frame = self._forecast(data, table) if forecasts else self._label(data)
+        return frame
+
+    def _forecast(self, data: Prepared, table: Table) -> pl.DataFrame:
+        layout, frames = self.layout, []
+        origins = torch.tensor(
+            [_origin(data, number, layout.horizon) for number in range(len(data.items))]
+        )
+        prediction = self.model.predict(data, origins)
+        for number, (name, origin) in enumerate(zip(data.items, origins.tolist(), strict=True)):
+            columns: dict[str, Any] = {}
+            if layout.series:
+                columns[layout.series] = [name] * layout.horizon
+            time = data.time[origin : origin + layout.horizon].numpy()
+            columns |= _time_column(layout, table, time)
+            for target, title in enumerate(layout.targets):
+                scale, center = data.scale[number, target], data.center[number, target]
+                told = (prediction[number, :, target].double() * scale + center).numpy()
+                columns[title] = told[:, 0]
+                for place, level in enumerate(QUANTILES, 1):
+                    columns[f"{title} {level:g}"] = told[:, place]
+            frames.append(pl.DataFrame(columns))
+        return pl.concat(frames)
+
+    def _label(self, data: Prepared) -> pl.DataFrame:
+        layout, preparation = self.layout, self.preparation
+        prediction = self.model.predict(data, torch.arange(len(data.items)))
+        columns: dict[str, Any] = {layout.sequence or "row": list(data.items)}
+        if preparation.classes:
+            (target,) = layout.targets
+            chances: Tensor = prediction.double().softmax(1)
+            columns[target] = [preparation.classes[place] for place in prediction.argmax(1).tolist()]
+            columns |= {
+                f"{target}={name}": chances[:, place].numpy()
+                for place, name in enumerate(preparation.classes)
+            }
+        else:
+            for place, target in enumerate(layout.targets):
+                told = prediction[:, place].double() * preparation.target_scale[place]
+                columns[target] = (told + preparation.target_mean[place]).numpy()
+        return pl.DataFrame(columns)
+
+    def save(self, folder: Path, name: str = "model") -> None:
+        """``NAME.safetensors``, and the history beside it."""
+        self.model.save(folder / f"{name}.safetensors")
+        if self.history is not None:
+            self.history.write_ipc(folder / "history.arrow")
+
+
+def _origin(data: Prepared, item: int, horizon: int) -> int:
+    """The row after the last one with a target, so that a whole horizon is there."""
+    start, end = int(data.bounds[item, 0]), int(data.bounds[item, 3])
+    seen = (~data.target[start:end].isnan().all(1)).nonzero()
+    if len(seen) == 0:
+        raise InputError(
+            f"series {data.items[item]!r} has no value of its target: give the rows that lead up "
+            "to the forecast"
+        )
+    origin = start + int(seen[-1]) + 1
+    assert origin + horizon <= end, "join_history adds the rows of the future"
+    return origin
+
+
+def _time_column(layout: Layout, table: Table, time: Any) -> dict[str, Any]:
+    if layout.time is None:
+        return {"step": time}
+    kind = table.schema[layout.time]
+    if kind.is_integer():
+        return {layout.time: time}
+    moments = pl.Series(layout.time, time).cast(pl.Datetime("us", "UTC"))
+    zone = getattr(kind, "time_zone", None)
+    if kind == pl.Date:
+        return {layout.time: moments.dt.date()}
+    return {
+        layout.time: moments.dt.convert_time_zone(zone) if zone else moments.dt.replace_time_zone(None)
+    }

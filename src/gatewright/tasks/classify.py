@@ -1,0 +1,71 @@
+"""One label for a whole sequence."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gatewright.data import batching
+from gatewright.data.batching import Batch
+from gatewright.data.prepared import Preparation, Prepared
+from gatewright.encoder import ATTENTION, LAST, SequenceNetwork
+from gatewright.setting import Options, Setting
+from gatewright.tasks.task import Task
+
+
+class Classify(Task):
+    """Which class a sequence belongs to; a prediction is (batch, classes), log-probabilities up
+    to a constant."""
+
+    name = "classify"
+    title = "classification"
+    kind = "sequences"
+    metric = "error rate"
+    variants: ClassVar[tuple[str, ...]] = (LAST, ATTENTION)
+
+    def __init__(self, preparation: Preparation, options: Options | None = None) -> None:
+        super().__init__(preparation, options)
+        self.classes = preparation.classes
+        self.weights = torch.ones(len(self.classes))
+        if self.options.class_weights:
+            counts = torch.tensor(preparation.class_counts, dtype=torch.float32)
+            self.weights = counts.sum() / (len(counts) * counts)
+
+    def examples(self, data: Prepared, part: str) -> Tensor:
+        return batching.sequences(data, part)
+
+    def batch(self, data: Prepared, examples: Tensor) -> Batch:
+        return batching.gather_sequences(data, examples)
+
+    def network(self, cell: str, hidden_size: int, setting: Setting) -> nn.Module:
+        return SequenceNetwork(
+            self.preparation, self.options.truncate, cell, hidden_size, setting, len(self.classes)
+        )
+
+    def loss(self, prediction: Tensor, batch: Batch) -> Tensor:
+        return F.cross_entropy(prediction, batch.target[:, 0].long(), self.weights)
+
+    def losses(self, prediction: Tensor, batch: Batch) -> Tensor:
+        label = batch.target[:, 0].long()
+        return (prediction.argmax(1) != label).float() * self.weights[label]
+
+    def units(self, data: Prepared, examples: Tensor) -> Any:
+        return data.group[examples].numpy()
+
+    def measures(self, prediction: Tensor, target: Tensor) -> dict[str, Any]:
+        label = target[:, 0].long()
+        guess = prediction.argmax(1)
+        count = len(self.classes)
+        confusion = torch.bincount(label * count + guess, minlength=count * count)
+        confusion = confusion.view(count, count)
+        right = confusion.diagonal()
+        total = confusion.sum(0) + confusion.sum(1)
+        return {
+            "accuracy": (guess == label).float().mean().item(),
+            "log loss": F.cross_entropy(prediction, label).item(),
+            "mean F1": (2 * right / total.clamp(min=1)).mean().item(),
+            "confusion": confusion.tolist(),  # rows: the true class, columns: the predicted one
+        }

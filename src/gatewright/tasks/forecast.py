@@ -1,0 +1,225 @@
+"""All steps of the horizon at once, with quantiles."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from gatewright.data import batching
+from gatewright.data.batching import Batch
+from gatewright.data.prepared import Preparation, Prepared
+from gatewright.encoder import Embeddings, Encoder
+from gatewright.setting import Options, Setting
+from gatewright.tasks.task import Task
+
+QUANTILES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+WINDOW, SERIES = "window", "series"
+AHEAD_SIZE = 16  # units between what is known of a step and the forecast of it
+SMALLEST_SPREAD = 0.1  # of a window, in standard deviations of its series
+
+
+class Forecast(Task):
+    """Several steps ahead, of one or several targets, of one or many series.
+
+    A prediction is (batch, horizon, targets, 1 + quantiles), in units of each series' standard
+    deviation in training: first the point, which squared error trains, then the quantiles
+    0.05 to 0.95, which the pinball loss trains (Koenker and Bassett 1978).
+    """
+
+    name = "forecast"
+    title = "forecast"
+    kind = "origins"
+    metric = "mean squared error"
+    variants: ClassVar[tuple[str, ...]] = (WINDOW, SERIES)
+
+    def examples(self, data: Prepared, part: str) -> Tensor:
+        return batching.with_targets(data, batching.origins(data, part))
+
+    def batch(self, data: Prepared, examples: Tensor) -> Batch:
+        return batching.gather_windows(data, examples)
+
+    def network(self, cell: str, hidden_size: int, setting: Setting) -> nn.Module:
+        return ForecastNetwork(self.preparation, self.options, cell, hidden_size, setting)
+
+    def loss(self, prediction: Tensor, batch: Batch) -> Tensor:
+        known, target = _known(batch.target)
+        squares = ((prediction[..., 0] - target).square() * known).sum()
+        pinballs = (pinball(prediction[..., 1:], target) * known[..., None]).sum() / len(QUANTILES)
+        found: Tensor = (squares + pinballs) / known.sum().clamp(min=1)
+        return found
+
+    def losses(self, prediction: Tensor, batch: Batch) -> Tensor:
+        return (prediction[..., 0] - batch.target).square().flatten(1).nanmean(1)
+
+    def units(self, data: Prepared, examples: Tensor) -> Any:
+        """Origins at the same time belong together, whatever their series."""
+        return data.time[examples].numpy()
+
+    def calibrate(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """Split conformal: each quantile is moved by that quantile of its own errors.
+
+        As Romano, Patterson and Candes (2019), one side at a time and for each step and target;
+        few errors are joined with those of the steps beside. Returns (horizon, targets,
+        1 + quantiles), zero for the point.
+        """
+        horizon, targets = target.shape[1:]
+        errors = target[..., None] - prediction[..., 1:]
+        shift = torch.zeros(horizon, targets, 1 + len(QUANTILES))
+        reach = max(0, math.ceil((40 / max(1, len(target)) - 1) / 2))
+        for step in range(horizon):
+            near = errors[:, max(0, step - reach) : step + reach + 1]
+            for number, level in enumerate(QUANTILES):
+                shift[step, :, 1 + number] = _conformal(near[..., number].flatten(0, 1), level)
+        return shift
+
+    def finish(self, prediction: Tensor, calibration: Tensor | None) -> Tensor:
+        if prediction.shape[-1] == 1:  # a point alone
+            prediction = prediction.expand(*prediction.shape[:-1], 1 + len(QUANTILES))
+        if calibration is None:
+            return prediction
+        moved = prediction + calibration
+        return torch.cat([moved[..., :1], moved[..., 1:].sort(-1).values], -1)
+
+    def measures(self, prediction: Tensor, target: Tensor) -> dict[str, Any]:
+        errors = prediction[..., 0] - target
+        inside = (target >= prediction[..., 1]) & (target <= prediction[..., -1])
+        known = ~target.isnan()
+        return {
+            "mean absolute error": errors.abs().nanmean().item(),
+            "pinball loss": pinball(prediction[..., 1:], target).nanmean().item(),
+            "coverage of the 90% band": (inside & known).sum().item() / max(1, known.sum().item()),
+            "by_step": errors.square().nanmean((0, 2)).tolist(),
+            "by_target": errors.square().nanmean((0, 1)).tolist(),
+        }
+
+
+def pinball(quantiles: Tensor, target: Tensor) -> Tensor:
+    """quantiles: (..., quantiles); target: (...). Returns the loss of each quantile."""
+    levels = torch.tensor(QUANTILES)
+    error = target[..., None] - quantiles
+    return torch.maximum(levels * error, (levels - 1) * error)
+
+
+def _known(target: Tensor) -> tuple[Tensor, Tensor]:
+    known = ~target.isnan()
+    return known, target.nan_to_num()
+
+
+def _conformal(errors: Tensor, level: float) -> Tensor:
+    """The quantile of errors (n, targets) that covers a new one with that chance, (targets,)."""
+    count = (~errors.isnan()).sum(0).clamp(min=1)
+    # The rank of a new error among n + 1, so that both tails are covered.
+    rank = level + (2 * level - 1) / (2 * count)
+    found = [
+        torch.nanquantile(errors[:, target], rank[target].clamp(0, 1).item())
+        for target in range(errors.shape[1])
+    ]
+    return torch.stack(found).nan_to_num()
+
+
+class ForecastNetwork(nn.Module):
+    """Reads the context with a recurrent stack, gives the whole horizon from its last output.
+
+    With the variant "window" the targets are seen and told relative to their mean and spread in
+    the window (Kim and others 2022, without their learned scale), so that a level never seen in
+    training does no harm; with "series" as they are.
+    """
+
+    def __init__(
+        self,
+        preparation: Preparation,
+        options: Options,
+        cell: str,
+        hidden_size: int,
+        setting: Setting,
+    ) -> None:
+        super().__init__()
+        layout = preparation.layout
+        known_channels = sum(channel.known for channel in preparation.channels)
+        self.targets, self.horizon = len(layout.targets), layout.horizon
+        self.relative = setting.variant != SERIES
+        self.embed = Embeddings([len(found.values) for found in preparation.categories])
+        self.embed_future = Embeddings(
+            [len(found.values) for found in preparation.categories if found.known]
+        )
+        self.encoder = Encoder(
+            cell,
+            len(preparation.channels) + self.embed.size,
+            hidden_size,
+            setting.num_layers,
+            setting.dropout,
+            truncate=options.truncate,
+        )
+        self.point = nn.Linear(hidden_size, self.horizon * self.targets)
+        known = known_channels + self.embed_future.size
+        self.ahead = Ahead(hidden_size, known, self.targets) if known else None
+        self.spread = nn.Linear(hidden_size, self.targets)
+        # Distances between neighbouring quantiles, by step and target: quantiles never cross.
+        self.gaps = nn.Parameter(torch.full((self.horizon, self.targets, len(QUANTILES) - 1), -1.5))
+
+    def forward(self, batch: Batch) -> Tensor:
+        values, level, scale = batch.values, None, None
+        if self.relative:
+            values, level, scale = relative_to_window(values, batch.lengths, self.targets)
+        steps = torch.cat([values, self.embed(batch.codes)], -1)
+        held = self.encoder(steps, batch.lengths)
+        point = self.point(held).view(-1, self.horizon, self.targets, 1)
+        if self.ahead is not None:
+            future = torch.cat([batch.future, self.embed_future(batch.future_codes)], -1)
+            point = point + self.ahead(held, future).transpose(0, 1)[..., None]
+        width = nn.functional.softplus(self.spread(held))[:, None, :, None]
+        # The point is the business of squared error alone.
+        prediction = torch.cat([point, point.detach() + width * self._offsets()], -1)
+        if level is None or scale is None:
+            return prediction
+        return prediction * scale[:, None, :, None] + level[:, None, :, None]
+
+    def _offsets(self) -> Tensor:
+        """(horizon, targets, quantiles), ascending; the median's is zero."""
+        gaps = nn.functional.softplus(self.gaps)
+        below, above = gaps.split([len(QUANTILES) // 2, len(QUANTILES) // 2], -1)
+        middle = gaps.new_zeros(*gaps.shape[:-1], 1)
+        return torch.cat([-below.flip(-1).cumsum(-1).flip(-1), middle, above.cumsum(-1)], -1)
+
+
+class Ahead(nn.Module):
+    """What is known of a step to come, and what it does to that step given what was seen.
+
+    The same for all steps, so that its size does not follow the horizon.
+    """
+
+    def __init__(self, hidden_size: int, known: int, targets: int) -> None:
+        super().__init__()
+        self.seen = nn.Linear(hidden_size, AHEAD_SIZE, bias=False)
+        self.known = nn.Linear(known, AHEAD_SIZE)
+        self.out = nn.Linear(AHEAD_SIZE, targets, bias=False)
+
+    def forward(self, held: Tensor, future: Tensor) -> Tensor:
+        """held: (batch, hidden_size); future: (horizon, batch, known).
+
+        Returns (horizon, batch, targets).
+        """
+        found: Tensor = self.out(torch.relu(self.known(future) + self.seen(held)))
+        return found
+
+
+def relative_to_window(
+    values: Tensor, lengths: Tensor | None, targets: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The values with the targets' channels less their mean, over their spread, in each window.
+
+    values: (time, batch, channels). Returns them, and mean and spread, each (batch, targets).
+    """
+    seen = values[..., :targets]
+    if lengths is None:
+        level, variance = seen.mean(0), seen.var(0, correction=0)
+    else:
+        inside = (torch.arange(len(seen))[:, None] < lengths)[..., None]
+        count = lengths[:, None]
+        level = (seen * inside).sum(0) / count
+        variance = ((seen - level).square() * inside).sum(0) / count
+    scale = (variance + SMALLEST_SPREAD**2).sqrt()
+    return torch.cat([(seen - level) / scale, values[..., targets:]], -1), level, scale

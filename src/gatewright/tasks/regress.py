@@ -1,0 +1,56 @@
+"""One or several numbers for a whole sequence."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gatewright.data import batching
+from gatewright.data.batching import Batch
+from gatewright.data.prepared import Prepared
+from gatewright.encoder import ATTENTION, LAST, SequenceNetwork
+from gatewright.setting import Setting
+from gatewright.tasks.task import Task
+
+
+class Regress(Task):
+    """The numbers that go with a sequence; a prediction is (batch, targets), in units of each
+    target's standard deviation in training."""
+
+    name = "regress"
+    title = "regression"
+    kind = "sequences"
+    metric = "mean squared error"
+    variants: ClassVar[tuple[str, ...]] = (LAST, ATTENTION)
+
+    def examples(self, data: Prepared, part: str) -> Tensor:
+        return batching.sequences(data, part)
+
+    def batch(self, data: Prepared, examples: Tensor) -> Batch:
+        return batching.gather_sequences(data, examples)
+
+    def network(self, cell: str, hidden_size: int, setting: Setting) -> nn.Module:
+        targets = len(self.layout.targets)
+        return SequenceNetwork(
+            self.preparation, self.options.truncate, cell, hidden_size, setting, targets
+        )
+
+    def loss(self, prediction: Tensor, batch: Batch) -> Tensor:
+        known = ~batch.target.isnan()
+        errors = F.mse_loss(prediction, batch.target.nan_to_num(), reduction="none")
+        return (errors * known).sum() / known.sum().clamp(min=1)
+
+    def losses(self, prediction: Tensor, batch: Batch) -> Tensor:
+        return (prediction - batch.target).square().nanmean(1)
+
+    def units(self, data: Prepared, examples: Tensor) -> Any:
+        return data.group[examples].numpy()
+
+    def measures(self, prediction: Tensor, target: Tensor) -> dict[str, Any]:
+        errors = prediction - target
+        return {
+            "mean absolute error": errors.abs().nanmean().item(),
+            "by_target": errors.square().nanmean(0).tolist(),
+        }
