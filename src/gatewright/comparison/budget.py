@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections.abc import Sequence
 
@@ -20,7 +21,7 @@ LAYERS = (1, 2)
 DROPOUTS = (0.0, 0.1, 0.2, 0.3)
 TOLERANCE = 0.02  # candidates' parameters differ by no more than this share
 WIDEST = 65536
-GROWTH = 3.0  # how much larger than asked for by width networks may become to be equal
+GROWTH = 8.0  # how much larger than asked for by width networks may become to be equal
 
 
 class Budget(BaseModel):
@@ -83,9 +84,8 @@ def draw_settings(count: int, variants: Sequence[str]) -> tuple[Setting, ...]:
     return tuple(found)
 
 
-def count_parameters(task: Task, cell: str, hidden_size: int, num_layers: int) -> int:
+def count_parameters(task: Task, cell: str, hidden_size: int, setting: Setting) -> int:
     """Parameters of a network, without making them."""
-    setting = Setting(num_layers=num_layers, variant=task.variants[0])
     with torch.device("meta"):
         network = task.network(cell, hidden_size, setting)
     return sum(value.numel() for value in network.parameters())
@@ -94,61 +94,68 @@ def count_parameters(task: Task, cell: str, hidden_size: int, num_layers: int) -
 def solve_widths(
     task: Task,
     cells: Sequence[str],
-    depths: Sequence[int],
+    settings: Sequence[Setting],
     *,
     hidden_size: int,
     parameters: int | None = None,
 ) -> list[Candidate]:
-    """The cells, each with the width for each depth that gives all the same number of parameters.
+    """The cells, each with the width for each setting that gives all the same size.
 
-    The number is ``parameters``, give or take a tenth, or from that of the largest cell with
-    ``hidden_size`` up to where all meet: a width is a whole number, and narrow networks meet seldom.
+    The size is ``parameters``, give or take a tenth, or from that of the largest cell with
+    ``hidden_size`` and the first setting up to where all meet: a width is a whole number, and
+    narrow networks meet seldom.
 
     Raises InputError where they cannot meet within 2%.
     """
     nominal = parameters or max(
-        count_parameters(task, cell, hidden_size, depths[0]) for cell in cells
+        count_parameters(task, cell, hidden_size, settings[0]) for cell in cells
     )
     low, high = (0.9, 1.1) if parameters else (1.0, GROWTH)
+    # What else is in a setting has no part in the number of parameters.
+    shapes = {setting: Setting(num_layers=setting.num_layers, variant=setting.variant) for setting in settings}
     ladders = {
-        (cell, depth): _ladder(task, cell, depth, 0.9 * low * nominal, 1.1 * high * nominal)
+        (cell, shape): _ladder(task, cell, shape, 0.9 * low * nominal, 1.1 * high * nominal)
         for cell in cells
-        for depth in depths
+        for shape in dict.fromkeys(shapes.values())
     }
     rungs = {count for ladder in ladders.values() for count in ladder.values()}
-    goals = sorted(goal for goal in rungs if low * nominal <= goal <= high * nominal)
+    goals = [goal for goal in rungs if low * nominal <= goal <= high * nominal]
+    goals.sort(key=lambda goal: abs(goal - nominal))
 
+    # Whatever widths meet, the smallest of their numbers is a rung: trying rungs finds them.
     def spread(goal: int) -> float:
-        counts = [_nearest(ladder, goal)[1] for ladder in ladders.values()]
+        counts = [_at_least(ladder, goal)[1] for ladder in ladders.values()]
         return max(counts) / min(counts) - 1
 
-    meeting = [goal for goal in goals if spread(goal) <= TOLERANCE]
-    if not meeting:
+    goal = next((goal for goal in goals if spread(goal) <= TOLERANCE), None)
+    if goal is None:
         closest = min((spread(goal) for goal in goals), default=1.0)
         raise InputError(
             f"networks of {nominal:,} parameters cannot be made equal: their numbers would differ "
             f"by {closest:.1%} where {TOLERANCE:.0%} is allowed; ask for more with --parameters"
         )
-    goal = min(meeting, key=lambda goal: abs(goal - nominal))
-    return [
-        Candidate(
-            name=cell,
-            title=cell,
-            baseline=False,
-            trained=True,
-            hidden_sizes={depth: _nearest(ladders[cell, depth], goal)[0] for depth in depths},
-            parameters={depth: _nearest(ladders[cell, depth], goal)[1] for depth in depths},
+    found = []
+    for cell in cells:
+        rungs_met = [_at_least(ladders[cell, shapes[setting]], goal) for setting in settings]
+        found.append(
+            Candidate(
+                name=cell,
+                title=cell,
+                baseline=False,
+                trained=True,
+                hidden_sizes=tuple(width for width, _ in rungs_met),
+                parameters=tuple(count for _, count in rungs_met),
+            )
         )
-        for cell in cells
-    ]
+    return found
 
 
-def _ladder(task: Task, cell: str, depth: int, low: float, high: float) -> dict[int, int]:
+def _ladder(task: Task, cell: str, shape: Setting, low: float, high: float) -> dict[int, int]:
     """Width -> parameters, for numbers of parameters between two, and the widths beside.
 
     Matrices are hidden size by hidden size or less: three widths give the whole parabola.
     """
-    one, two, three = (count_parameters(task, cell, width, depth) for width in (1, 2, 3))
+    one, two, three = (count_parameters(task, cell, width, shape) for width in (1, 2, 3))
     bend = three - 2 * two + one  # twice the square's factor, a whole number
 
     def count(width: int) -> int:
@@ -163,5 +170,8 @@ def _ladder(task: Task, cell: str, depth: int, low: float, high: float) -> dict[
     return found
 
 
-def _nearest(ladder: dict[int, int], goal: int) -> tuple[int, int]:
-    return min(ladder.items(), key=lambda rung: abs(rung[1] - goal))
+def _at_least(ladder: dict[int, int], goal: int) -> tuple[int, int]:
+    """The smallest width with so many parameters; both rise along the ladder, which ends above."""
+    widths, counts = list(ladder), list(ladder.values())
+    place = min(bisect.bisect_left(counts, goal), len(counts) - 1)
+    return widths[place], counts[place]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +15,8 @@ from gatewright.comparison.records import Plan
 from gatewright.comparison.running import Progress, cores, run
 from gatewright.data.ahead import history_of
 from gatewright.data.guessing import guess
-from gatewright.data.layout import Guess
 from gatewright.data.prepare import prepare
-from gatewright.data.prepared import ARRAYS, Prepared
+from gatewright.data.prepared import ARRAYS
 from gatewright.data.reading import Table
 from gatewright.errors import InputError
 
@@ -31,15 +29,6 @@ class Parts:
 
     shares: tuple[float, float, float] = (0.7, 0.1, 0.2)
     rows: tuple[int, int, int] | None = None
-
-
-def prepared_and_guessed(
-    table: Table, folder: RunFolder, parts: Parts, **given: Any
-) -> tuple[Prepared, tuple[Guess, ...]]:
-    """The arrays of a table in the folder, and what was guessed on the way."""
-    layout, guesses = guess(table, **given)
-    data = prepare(table, layout, folder.data, shares=parts.shares, rows=parts.rows)
-    return data, guesses
 
 
 def compare_into(
@@ -61,11 +50,11 @@ def compare_into(
 
     Raises InputError where the input is not fit for it or the folder holds another comparison.
     """
-    folder.create()
-    with folder.locked():
+    layout, guesses = guess(table, **given)
+    with folder.opened(), folder.locked():
         if restart:
-            _empty(folder)
-        data, guesses = prepared_and_guessed(table, folder, parts, **given)
+            folder.empty()
+        data = prepare(table, layout, folder.data, shares=parts.shares, rows=parts.rows)
         plan = make_plan(
             data,
             guesses,
@@ -99,20 +88,12 @@ def _settle(folder: RunFolder, plan: Plan) -> None:
     old, new = there.decisions(), plan.decisions()
     different = [name for name in new if old.get(name) != new[name]]
     if different:
+        folder.clear_work()
         words = ["the data" if name == "fingerprint" else name for name in different]
         raise InputError(
             f"{folder.path} holds another comparison (different: {', '.join(words)}): choose "
             "another folder with --out, or replace it with --restart"
         )
-
-
-def _empty(folder: RunFolder) -> None:
-    """Remove what an earlier run wrote, and nothing else that may lie there."""
-    for name in ("models", "scores", "checkpoints", "data", "plots"):
-        shutil.rmtree(folder.path / name, ignore_errors=True)
-    for name in ("plan.json", "fits.jsonl", "scores.jsonl", "verdict.json", "leaderboard.json"):
-        (folder.path / name).unlink(missing_ok=True)
-    folder.create()
 
 
 def fingerprint(folder: Path) -> str:

@@ -41,6 +41,27 @@ class RunFolder:
             ) from None
 
     @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Make the folder; take it away again where it was new and no plan came of it."""
+        new = not self.path.exists()
+        self.create()
+        try:
+            yield
+        except BaseException:
+            if new and not (self.path / "plan.json").exists():
+                shutil.rmtree(self.path, ignore_errors=True)
+            raise
+
+    def empty(self) -> None:
+        """Remove what an earlier run wrote, and nothing else that may lie there."""
+        for name in ("models", "scores", "checkpoints", "data", "plots"):
+            shutil.rmtree(self.path / name, ignore_errors=True)
+        for pattern in ("*.json", "*.jsonl", "history.arrow", "report.html", "worker.log"):
+            for path in self.path.glob(pattern):
+                path.unlink()
+        self.create()
+
+    @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep a second run out of the folder. Raises InputError where one is at work."""
         with (self.path / ".lock").open("w") as file:

@@ -143,7 +143,7 @@ def _row(
         measures={name: float(np.mean(values)) for name, values in numbers.items()},
         seeds=len(scores),
         setting=used if candidate.trained else None,
-        hidden_size=candidate.hidden_sizes.get(used.num_layers, 0),
+        hidden_size=candidate.hidden_sizes[setting] if candidate.hidden_sizes else 0,
         parameters=fits[0].parameters,
         train_seconds=float(np.mean([fit.seconds for fit in fits])),
         microseconds=float(np.mean([score.microseconds for score in scores])),

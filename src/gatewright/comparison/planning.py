@@ -53,10 +53,9 @@ def make_plan(
     preset = BUDGETS[budget]
     task = tasks.get(data.layout.task)(data.preparation, options)
     drawn = draw_settings(settings or preset.settings, task.variants)
-    depths = sorted({setting.num_layers for setting in drawn})
     named = _checked_cells(chosen_cells or USUAL_CELLS)
     contenders = solve_widths(
-        task, named, depths, hidden_size=preset.hidden_size, parameters=parameters
+        task, named, drawn, hidden_size=preset.hidden_size, parameters=parameters
     )
     changes: dict[str, float] = {}
     if epochs:

@@ -31,8 +31,8 @@ class Candidate(BaseModel):
     title: str  # as it stands in tables and sentences
     baseline: bool
     trained: bool  # by the loop, with settings and seeds; else fitted once
-    hidden_sizes: dict[int, int] = {}  # number of layers -> width; cells only
-    parameters: dict[int, int] = {}  # number of layers -> parameters; cells only
+    hidden_sizes: tuple[int, ...] = ()  # for each setting; cells only
+    parameters: tuple[int, ...] = ()  # for each setting; cells only
 
 
 class Plan(BaseModel):

@@ -84,4 +84,4 @@ class Result:
 def read_history(folder: Path) -> pl.DataFrame | None:
     """The rows that forecasts go on from, where there are any."""
     path = folder / "history.arrow"
-    return pl.read_ipc(path, memory_map=False) if path.exists() else None
+    return pl.read_ipc(path) if path.exists() else None

@@ -106,7 +106,7 @@ def job(plan: Plan, candidate: Candidate, setting: int, seed: int) -> Job:
     recipe = Recipe(
         candidate=candidate.name,
         setting=chosen,
-        hidden_size=candidate.hidden_sizes.get(chosen.num_layers, 0),
+        hidden_size=candidate.hidden_sizes[setting] if candidate.hidden_sizes else 0,
         seed=seed,
         options=plan.options,
     )

@@ -25,7 +25,8 @@ from gatewright.training import Diverged, Epoch, Model, evenly
 from gatewright.training.checkpoint import save_tensors
 
 TEST_EXAMPLES = 20_000  # at most, evenly spaced
-SHOWN = 6  # predictions kept for the report
+SHOWN = {"origins": 6, "sequences": 500}  # predictions kept for the report, by the task's kind
+HISTORY = 3  # horizons before an origin that the report shows, at most
 BLOCK = 512
 
 
@@ -93,7 +94,7 @@ def score(job: Job, folder: RunFolder, data: Prepared) -> Score:
     loss, units = by_unit(torch.cat(losses), torch.as_tensor(task.units(data, examples)))
     if not bool(loss.isfinite().all()):
         return _failed_score(job, "its predictions on test are not all finite")
-    shown = evenly(torch.arange(len(examples)), SHOWN)
+    shown = evenly(torch.arange(len(examples)), SHOWN[task.kind])
     tensors = {
         "losses": loss,
         "units": units,
@@ -101,7 +102,12 @@ def score(job: Job, folder: RunFolder, data: Prepared) -> Score:
         "shown_prediction": prediction[shown],
         "shown_target": target[shown],
     }
-    save_tensors(folder.score_path(job.name), tensors, None)
+    items = examples[shown]
+    if task.kind == "origins":
+        before, items = _before(data, examples[shown])
+        tensors |= before
+    names = [data.items[item] for item in items.tolist()]
+    save_tensors(folder.score_path(job.name), tensors, {"items": names})
     return Score(
         name=job.name,
         candidate=job.recipe.candidate,
@@ -112,6 +118,28 @@ def score(job: Job, folder: RunFolder, data: Prepared) -> Score:
         microseconds=1e6 * seconds / max(1, len(examples)),
         measures=task.measures(prediction, target),
     )
+
+
+def _before(data: Prepared, origins: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+    """What a picture of some forecasts needs beside them, and the numbers of their series.
+
+    The targets before each origin (n, history, targets), NaN where there is none; the times of
+    those steps and of the horizon (n, history + horizon); what turns both into the column's units.
+    """
+    layout = data.layout
+    item = torch.bucketize(origins, data.bounds[:, 0].contiguous(), right=True) - 1
+    history = min(layout.context, HISTORY * max(layout.horizon, 8))
+    rows = origins[:, None] + torch.arange(-history, layout.horizon)
+    start = data.bounds[item, 0][:, None]
+    seen = data.target[rows[:, :history].clamp(min=0)]
+    seen = seen.where((rows[:, :history] >= start)[..., None], torch.nan)
+    found = {
+        "shown_before": seen,
+        "shown_time": data.time[rows.maximum(start)],
+        "shown_center": data.center[item],
+        "shown_scale": data.scale[item],
+    }
+    return found, item
 
 
 def _failed_score(job: Job, reason: str) -> Score:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import polars as pl
 
+from gatewright.data.calendar import Frequency, from_integers, steps_after
 from gatewright.data.layout import Layout
 from gatewright.data.reading import Table, read
 from gatewright.errors import InputError
@@ -90,14 +92,15 @@ def _extended(frame: pl.DataFrame, layout: Layout, table: Table | None) -> Itera
     pieces = [frame] if layout.series is None else frame.partition_by(layout.series, maintain_order=True)
     seen = pl.any_horizontal(pl.col(name).is_not_null() for name in layout.targets)
     for piece in pieces:
-        last = piece.with_row_index("gatewright row").filter(seen)["gatewright row"].max()
-        if last is None:
+        with_target = piece.select(seen.alias("seen"))["seen"].arg_true()
+        if len(with_target) == 0:
             yield piece  # nothing to go on from; the predictor says so
             continue
-        given = len(piece) - 1 - int(last)  # type: ignore[call-overload]
+        end = int(with_target[-1]) + 1
+        given = len(piece) - end
         missing = layout.horizon - given
         if missing <= 0:
-            yield piece.head(int(last) + 1 + layout.horizon)  # type: ignore[call-overload]
+            yield piece.head(end + layout.horizon)
             continue
         if layout.known:
             name = "the table" if table is None else table.name
@@ -121,21 +124,14 @@ def _rows_to_come(piece: pl.DataFrame, layout: Layout, count: int) -> pl.DataFra
 
 
 def _times_to_come(times: pl.Series, layout: Layout, count: int) -> pl.Series:
-    last = times[-1]
+    """The times of the steps after the last one, in the type of the column."""
+    steps = np.arange(1, count + 1, dtype=np.int64)
     if times.dtype.is_integer():
         step = int(layout.frequency.removesuffix("i")) if layout.frequency else 1
-        return pl.Series([last + step * number for number in range(1, count + 1)], dtype=times.dtype)
+        return pl.Series(int(times[-1]) + step * steps).cast(times.dtype)
+    moments = times.cast(pl.Datetime("us")).to_physical().to_numpy()
+    last = np.full(count, moments[-1], dtype=np.int64)
     if layout.frequency is None:
-        step_by = times.diff().median()
-        return pl.Series([last + step_by * number for number in range(1, count + 1)]).cast(times.dtype)
-    amount, unit = _split_duration(layout.frequency)
-    start = pl.Series([last] * count).cast(times.dtype)
-    by = pl.Series([f"{amount * number}{unit}" for number in range(1, count + 1)])
-    return pl.DataFrame({"start": start, "by": by}).select(
-        pl.col("start").dt.offset_by(pl.col("by"))
-    )["start"]
-
-
-def _split_duration(text: str) -> tuple[int, str]:
-    digits = "".join(character for character in text if character.isdigit())
-    return int(digits or 1), text.removeprefix(digits)
+        return from_integers(last + int(np.median(np.diff(moments))) * steps).cast(times.dtype)
+    ahead = steps_after(last, steps, Frequency.parse(layout.frequency))
+    return from_integers(ahead).cast(times.dtype)

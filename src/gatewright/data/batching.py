@@ -73,7 +73,7 @@ def with_targets(data: Prepared, examples: Tensor, block: int = 65536) -> Tensor
 def gather_windows(data: Prepared, examples: Tensor) -> Batch:
     """The windows of some origins, (batch,)."""
     context, horizon = data.layout.context, data.layout.horizon
-    item = torch.bucketize(examples, data.bounds[:, 0].contiguous(), right=True) - 1
+    item = torch.bucketize(examples.contiguous(), data.bounds[:, 0].contiguous(), right=True) - 1
     lengths = (examples - data.bounds[item, 0]).clamp(max=context)
     rows = (examples - lengths) + torch.arange(context)[:, None]
     whole = bool((lengths == context).all())

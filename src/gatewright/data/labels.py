@@ -49,10 +49,15 @@ def read_labels(table: Table, layout: Layout, items: tuple[str, ...]) -> Labels:
         found = table.collect(table.frame.select(here)) if here else pl.DataFrame()
     else:
         found = _one_each(table, layout, here, items)
-    missing = [pl.lit(None, pl.Float64).alias(name) for name in columns if name not in here]
-    if missing:
-        nothing = pl.DataFrame({"": range(len(items))}).select(missing)
-        found = pl.concat([found, nothing], how="horizontal") if here else nothing
+    absent = [
+        pl.repeat(None, len(items), dtype=pl.Float64).alias(name)
+        for name in columns
+        if name not in here
+    ]
+    if absent:
+        found = (
+            pl.concat([found, pl.select(absent)], how="horizontal") if here else pl.select(absent)
+        )
     group = np.arange(len(items))
     if layout.group in here:
         dense = found[layout.group].cast(pl.String).rank("dense").cast(pl.Int64) - 1

@@ -93,7 +93,7 @@ def transform(table: Table, preparation: Preparation, folder: Path) -> Prepared:
             center, scale = fit_series(plan, preparation)
         else:
             plan = plan_labelled_or_not(table, layout, aside)
-            center = scale = np.empty((0, 0))
+            center = scale = np.empty((len(plan.items), 0))
         counts = Writer(preparation, plan, center, scale).write(aside)
         finish(aside, preparation, plan, counts)
     return Prepared.open(folder)

@@ -112,9 +112,9 @@ def _check_counts(layout: Layout, classes: tuple[str, ...], label: Integers) -> 
     for name, count in zip(classes, counts, strict=False):
         if count < 3:
             raise InputError(
-                f"label {name} of {layout.targets[0]} has {count} sequence{'s' * (count != 1)}, "
-                "but needs at least 3, one for each of training, validation and test; "
-                "drop the label or give more"
+                f"label {name} of {layout.targets[0]} has {count:,} of the "
+                f"{len(label):,} sequences, but needs at least 3, one for each of training, "
+                "validation and test; drop the label or give more"
             )
     if len(label) < 3:
         raise InputError(

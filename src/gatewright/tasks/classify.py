@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -24,7 +24,7 @@ class Classify(Task):
     title = "classification"
     kind = "sequences"
     metric = "error rate"
-    variants: ClassVar[tuple[str, ...]] = (LAST, ATTENTION)
+    variants = (LAST, ATTENTION)
 
     def __init__(self, preparation: Preparation, options: Options | None = None) -> None:
         super().__init__(preparation, options)

@@ -16,7 +16,7 @@ from gatewright.setting import Options, Setting
 from gatewright.tasks.task import Task
 
 QUANTILES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
-WINDOW, SERIES = "window", "series"
+ALONE, WINDOW, SERIES = "alone", "window", "series"
 AHEAD_SIZE = 16  # units between what is known of a step and the forecast of it
 SMALLEST_SPREAD = 0.1  # of a window, in standard deviations of its series
 
@@ -33,7 +33,12 @@ class Forecast(Task):
     title = "forecast"
     kind = "origins"
     metric = "mean squared error"
-    variants: ClassVar[tuple[str, ...]] = (WINDOW, SERIES)
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """How targets are seen: see ``ForecastNetwork``."""
+        together = (WINDOW, SERIES)
+        return (ALONE, *together) if len(self.layout.targets) > 1 else together
 
     def examples(self, data: Prepared, part: str) -> Tensor:
         return batching.with_targets(data, batching.origins(data, part))
@@ -125,7 +130,8 @@ class ForecastNetwork(nn.Module):
 
     With the variant "window" the targets are seen and told relative to their mean and spread in
     the window (Kim and others 2022, without their learned scale), so that a level never seen in
-    training does no harm; with "series" as they are.
+    training does no harm; with "series" as they are. With "alone" it is as with "window", but the
+    network sees one target at a time, with the same weights for all (Nie and others 2023).
     """
 
     def __init__(
@@ -139,7 +145,9 @@ class ForecastNetwork(nn.Module):
         super().__init__()
         layout = preparation.layout
         known_channels = sum(channel.known for channel in preparation.channels)
-        self.targets, self.horizon = len(layout.targets), layout.horizon
+        self.all_targets, self.horizon = len(layout.targets), layout.horizon
+        self.alone = setting.variant == ALONE
+        self.targets = 1 if self.alone else self.all_targets
         self.relative = setting.variant != SERIES
         self.embed = Embeddings([len(found.values) for found in preparation.categories])
         self.embed_future = Embeddings(
@@ -147,7 +155,7 @@ class ForecastNetwork(nn.Module):
         )
         self.encoder = Encoder(
             cell,
-            len(preparation.channels) + self.embed.size,
+            len(preparation.channels) - self.all_targets + self.targets + self.embed.size,
             hidden_size,
             setting.num_layers,
             setting.dropout,
@@ -161,6 +169,13 @@ class ForecastNetwork(nn.Module):
         self.gaps = nn.Parameter(torch.full((self.horizon, self.targets, len(QUANTILES) - 1), -1.5))
 
     def forward(self, batch: Batch) -> Tensor:
+        if not self.alone:
+            return self._predict(batch)
+        prediction = self._predict(one_target_a_row(batch, self.all_targets))
+        rows = prediction.view(-1, self.all_targets, *prediction.shape[1:])
+        return rows.squeeze(3).transpose(1, 2)
+
+    def _predict(self, batch: Batch) -> Tensor:
         values, level, scale = batch.values, None, None
         if self.relative:
             values, level, scale = relative_to_window(values, batch.lengths, self.targets)
@@ -204,6 +219,26 @@ class Ahead(nn.Module):
         """
         found: Tensor = self.out(torch.relu(self.known(future) + self.seen(held)))
         return found
+
+
+def one_target_a_row(batch: Batch, targets: int) -> Batch:
+    """The batch with each example as many times as there are targets, each with one of them.
+
+    The targets' channels come first, and one of them remains first.
+    """
+
+    def repeated(steps: Tensor) -> Tensor:
+        return steps.repeat_interleave(targets, 1)
+
+    own = batch.values[..., :targets].flatten(1, 2)[..., None]
+    return Batch(
+        values=torch.cat([own, repeated(batch.values[..., targets:])], -1),
+        codes=repeated(batch.codes),
+        lengths=None if batch.lengths is None else batch.lengths.repeat_interleave(targets),
+        target=batch.target,
+        future=repeated(batch.future),
+        future_codes=repeated(batch.future_codes),
+    )
 
 
 def relative_to_window(

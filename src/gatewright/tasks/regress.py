@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -23,7 +23,7 @@ class Regress(Task):
     title = "regression"
     kind = "sequences"
     metric = "mean squared error"
-    variants: ClassVar[tuple[str, ...]] = (LAST, ATTENTION)
+    variants = (LAST, ATTENTION)
 
     def examples(self, data: Prepared, part: str) -> Tensor:
         return batching.sequences(data, part)

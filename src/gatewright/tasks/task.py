@@ -24,12 +24,16 @@ class Task(ABC):
     title: ClassVar[str]
     kind: ClassVar[str]  # what examples are to statistics: "origins" or "sequences"
     metric: ClassVar[str]  # what ``losses`` gives, in words
-    variants: ClassVar[tuple[str, ...]]  # choices that are tried beside learning rate and layers
 
     def __init__(self, preparation: Preparation, options: Options | None = None) -> None:
         self.preparation = preparation
         self.layout = preparation.layout
         self.options = options or Options()
+
+    @property
+    @abstractmethod
+    def variants(self) -> tuple[str, ...]:
+        """Choices that are tried beside learning rate, layers and dropout; the usual one first."""
 
     @abstractmethod
     def examples(self, data: Prepared, part: str) -> Tensor:

@@ -1,0 +1,183 @@
+"""The flags that several commands share, and the command line that repeats a run.
+
+Fields that are None were not given and are guessed, or take the number of the budget.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from pathlib import Path
+from typing import Any
+
+from cyclopts import Group, Parameter
+
+from gatewright.cli.common import Flag, UsageError, listed
+
+LISTS = ("target", "known", "categories", "ignore", "cells", "baselines")
+
+
+@Parameter(name="*", group=Group("Columns and steps (guessed if not given)", sort_key=1))
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Table:
+    """What the columns of a file mean, and how it is cut.
+
+    Parameters
+    ----------
+    target
+        The column to predict; several with commas between them.
+    task
+        forecast, classify or regress.
+    time
+        Of forecasts: the column of times.
+    series
+        Of forecasts: the column with the names of the series, where there are several.
+    sequence
+        Of labelled sequences: the column with the name of each.
+    step
+        Of labelled sequences: the column that orders the rows of each.
+    known
+        Inputs whose future values are known when forecasting, as holidays are.
+    categories
+        Inputs that are names even if they are written as numbers.
+    ignore
+        Columns to leave out.
+    group
+        Sequences with the same value in this column stay in one part of the split.
+    split
+        The column that says train, validation or test.
+    horizon
+        Steps to forecast.
+    context
+        Steps that a forecast looks back.
+    season
+        Steps after which a pattern repeats.
+    frequency
+        How far apart the rows are: 15m, 1h, 1d, 1mo.
+    delimiter
+        Between the fields of a CSV file: one character, or comma, semicolon, tab.
+    shares
+        Of training, validation and test. Default: 0.7,0.1,0.2.
+    rows
+        Of forecasts: the lengths of these parts in steps instead, as 8640,2880,2880.
+    """
+
+    target: str | None = None
+    task: str | None = None
+    time: str | None = None
+    series: str | None = None
+    sequence: str | None = None
+    step: str | None = None
+    known: str | None = None
+    categories: str | None = None
+    ignore: str | None = None
+    group: str | None = None
+    split: str | None = None
+    horizon: int | None = None
+    context: int | None = None
+    season: int | None = None
+    frequency: str | None = None
+    delimiter: str | None = None
+    shares: str | None = None
+    rows: str | None = None
+
+    def arguments(self) -> dict[str, Any]:
+        """As ``gatewright.compare`` takes them."""
+        found = _arguments(self)
+        found["delimiter"] = _delimiter(self.delimiter)
+        found["shares"] = (0.7, 0.1, 0.2)
+        if self.shares is not None:
+            found["shares"] = _three("--shares", self.shares, float, "0.7,0.1,0.2")
+        if self.rows is not None:
+            found["rows"] = _three("--rows", self.rows, int, "8640,2880,2880")
+        return found
+
+
+@Parameter(name="*", group=Group("What is compared, and how long", sort_key=2))
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Contest:
+    """Who competes, and what each candidate gets.
+
+    Parameters
+    ----------
+    cells
+        Names of cells, with commas between them. Default: rnn, lstm and gru.
+    baselines
+        Baselines beside those that always run, as auto_arima,ets.
+    budget
+        quick (minutes), standard or thorough (hours).
+    settings
+        Settings of learning rate, layers and dropout that each network tries.
+    seeds
+        Trainings of the best setting, each from other random numbers.
+    epochs
+        Of each training, at most.
+    parameters
+        Of each network; without it, those of the budget.
+    equal
+        What every network gets as much of: parameters, or time, the same seconds each.
+    class_weights
+        Each class counts the same, however rare it is.
+    truncate
+        Steps after which gradients stop going further back; 0 for never.
+    """
+
+    cells: str | None = None
+    baselines: str | None = None
+    budget: str = "quick"
+    settings: int | None = None
+    seeds: int | None = None
+    epochs: int | None = None
+    parameters: int | None = None
+    equal: str = "parameters"
+    class_weights: Flag = False
+    truncate: int = 0
+
+    def arguments(self) -> dict[str, Any]:
+        """As ``gatewright.compare`` takes them."""
+        return _arguments(self)
+
+
+GUESSED, USUAL = Table(), Contest()  # where no flag was given
+
+
+def repeating(command: str, file: Path, *asked: Any, **others: Any) -> str:
+    """The command line that does the same again, without what was left at its default."""
+    words = ["gatewright", command, str(file)]
+    given = {name: value for name, value in others.items() if value is not None}
+    for record in asked:
+        for field in dataclasses.fields(record):
+            value = getattr(record, field.name)
+            if value != field.default:
+                given[field.name] = value
+    for name, value in given.items():
+        flag = f"--{name.replace('_', '-')}"
+        words += [flag] if value is True else [flag, str(value)]
+    return shlex.join(words)
+
+
+def _arguments(record: Any) -> dict[str, Any]:
+    found = {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
+    return found | {name: listed(found[name]) for name in LISTS if name in found}
+
+
+def _delimiter(text: str | None) -> str | None:
+    if text is None:
+        return None
+    from gatewright.data.files import DELIMITERS
+
+    names = {name: character for character, name in DELIMITERS.items()} | {"\\t": "\t"}
+    found = names.get(text, text)
+    if len(found.encode()) != 1:
+        raise UsageError(
+            f"--delimiter is to be one character, or {', '.join(DELIMITERS.values())}, not {text!r}"
+        )
+    return found
+
+
+def _three(flag: str, text: str, kind: type[Any], example: str) -> tuple[Any, Any, Any]:
+    try:
+        first, second, third = (kind(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"{flag} is to be three numbers, as {example}, not {text!r}") from None
+    return first, second, third

@@ -1,0 +1,74 @@
+"""What the commands share: flags, lists, standard output, and the files they are given."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.console import Console
+
+from gatewright.errors import InputError
+
+Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
+WRONG, INTERRUPTED = 2, 130
+WIDTH = 160  # of tables where there is no terminal
+
+# What a person asked for cannot be done; the text is the sentence they read.
+UsageError = InputError
+
+
+def console(*, stderr: bool = False) -> Console:
+    """An output; wide enough for the tables where it is no terminal."""
+    found = Console(stderr=stderr)
+    return found if found.is_terminal else Console(stderr=stderr, width=WIDTH)
+
+
+def listed(text: str | None) -> list[str]:
+    """The names in a list with commas."""
+    return [part.strip() for part in (text or "").split(",") if part.strip()]
+
+
+def among(kind: str, names: Iterable[str], there: Sequence[str]) -> None:
+    """Raise UsageError, with the nearest, for a name that is not there."""
+    for name in names:
+        if name not in there:
+            near = difflib.get_close_matches(name, there, n=1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise UsageError(f"no {kind} is called {name!r}: {hint}there are {', '.join(there)}")
+
+
+def source(file: Path, say: Console | None) -> Path:
+    """The file of that path or, where there is none, the packaged data set of that name."""
+    from gatewright.data import sets
+
+    name = str(file)
+    if file.exists() or file.suffix:
+        return file
+    if name in sets.names():
+        found = sets.path(name)
+        if say is not None:
+            say.print(f"{name} is the data set that comes with Gatewright", style="dim")
+        return found
+    near = difflib.get_close_matches(name, sets.names(), n=1)
+    hint = f" (did you mean the data set {near[0]!r}?)" if near else ""
+    raise UsageError(
+        f"{name} does not exist{hint}: give the path of a file, or one of the data sets that come "
+        f"with Gatewright: {', '.join(sets.names())}"
+    )
+
+
+def cannot_write(error: OSError, folder: Path) -> UsageError:
+    """The sentence for a full disk and the like, while a run was writing.
+
+    Raises the error itself where nothing was to be written: a file is missing.
+    """
+    if isinstance(error, FileNotFoundError):
+        raise error
+    what = f"{error.filename or folder}: {error.strerror}" if error.strerror else str(error)
+    return UsageError(
+        f"{folder} cannot be written any more ({what}): what was finished is intact; make room, "
+        "then give the same command again and it goes on"
+    )

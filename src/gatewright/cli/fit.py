@@ -1,0 +1,233 @@
+"""``gatewright fit``: one network, without a comparison."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Group, Parameter
+from rich.console import Console
+
+from gatewright.cli.asking import GUESSED, Table, repeating
+from gatewright.cli.common import INTERRUPTED, Flag, UsageError, cannot_write, console, source
+
+if TYPE_CHECKING:
+    from gatewright.fitting import FitRecord
+    from gatewright.training import Epoch, Stopping
+
+    Begin = Callable[[FitRecord], None]
+    Watch = Callable[[Epoch], None]
+
+
+@Parameter(name="*", group=Group("The network and its training", sort_key=2))
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Choices:
+    """One network.
+
+    Parameters
+    ----------
+    hidden_size
+        Units of each layer. Default: that of the budget.
+    num_layers
+        Layers.
+    learning_rate
+        The highest, after the warm-up.
+    dropout
+        The share of values that are left out while training.
+    seed
+        Of the first weights and the order of the data.
+    epochs
+        At most; without it, those of the budget.
+    budget
+        quick, standard or thorough: how wide and how long.
+    class_weights
+        Each class counts the same, however rare it is.
+    truncate
+        Steps after which gradients stop going further back; 0 for never.
+    """
+
+    hidden_size: int | None = None
+    num_layers: int = 1
+    learning_rate: float = 3e-3
+    dropout: float = 0.0
+    seed: int = 0
+    epochs: int | None = None
+    budget: str = "quick"
+    class_weights: Flag = False
+    truncate: int = 0
+
+    def check(self) -> None:
+        """Raise UsageError for a number that cannot be."""
+        least = {"hidden_size": 1, "num_layers": 1, "epochs": 1, "seed": 0, "truncate": 0}
+        for name, low in least.items():
+            value = getattr(self, name)
+            if value is not None and value < low:
+                flag = name.replace("_", "-")
+                raise UsageError(f"--{flag} is to be at least {low}, not {value}")
+        if not 0 < self.learning_rate < float("inf"):
+            raise UsageError(f"--learning-rate is to be above 0, not {self.learning_rate:g}")
+        if not 0 <= self.dropout < 1:
+            raise UsageError(f"--dropout is to be at least 0 and below 1, not {self.dropout:g}")
+
+
+def fit(
+    file: Path,
+    /,
+    *,
+    cell: Annotated[str, Parameter(show_default=False)],
+    table: Table = GUESSED,
+    choices: Choices = Choices(),
+    out: Path | None = None,
+    quiet: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Fit one recurrent network to a file of sequences, and keep it to predict with.
+
+    Examples:
+
+    - `gatewright fit airline --cell gru`: then `gatewright predict runs/airline-gru`
+    - `gatewright fit sales.csv --target sales --cell lstm --hidden-size 64 --num-layers 2`
+    - `gatewright fit gestures.csv --target label --cell mgu --epochs 30 --out runs/gestures`
+
+    Parameters
+    ----------
+    file
+        CSV, TSV, NDJSON, Parquet or Arrow; or the name of a data set that comes with Gatewright.
+    cell
+        The name of a cell, as `gatewright cells` lists them, or of a baseline.
+    out
+        The folder of the fit. Default: runs/NAME-CELL.
+    quiet
+        Print nothing but errors.
+    json
+        Print one JSON object instead: what was chosen, and how it did.
+    """
+    choices.check()
+    arguments = table.arguments()
+    screen = console(stderr=json)
+    path = source(file, None if quiet else screen)
+    folder = out or Path("runs") / f"{path.stem}-{cell}"
+    command = repeating("fit", file, table, choices, cell=cell, out=out)
+    try:
+        with _shown(screen, path, quiet=quiet) as (begin, watch):
+            record = _fitted(path, cell, folder, arguments, choices, begin, watch)
+    except KeyboardInterrupt:
+        print(
+            f"gatewright: interrupted; the same command goes on: {command}",
+            file=sys.stderr,
+        )
+        return INTERRUPTED
+    except OSError as error:
+        raise cannot_write(error, folder) from None
+    if json:
+        print(record.model_dump_json(indent=2))
+    elif not quiet:
+        _tell(record, folder, screen)
+    return 0
+
+
+def _fitted(
+    path: Path,
+    cell: str,
+    folder: Path,
+    arguments: dict[str, object],
+    choices: Choices,
+    begin: Begin,
+    watch: Watch,
+) -> FitRecord:
+    from gatewright.comparison.comparing import Parts
+    from gatewright.data.reading import read
+    from gatewright.fitting import fit_into
+    from gatewright.setting import Options, Setting
+
+    width, stopping = _budget(choices)
+    given = dict(arguments)
+    data = read(path, delimiter=given.pop("delimiter"))  # type: ignore[arg-type]
+    parts = Parts(given.pop("shares"), given.pop("rows"))  # type: ignore[arg-type]
+    given["targets"] = given.pop("target")
+    return fit_into(
+        folder,
+        data,
+        source=str(path),
+        parts=parts,
+        given=given,
+        candidate=cell,
+        hidden_size=choices.hidden_size or width,
+        setting=Setting(
+            learning_rate=choices.learning_rate,
+            num_layers=choices.num_layers,
+            dropout=choices.dropout,
+        ),
+        stopping=stopping,
+        options=Options(class_weights=choices.class_weights, truncate=choices.truncate),
+        seed=choices.seed,
+        begin=begin,
+        progress=watch,
+    )
+
+
+def _budget(choices: Choices) -> tuple[int, Stopping]:
+    """The width and the length of a budget."""
+    from gatewright.cli.common import among
+    from gatewright.comparison.budget import BUDGETS
+
+    among("budget", [choices.budget], list(BUDGETS))
+    preset = BUDGETS[choices.budget]
+    changes = {} if choices.epochs is None else {"epochs": choices.epochs}
+    return preset.hidden_size, preset.stopping.model_copy(update=changes)
+
+
+@contextlib.contextmanager
+def _shown(screen: Console, path: Path, *, quiet: bool) -> Iterator[tuple[Begin, Watch]]:
+    """What is told of the plan and of each epoch: nothing, a line that changes, or lines."""
+    if quiet:
+        yield lambda record: None, lambda epoch: None
+        return
+    from gatewright.cli.tables import guesses
+
+    if not screen.is_terminal or screen.is_dumb_terminal:
+        yield (
+            lambda record: screen.print(guesses(record.guesses, record.notes)),
+            lambda epoch: screen.print(_epoch(epoch), highlight=False, soft_wrap=True),
+        )
+        return
+    with screen.status(f"reading {path.name}", spinner_style="cyan") as line:
+
+        def begin(record: FitRecord) -> None:
+            screen.print(guesses(record.guesses, record.notes))
+            line.update(f"training {record.recipe.candidate}")
+
+        yield begin, lambda epoch: line.update(_epoch(epoch))
+
+
+def _epoch(epoch: Epoch) -> str:
+    from gatewright.cli import numbers
+
+    return (
+        f"epoch {epoch.number}: loss {numbers.score(epoch.train_loss)}, on validation "
+        f"{numbers.score(epoch.validation_loss)}, {numbers.duration(epoch.seconds)}"
+    )
+
+
+def _tell(record: FitRecord, folder: Path, screen: Console) -> None:
+    from rich.text import Text
+
+    from gatewright.cli import numbers
+    from gatewright.cli.tables import predicting
+
+    words = [f"{record.parameters:,} parameters"]
+    if record.epochs:
+        trained = f"{numbers.plural(record.epochs, 'epoch')} in {numbers.duration(record.seconds)}"
+        words.append(f"{trained}, the best was number {record.best_epoch}")
+    told = f"{record.recipe.candidate}: {', '.join(words)}"
+    lines = {"Fitted": told}
+    for part, judged in (("validation", record.validation), ("test", record.test)):
+        if judged is not None:
+            lines[f"On {part}"] = f"{judged.metric} {numbers.score(judged.loss)}"
+    lines |= {"Folder": str(folder), "Predict": predicting(record.layout, folder)}
+    for what, text in lines.items():
+        screen.print(Text.assemble((f"{what:<15}", "dim"), text), soft_wrap=True)

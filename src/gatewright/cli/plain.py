@@ -1,0 +1,79 @@
+"""A comparison where there is no terminal: a line for each stage and each finished fit."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from gatewright import tasks
+from gatewright.cli import numbers
+from gatewright.cli.board import Board
+from gatewright.cli.tables import guesses, notes
+from gatewright.comparison.folder import RunFolder
+from gatewright.comparison.records import Fit, Plan, Score
+from gatewright.comparison.running import Progress
+
+
+class Lines(Progress):
+    """Prints the events of a run."""
+
+    def __init__(self, screen: Console) -> None:
+        self.screen = screen
+        self.board: Board | None = None
+
+    def begin(self, plan: Plan, folder: RunFolder) -> None:
+        self.board = Board(plan, folder)
+        self.screen.print(guesses(plan.guesses, notes(folder)))
+
+    def stage(self, title: str, jobs: int, done: int) -> None:
+        if self.board is None or not jobs:
+            return
+        self.board.stage(title, jobs, done)
+        before = f", {done:,} of them done before" if done else ""
+        self._say(f"{title}: {numbers.plural(jobs, 'fit')}{before}")
+
+    def fitted(self, fit: Fit) -> None:
+        if self.board is None:
+            return
+        self.board.fitted(fit)
+        plan = self.board.plan
+        metric = tasks.get(plan.layout.task).metric
+        told = f"failed: {fit.failed}"
+        if not fit.failed:
+            told = f"{metric} {numbers.score(fit.validation_metric)} on validation"
+            epochs = f" ({numbers.plural(len(fit.epochs), 'epoch')})" if fit.epochs else ""
+            told += f" after {numbers.duration(fit.seconds)}{epochs}"
+        self._line(f"{_name(plan, fit)}: {told}")
+
+    def scored(self, score: Score) -> None:
+        if self.board is None:
+            return
+        self.board.scored()
+        plan = self.board.plan
+        metric = tasks.get(plan.layout.task).metric
+        told = f"failed: {score.failed}"
+        if not score.failed:
+            told = f"{metric} {numbers.score(score.loss)} on test"
+        candidate = plan.candidate(score.candidate)
+        seed = f", seed {score.seed}" if candidate.trained else ""
+        self._line(f"{candidate.title}{seed}: {told}")
+
+    def _line(self, text: str) -> None:
+        assert self.board is not None
+        width = len(str(self.board.jobs))
+        self._say(f"  [{self.board.done:>{width}}/{self.board.jobs}] {text}")
+
+    def _say(self, text: str) -> None:
+        self.screen.print(text, soft_wrap=True, markup=False, highlight=False)
+
+
+def _name(plan: Plan, fit: Fit) -> str:
+    """As "NAME, learning rate 0.003, 1 layer, dropout 0.1, seed 0"."""
+    candidate = plan.candidate(fit.candidate)
+    if not candidate.trained:
+        return candidate.title
+    setting = plan.settings[fit.setting]
+    words = [candidate.title, f"learning rate {setting.learning_rate:g}"]
+    words.append(numbers.plural(setting.num_layers, "layer"))
+    if setting.dropout:
+        words.append(f"dropout {setting.dropout:g}")
+    return ", ".join([*words, f"seed {fit.seed}"])

@@ -1,0 +1,114 @@
+"""``gatewright predict``: what a fitted model says of a table, as a file or a picture."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, BinaryIO
+
+from cyclopts import Parameter
+
+from gatewright.cli.common import UsageError, source
+
+if TYPE_CHECKING:
+    import polars as pl
+
+PICTURES = (".png", ".svg", ".pdf")
+WRITERS: dict[str, Callable[[pl.DataFrame, BinaryIO], object]] = {
+    ".csv": lambda frame, file: frame.write_csv(file),
+    ".tsv": lambda frame, file: frame.write_csv(file, separator="\t"),
+    ".ndjson": lambda frame, file: frame.write_ndjson(file),
+    ".jsonl": lambda frame, file: frame.write_ndjson(file),
+    ".parquet": lambda frame, file: frame.write_parquet(file),
+    ".arrow": lambda frame, file: frame.write_ipc(file),
+    ".feather": lambda frame, file: frame.write_ipc(file),
+}
+
+
+def predict(
+    run: Path,
+    file: Path | None = None,
+    /,
+    *,
+    out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
+    plot: Path | None = None,
+    model: str | None = None,
+) -> int:
+    """Predict with a finished comparison or fit.
+
+    Forecasts go on from where the training file ended, or from the rows of another file; rows with
+    an empty target at its end carry the inputs that are known ahead. Each target comes with
+    quantiles, each label with the probability of every class.
+
+    Examples:
+
+    - `gatewright predict runs/airline -o forecast.csv --plot forecast.png`
+    - `gatewright predict runs/shops future.csv -o forecast.parquet`: with inputs known ahead
+    - `gatewright predict runs/gestures new.csv`: labels of new sequences, as CSV on the terminal
+    - `gatewright predict runs/airline --model ridge_lags`: by another candidate than the best
+
+    Parameters
+    ----------
+    run
+        The folder that `gatewright compare` or `gatewright fit` wrote.
+    file
+        What to predict for. Forecasts need none.
+    out
+        The file to write: CSV, TSV, NDJSON, Parquet or Arrow by its ending.
+    plot
+        Draw a picture too: PNG, SVG or PDF by its ending.
+    model
+        The candidate of a comparison that predicts. Default: what its verdict recommends.
+    """
+    _check_ending("--out", out, tuple(WRITERS))
+    _check_ending("--plot", plot, PICTURES)
+    if plot is not None and find_spec("matplotlib") is None:
+        raise UsageError("--plot needs matplotlib: pip install 'gatewright[plot]'")
+    path = None if file is None else source(file, None)
+    from gatewright.fitting import load
+
+    predictor = load(run, model)
+    frame = predictor.predict(path)
+    if out is not None:
+        write_whole(out, lambda file: WRITERS[out.suffix.lower()](frame, file))
+        print(f"{out}: {len(frame):,} row{'' if len(frame) == 1 else 's'}")
+    if plot is not None:
+        from gatewright.cli.forecast_plot import draw
+
+        figure = draw(predictor, frame, path)
+        kind = plot.suffix.lower().removeprefix(".")
+        write_whole(plot, lambda file: figure.savefig(file, format=kind, dpi=150))
+        print(plot)
+    if out is None and plot is None:
+        sys.stdout.write(frame.write_csv())
+    return 0
+
+
+def _check_ending(flag: str, path: Path | None, known: tuple[str, ...]) -> None:
+    if path is not None and path.suffix.lower() not in known:
+        raise UsageError(f"{flag} {path}: the file's name is to end in one of {', '.join(known)}")
+    if path is not None and path.is_dir():
+        raise UsageError(f"{flag} {path} is a folder: name a file")
+
+
+def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Put a file in place at once, whole or not at all. Raises UsageError where it cannot be."""
+    aside = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with aside.open("wb") as file:
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be written ({error.strerror or error}): nothing is left of it; name "
+            "another place"
+        ) from None

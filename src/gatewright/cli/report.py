@@ -1,0 +1,48 @@
+"""``gatewright report``: the report of a run, written anew and opened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from gatewright.cli.common import cannot_write
+
+
+def report(
+    run: Path,
+    /,
+    *,
+    open_it: Annotated[bool, Parameter(name="--open", negative="--no-open")] = True,
+) -> int:
+    """Write the report of a finished comparison anew, and open it in the browser.
+
+    Examples:
+
+    - `gatewright report runs/airline`
+    - `gatewright report runs/airline --no-open`: only writes it and prints its path
+
+    Parameters
+    ----------
+    run
+        The folder that `gatewright compare` wrote.
+    open_it
+        Open it in the browser.
+    """
+    from gatewright import report as reports
+    from gatewright.comparison.folder import RunFolder
+    from gatewright.comparison.result import Result
+
+    result = Result(RunFolder(run))
+    try:
+        reports.write(result.folder)
+    except OSError as error:
+        raise cannot_write(error, run) from None
+    path = run / "report.html"
+    print(path)
+    if open_it:
+        import webbrowser
+
+        webbrowser.open(path.resolve().as_uri())
+    return 0

@@ -1,0 +1,150 @@
+"""Tables and paragraphs about a run: what was guessed, how it ended."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from gatewright.cli import numbers
+from gatewright.comparison.folder import RunFolder
+from gatewright.comparison.records import Row
+from gatewright.comparison.result import Result
+from gatewright.data.layout import Guess, Layout
+
+NARROW = 130  # columns; below, intervals stand under their numbers
+MARK = "●"
+
+
+def guesses(found: Sequence[Guess], noted: Sequence[str]) -> RenderableType:
+    """Each guess with its reason and the flag that overrides it, and what else was noticed."""
+    table = Table.grid(padding=(0, 2))
+    for style in ("dim", "bold", "cyan", "dim"):
+        table.add_column(style=style, no_wrap=style == "cyan")
+    for guess in found:
+        table.add_row(guess.what, guess.value, guess.flag, guess.why)
+    parts: list[RenderableType] = []
+    if found:
+        parts += [
+            Text("Guessed, with the flag that says otherwise:"),
+            Padding(table, (0, 2), expand=False),
+        ]
+    if noted:
+        parts.append(Text("Noticed:"))
+        parts += [Padding(Text(note, style="dim"), (0, 2)) for note in noted]
+    return Group(*parts, Text())
+
+
+def notes(folder: RunFolder) -> list[str]:
+    """What was noticed while the table was prepared."""
+    path = folder.path / "prepared.json"
+    if not path.exists():
+        return []
+    found: list[str] = json.loads(path.read_text("utf-8"))["preparation"]["notes"]
+    return found
+
+
+def show_result(result: Result, screen: Console) -> None:
+    """The verdict, the leaderboard, and what to do next."""
+    screen.print(Text("Verdict", style="bold"))
+    wrapped = screen.is_terminal
+    verdict = Padding(Text(result.verdict.text), (0, 2)) if wrapped else result.verdict.text
+    screen.print(verdict, soft_wrap=not wrapped, highlight=False, markup=False)
+    screen.print(Text())
+    screen.print(leaderboard(result, narrow=screen.width < NARROW))
+    for line in remarks(result):
+        screen.print(Text(line, style="dim"), soft_wrap=not wrapped)
+    screen.print(Text())
+    for what, words in next_steps(result).items():
+        screen.print(Text.assemble((f"{what:<9}", "dim"), words), soft_wrap=True)
+
+
+def leaderboard(result: Result, *, narrow: bool) -> Table:
+    """A row a candidate, best first; where it is narrow, intervals stand under their numbers."""
+    verdict = result.verdict
+    level = f"{100 * (1 - verdict.level):g}% interval"
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        header_style="dim",
+        border_style="dim",
+        show_edge=False,
+        pad_edge=False,
+        collapse_padding=narrow,
+    )
+    table.add_column("", width=1)
+    table.add_column("candidate")
+    for head in (f"{verdict.metric}\non test", "skill over the\nbest baseline"):
+        table.add_column(f"{head}\n({level})" if narrow else head, justify="right", no_wrap=True)
+        if not narrow:
+            table.add_column(f"\n{level}", justify="right", style="dim", no_wrap=True)
+    above = "\n" if narrow else ""
+    for head in ("param-\neters", "\nseeds", "train-\ning", "per pre-\ndiction"):
+        table.add_column(f"{above}{head}", justify="right", no_wrap=True)
+    for row in result.rows:
+        if not row.failed:
+            table.add_row(*_cells(row, result, narrow=narrow))
+    return table
+
+
+def _cells(row: Row, result: Result, *, narrow: bool) -> Iterator[RenderableType]:
+    best = row.name == result.verdict.recommended
+    style = "bold green" if best else "" if row.among_best else "dim"
+    yield Text(MARK if row.among_best else "", style="green")
+    yield Text(row.title, style=style)
+    own = row.name == result.verdict.best_baseline
+    over = numbers.NONE if own else numbers.skill(row.skill)
+    for told, interval in (
+        (numbers.score(row.loss), numbers.interval(row.low, row.high, numbers.score)),
+        (over, numbers.interval(row.skill_low, row.skill_high, numbers.skill)),
+    ):
+        if narrow:
+            yield Text.assemble((told, style), (f"\n{interval}" if interval else "", "dim"))
+        else:
+            yield Text(told, style=style)
+            yield Text(interval)
+    yield f"{row.parameters:,}"
+    yield str(row.seeds)
+    yield numbers.duration(row.train_seconds)
+    yield numbers.microseconds(row.microseconds)
+
+
+def remarks(result: Result) -> Iterator[str]:
+    """What the marks mean, and who failed."""
+    marked = sum(row.among_best for row in result.rows)
+    if marked > 1:
+        yield f"{MARK} cannot be told from the lowest error"
+    elif marked:
+        yield f"{MARK} the lowest error"
+    base = result.verdict.best_baseline
+    if base is not None:
+        title = result.verdict.candidate(base).title
+        yield f"skill: how much lower than the {result.verdict.metric} of {title}"
+    yield "training: of one seed; per prediction: in blocks, on one thread"
+    for row in result.rows:
+        if row.failed:
+            yield f"{row.title} failed: {row.failed}"
+
+
+def next_steps(result: Result) -> dict[str, str]:
+    """Where the report lies, and the command that predicts."""
+    found = {}
+    report = result.folder.path / "report.html"
+    if report.exists():
+        found["Report"] = str(report)
+    return found | {"Predict": predicting(result.plan.layout, result.folder.path)}
+
+
+def predicting(layout: Layout, folder: Path) -> str:
+    """The command that predicts with what is in a folder."""
+    path = shlex.quote(str(folder))
+    if layout.task != "forecast":
+        return f"gatewright predict {path} NEW.csv -o predictions.csv"
+    future = " FUTURE.csv" if layout.known else ""
+    return f"gatewright predict {path}{future} -o forecast.csv"

@@ -1,0 +1,213 @@
+"""Sequences given as arrays, made ready for training in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gatewright.data.prepared import PARTS, Channel, Preparation, Prepared
+from gatewright.data.scaling import LastSeen, Moments, center_and_scale
+from gatewright.data.writing import LARGEST
+from gatewright.errors import InputError
+
+TRAIN, VALIDATION, TEST = range(len(PARTS))
+LEAST_VALIDATION = 10  # sequences; with fewer, chance would decide when training stops
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """The steps of all sequences, end to end.
+
+    values: (rows, channels), NaN where missing; lengths: (samples,).
+    """
+
+    values: Floats
+    lengths: Integers
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    @property
+    def channels(self) -> int:
+        return self.values.shape[1]
+
+    @property
+    def item(self) -> Integers:
+        """The number of the sequence of each row, (rows,)."""
+        return np.repeat(np.arange(len(self)), self.lengths)
+
+    @classmethod
+    def of_array(cls, array: Floats) -> Sequences:
+        """array: (samples, time), or (samples, time, channels)."""
+        samples, time = array.shape[:2]
+        channels = array.shape[2] if array.ndim == 3 else 1
+        return cls(array.reshape(samples * time, channels), np.full(samples, time))
+
+    @classmethod
+    def of_list(cls, arrays: Sequence[Any]) -> Sequences:
+        """arrays: (time, channels) each, or (time,).
+
+        Raises InputError for anything but numbers, and for sequences that do not fit together.
+        """
+        if not len(arrays):
+            raise InputError("X holds no sequence: give a list of arrays (time, channels)")
+        found = [_steps(array, number) for number, array in enumerate(arrays)]
+        for number, steps in enumerate(found):
+            if steps.shape[1] != found[0].shape[1]:
+                raise InputError(
+                    f"sequence {number} of X has {steps.shape[1]} channels, and sequence 0 has "
+                    f"{found[0].shape[1]}: give all of them the same channels"
+                )
+        return cls(np.concatenate(found), np.array([len(steps) for steps in found]))
+
+
+def is_list(given: Any) -> bool:
+    """Whether these are sequences one by one: arrays, or lists of different lengths."""
+    if isinstance(given, np.ndarray):
+        return given.ndim == 1 and given.dtype == object and all(map(_is_array, given))
+    if not isinstance(given, list | tuple) or not given:
+        return False
+    if all(map(_is_array, given)):
+        return True
+    return (
+        all(isinstance(each, list | tuple) for each in given)
+        and len({len(each) for each in given}) > 1
+    )
+
+
+def dimensions(given: Any) -> int:
+    """Of an array, a frame or nested lists; 2 for what does not say."""
+    shape = np.shape(given) if isinstance(given, list | tuple) else getattr(given, "shape", (0, 0))
+    return len(shape)
+
+
+def _is_array(given: Any) -> bool:
+    return getattr(given, "ndim", 0) > 0
+
+
+def _steps(array: Any, number: int) -> Floats:
+    """One sequence, (time, channels)."""
+    try:
+        steps = np.asarray(array, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"sequence {number} of X is no array of numbers: give an array (time, channels)"
+        ) from None
+    if steps.ndim == 1:
+        steps = steps[:, None]
+    if steps.ndim != 2 or 0 in steps.shape:
+        raise InputError(
+            f"sequence {number} of X has the shape {np.shape(array)}: expected (time, channels), "
+            "one of each at least"
+        )
+    if np.isinf(steps).any():
+        raise InputError(f"sequence {number} of X contains infinity: give finite numbers, or NaN")
+    return steps
+
+
+def hold_out(
+    label: Integers | None, samples: int, share: float, random: np.random.RandomState
+) -> NDArray[np.bool_]:
+    """Which sequences are for validation, (samples,): of each class the same share, by chance.
+
+    None at all where they would be too few to judge by. ``label`` is the number of the class of
+    each; None in regression.
+    """
+    held = np.zeros(samples, dtype=bool)
+    label = np.zeros(samples, dtype=np.int64) if label is None else label
+    for each in np.unique(label):
+        members = random.permutation(np.flatnonzero(label == each))
+        held[members[: min(round(len(members) * share), len(members) - 1)]] = True
+    if held.sum() < LEAST_VALIDATION:
+        held[:] = False
+    return held
+
+
+def fit_channels(sequences: Sequences, training: NDArray[np.bool_]) -> tuple[Channel, ...]:
+    """Means and scales of the channels over the training sequences (samples,), and where values
+    are missing among them.
+
+    Raises InputError for numbers too large to scale.
+    """
+    rows = sequences.values[np.repeat(training, sequences.lengths)]
+    with np.errstate(over="ignore", invalid="ignore"):
+        moments = Moments(1, sequences.channels)
+        moments.add(np.zeros(len(rows), dtype=np.int64), rows)
+        _, _, means, scales = center_and_scale(moments)
+    if not np.isfinite(scales).all():
+        raise InputError("X holds numbers too large to square: give it in another unit")
+    names = [f"channel {number}" for number in range(sequences.channels)]
+    found = [
+        Channel(name=name, column=name, role="input", known=False, mean=mean, scale=scale)
+        for name, mean, scale in zip(names, means.tolist(), scales.tolist(), strict=True)
+    ]
+    missing = np.isnan(rows).any(axis=0)
+    found += [
+        Channel(name=f"{name} missing", column=name, role="missing", known=False)
+        for name, some in zip(names, missing, strict=True)
+        if some
+    ]
+    return tuple(found)
+
+
+def prepared(
+    preparation: Preparation, sequences: Sequences, target: Floats, held: NDArray[np.bool_] | None
+) -> Prepared:
+    """The arrays that tasks take their batches from.
+
+    target: (samples, targets), as ``ARRAYS`` says. held: (samples,), the validation part; where it
+    is empty, the training sequences stand in for it. None to predict: all are the test part.
+    """
+    bounds, part = _bounds(sequences.lengths), np.full(len(sequences), TEST)
+    if held is not None:
+        part = np.where(held, VALIDATION, TRAIN)
+        if not held.any():
+            bounds, target = np.concatenate([bounds, bounds]), np.concatenate([target, target])
+            part = np.repeat([TRAIN, VALIDATION], len(sequences))
+    nothing = torch.empty(0, 0, dtype=torch.float64)
+    return Prepared(
+        preparation=preparation,
+        items=tuple(map(str, range(len(bounds)))),
+        values=_scaled(sequences, preparation.channels),
+        codes=torch.empty(len(sequences.values), 0, dtype=torch.int64),
+        time=torch.empty(0, dtype=torch.int64),
+        bounds=torch.from_numpy(bounds),
+        part=torch.from_numpy(part),
+        group=torch.arange(len(bounds)),
+        target=torch.from_numpy(target.astype(np.float32)),
+        center=nothing,
+        scale=nothing,
+    )
+
+
+def _bounds(lengths: Integers) -> Integers:
+    ends = np.cumsum(lengths)
+    return np.stack([ends - lengths, ends, ends, ends], axis=1)
+
+
+def _scaled(sequences: Sequences, channels: Sequence[Channel]) -> Tensor:
+    """(rows, channels) in float32; a missing value takes the last one before it in its sequence."""
+    inputs = [channel for channel in channels if channel.role == "input"]
+    means, scales = [channel.mean for channel in inputs], [channel.scale for channel in inputs]
+    with np.errstate(over="ignore"):
+        numbers = (sequences.values - np.array(means)) / np.array(scales)
+    missing = np.isnan(numbers)
+    if (np.abs(numbers) > LARGEST).any():
+        row = int((np.abs(numbers) > LARGEST).any(axis=1).argmax())
+        raise InputError(
+            f"sequence {sequences.item[row]} of X is too far from those of the training: correct it"
+        )
+    if missing.any():
+        numbers = LastSeen(len(inputs)).fill(sequences.item, numbers)
+    names = [channel.name for channel in inputs]
+    told = [names.index(str(channel.column)) for channel in channels if channel.role == "missing"]
+    return torch.from_numpy(np.concatenate([numbers, missing[:, told]], axis=1, dtype=np.float32))

@@ -1,0 +1,330 @@
+"""Labels and numbers of whole sequences: a classifier and a regressor."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_array, check_is_fitted, check_X_y, validate_data
+
+from gatewright.data.layout import Layout
+from gatewright.data.prepared import Preparation
+from gatewright.encoder import ATTENTION, LAST
+from gatewright.errors import InputError
+from gatewright.estimators import arguments, saving
+from gatewright.estimators.arrays import (
+    Floats,
+    Integers,
+    Sequences,
+    dimensions,
+    fit_channels,
+    hold_out,
+    is_list,
+    prepared,
+)
+from gatewright.setting import Options
+from gatewright.training import Model
+
+
+class SequenceEstimator(BaseEstimator):  # type: ignore[misc]
+    """What ``SequenceClassifier`` and ``SequenceRegressor`` share.
+
+    Attributes after ``fit``:
+        model_: the network and how its training went (``model_.epochs``).
+        n_features_in_: channels; steps where X was (samples, time).
+        steps_: steps of every sequence where X was (samples, time), else None.
+    """
+
+    task: ClassVar[str]
+
+    def __init__(
+        self,
+        cell: str = "lstm",
+        *,
+        hidden_size: int = 64,
+        num_layers: int = 1,
+        dropout: float = 0.0,
+        pooling: str = LAST,
+        learning_rate: float = 3e-3,
+        batch_size: int = 32,
+        epochs: int = 40,
+        steps_per_epoch: int = 200,
+        patience: int = 8,
+        validation_fraction: float = 0.1,
+        truncate: int = 0,
+        random_state: Any = 0,
+    ) -> None:
+        self.cell = cell
+        self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.dropout = dropout
+        self.pooling = pooling
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.steps_per_epoch = steps_per_epoch
+        self.patience = patience
+        self.validation_fraction = validation_fraction
+        self.truncate = truncate
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any) -> Self:  # noqa: N803
+        """Train a new network.
+
+        Args:
+            X: (samples, time), each row a sequence of one channel; (samples, time, channels); or a
+                list of arrays (time, channels) or (time,) of different lengths. NaN where missing.
+            y: (samples,); numbers may be (samples, targets) too.
+
+        Raises:
+            InputError: (a ValueError) an argument is out of its range, or sequences do not fit
+                together; ValueError as scikit-learn's estimators do.
+        """
+        arguments.check(self)
+        arguments.whole_number("truncate", self.truncate, 0)
+        if self.pooling not in (LAST, ATTENTION):
+            raise InputError(f"pooling is {LAST!r} or {ATTENTION!r}, not {self.pooling!r}")
+        sequences = self._read(X, fitting=True)
+        target, label = self._read_target(y, len(sequences))
+        random = check_random_state(self.random_state)
+        held = hold_out(label, len(sequences), self.validation_fraction, random)
+        preparation = Preparation(
+            layout=self._layout(sequences, target),
+            channels=fit_channels(sequences, ~held),
+            **self._fit_target(target[~held]),
+        )
+        data = prepared(preparation, sequences, self._scale(target, preparation), held)
+        seed = int(random.randint(2**31 - 1))
+        self.model_: Model = arguments.train(
+            arguments.recipe(self, seed, self.pooling, self._options()),
+            data,
+            arguments.stopping(self, patient=not held.any()),
+        )
+        return self
+
+    @abstractmethod
+    def _read_target(self, y: Any, samples: int) -> tuple[Floats, Integers | None]:
+        """(samples, targets) as numbers, and the number of each class."""
+
+    @abstractmethod
+    def _fit_target(self, target: Floats) -> dict[str, Any]:
+        """What a preparation says of the targets of the training part."""
+
+    def _scale(self, target: Floats, preparation: Preparation) -> Floats:
+        return target
+
+    def _options(self) -> Options:
+        return Options(truncate=int(self.truncate))
+
+    def _layout(self, sequences: Sequences, target: Floats) -> Layout:
+        return Layout(
+            task=self.task,
+            targets=tuple(f"target {number}" for number in range(target.shape[1])),
+            numbers=tuple(f"channel {number}" for number in range(sequences.channels)),
+            sequence="sequence",
+        )
+
+    def _read(self, X: Any, *, fitting: bool = False) -> Sequences:  # noqa: N803
+        """X in any of its three forms, checked against what was seen in training."""
+        check: dict[str, Any] = {"dtype": np.float64, "ensure_all_finite": "allow-nan"}
+        if is_list(X):
+            sequences, steps = Sequences.of_list(X), None
+        elif dimensions(X) == 3:
+            array = check_array(X, allow_nd=True, estimator=self, input_name="X", **check)
+            sequences, steps = Sequences.of_array(array), None
+        elif fitting or self.steps_ is not None:
+            array = validate_data(self, X, reset=fitting, **check)
+            sequences, steps = Sequences.of_array(array), array.shape[1]
+        else:
+            array = check_array(X, estimator=self, input_name="X", **check)
+            sequences, steps = Sequences.of_array(array), None
+        if fitting:
+            self.steps_ = steps
+            if steps is None:
+                self.n_features_in_ = sequences.channels
+                vars(self).pop("feature_names_in_", None)
+        else:
+            self._check_channels(sequences.channels)
+        return sequences
+
+    def _check_channels(self, channels: int) -> None:
+        wanted = 1 if self.steps_ is not None else self.n_features_in_
+        if channels != wanted:
+            raise InputError(
+                f"X has sequences of {channels} channels, but {type(self).__name__} was fitted on "
+                f"{wanted}: give the same channels in the same order"
+            )
+
+    def _predict(self, X: Any) -> torch.Tensor:  # noqa: N803
+        """(samples, outputs), as the task lays them out."""
+        check_is_fitted(self)
+        sequences = self._read(X)
+        nothing = np.full((len(sequences), 1), np.nan)
+        data = prepared(self.model_.preparation, sequences, nothing, None)
+        return self.model_.predict(data, torch.arange(len(sequences))).double()
+
+    def save(self, folder: str | Path) -> None:
+        """Write what ``load`` reads: JSON and safetensors, nothing that is code.
+
+        Raises InputError where the folder holds something else, or labels cannot be written.
+        """
+        check_is_fitted(self)
+        saving.save(self, Path(folder))
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """What ``save`` wrote. Raises InputError where it is something else."""
+        return saving.load(cls, Path(folder))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = True
+        tags.target_tags.required = True
+        return tags
+
+
+class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[misc]
+    """Tells which class a sequence belongs to, with a recurrent network.
+
+    The training that ``gatewright.compare`` gives every network: AdamW, warm-up, cosine decay, and
+    the weights of the epoch with the lowest loss on sequences held out. Repeatable for a given
+    ``random_state``; torch's own random numbers stay as they are.
+
+    Args:
+        cell: the name of a cell, as ``gatewright cells`` lists them.
+        hidden_size, num_layers: of the recurrent stack.
+        dropout: between layers and before the last one.
+        pooling: what of the sequence is judged: "last", its last step, or "attention", all steps
+            weighed by a learned score.
+        learning_rate: at its highest.
+        batch_size: sequences a step.
+        epochs: at most. An epoch is a pass over the training sequences, but at most
+            ``steps_per_epoch`` steps, and 50 at least of so many.
+        patience: epochs without a lower loss on validation after which training ends.
+        validation_fraction: of the sequences, of each class, held out to tell when to stop. Where
+            that is fewer than 10, none are: all epochs are trained, and the one with the lowest
+            training loss is kept.
+        truncate: steps after which gradients stop going further back; 0 for never.
+        class_weights: each class counts the same in training, however many sequences it has.
+        random_state: a seed, a numpy RandomState, or None for another result each time.
+
+    Attributes after ``fit``:
+        classes_: the labels, sorted.
+        model_, n_features_in_, steps_: as in ``SequenceEstimator``.
+    """
+
+    task = "classify"
+
+    def __init__(
+        self,
+        cell: str = "lstm",
+        *,
+        hidden_size: int = 64,
+        num_layers: int = 1,
+        dropout: float = 0.0,
+        pooling: str = LAST,
+        learning_rate: float = 3e-3,
+        batch_size: int = 32,
+        epochs: int = 40,
+        steps_per_epoch: int = 200,
+        patience: int = 8,
+        validation_fraction: float = 0.1,
+        truncate: int = 0,
+        class_weights: bool = False,
+        random_state: Any = 0,
+    ) -> None:
+        super().__init__(
+            cell,
+            hidden_size=hidden_size,
+            num_layers=num_layers,
+            dropout=dropout,
+            pooling=pooling,
+            learning_rate=learning_rate,
+            batch_size=batch_size,
+            epochs=epochs,
+            steps_per_epoch=steps_per_epoch,
+            patience=patience,
+            validation_fraction=validation_fraction,
+            truncate=truncate,
+            random_state=random_state,
+        )
+        self.class_weights = class_weights
+
+    def predict(self, X: Any) -> NDArray[Any]:  # noqa: N803
+        """The most probable class of each sequence, (samples,)."""
+        place = self._predict(X).argmax(1).numpy()
+        found: NDArray[Any] = self.classes_[place]
+        return found
+
+    def predict_proba(self, X: Any) -> Floats:  # noqa: N803
+        """The probability of each class, (samples, classes), in the order of ``classes_``."""
+        found: Floats = self._predict(X).softmax(1).numpy()
+        return found
+
+    def _read_target(self, y: Any, samples: int) -> tuple[Floats, Integers | None]:
+        _, y = check_X_y(np.zeros((samples, 1)), y, dtype=None, estimator=self)
+        check_classification_targets(y)
+        self.classes_, label = np.unique(y, return_inverse=True)
+        return label[:, None].astype(np.float64), label
+
+    def _fit_target(self, target: Floats) -> dict[str, Any]:
+        counts = np.bincount(target[:, 0].astype(np.int64), minlength=len(self.classes_))
+        names = tuple(map(str, self.classes_.tolist()))
+        return {"classes": names, "class_counts": tuple(counts.tolist())}
+
+    def _options(self) -> Options:
+        return Options(truncate=int(self.truncate), class_weights=bool(self.class_weights))
+
+
+class SequenceRegressor(RegressorMixin, SequenceEstimator):  # type: ignore[misc]
+    """Tells one or several numbers that go with a whole sequence, with a recurrent network.
+
+    Trained as ``SequenceClassifier`` is, on squared error, with its arguments but
+    ``class_weights``.
+
+    Attributes after ``fit``:
+        model_, n_features_in_, steps_: as in ``SequenceEstimator``.
+    """
+
+    task = "regress"
+
+    def predict(self, X: Any) -> Floats:  # noqa: N803
+        """The numbers of each sequence: (samples,), or (samples, targets) as y was."""
+        told = self._predict(X).numpy()
+        preparation = self.model_.preparation
+        found: Floats = told * preparation.target_scale + np.array(preparation.target_mean)
+        return found[:, 0] if self._flat else found
+
+    def _read_target(self, y: Any, samples: int) -> tuple[Floats, Integers | None]:
+        _, y = check_X_y(
+            np.zeros((samples, 1)), y, multi_output=True, y_numeric=True, estimator=self
+        )
+        self._flat = y.ndim == 1
+        found: Floats = y.reshape(samples, -1).astype(np.float64)
+        return found, None
+
+    def _fit_target(self, target: Floats) -> dict[str, Any]:
+        with np.errstate(over="ignore"):
+            spread = target.std(axis=0)
+        if not np.isfinite(spread).all():
+            raise InputError("y holds numbers too large to square: give it in another unit")
+        scale = np.where(np.ptp(target, axis=0) > 0, spread, 1.0)
+        mean = target.mean(axis=0)
+        return {"target_mean": tuple(mean.tolist()), "target_scale": tuple(scale.tolist())}
+
+    def _scale(self, target: Floats, preparation: Preparation) -> Floats:
+        found: Floats = (target - preparation.target_mean) / np.array(preparation.target_scale)
+        return found
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags

@@ -1,0 +1,350 @@
+"""One fit without a comparison, kept in a folder; and what any folder of a model predicts with.
+
+fit.json             the layout, every guess and choice, and how the fit did
+prepared.json        what was fitted on the training part to turn a table into arrays
+model.safetensors
+history.arrow        of forecasts, the rows that they go on from
+checkpoint.safetensors   while it trains
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from gatewright import __version__, baselines, cells
+from gatewright.comparison.comparing import Parts, fingerprint
+from gatewright.comparison.folder import RunFolder
+from gatewright.comparison.result import Result, read_history
+from gatewright.comparison.worker import TEST_EXAMPLES, by_unit
+from gatewright.data.ahead import history_of
+from gatewright.data.guessing import guess
+from gatewright.data.layout import Guess, Layout
+from gatewright.data.prepare import prepare
+from gatewright.data.prepared import Prepared, PreparedRecord
+from gatewright.data.reading import Table
+from gatewright.errors import InputError
+from gatewright.predictor import Predictor
+from gatewright.setting import Options, Setting
+from gatewright.training import Diverged, Epoch, Model, Recipe, Stopping, evenly
+from gatewright.training.checkpoint import write_whole
+
+RECORD, PREPARED, CHECKPOINT = "fit.json", "prepared.json", "checkpoint.safetensors"
+MODEL = "model"  # .safetensors
+
+
+class Judged(BaseModel):
+    """How a fit did on one part of the split: the task's metric, and what else it tells."""
+
+    model_config = ConfigDict(frozen=True)
+
+    metric: str  # what ``loss`` is, in words
+    loss: float  # mean over units
+    units: int
+    measures: dict[str, Any] = {}
+
+
+class FitRecord(BaseModel):
+    """fit.json: all that decides a fit, and once it is finished how it did."""
+
+    model_config = ConfigDict(frozen=True)
+
+    gatewright: str  # the versions
+    torch: str
+    source: str  # the file, as it was named; "data frame"
+    fingerprint: str  # of what the file holds
+    layout: Layout
+    guesses: tuple[Guess, ...]
+    recipe: Recipe
+    stopping: Stopping
+    shares: tuple[float, float, float] = (0.7, 0.1, 0.2)  # train, validation, test
+    rows: tuple[int, int, int] | None = None  # lengths of the parts instead of shares
+    notes: tuple[str, ...] = ()  # what was imputed, filled or dropped, in sentences
+    estimator: dict[str, Any] = {}  # what an estimator of Python was made with
+
+    # Of a finished fit
+    finished: bool = False
+    parameters: int = 0
+    seconds: float = 0.0  # of training
+    epochs: int = 0
+    best_epoch: int = 0  # from 1; 0 where nothing was trained step by step
+    validation: Judged | None = None
+    test: Judged | None = None
+
+    def decisions(self) -> dict[str, Any]:
+        """What two fits have to share for one to go on from the other."""
+        names = {"gatewright", "fingerprint", "layout", "recipe", "stopping", "shares", "rows"}
+        return self.model_dump(include=names)
+
+
+def fit_into(
+    folder: Path,
+    table: Table,
+    *,
+    source: str,
+    parts: Parts,
+    given: dict[str, Any],
+    candidate: str,
+    hidden_size: int = 64,
+    setting: Setting | None = None,
+    stopping: Stopping,
+    options: Options,
+    seed: int = 0,
+    begin: Callable[[FitRecord], None] = lambda record: None,
+    progress: Callable[[Epoch], None] = lambda epoch: None,
+) -> FitRecord:
+    """Fit one network or baseline on a table, and keep it in a folder for ``load``.
+
+    A fit that was killed goes on from its last whole epoch; one that is finished is not done again.
+
+    Args:
+        folder: a new one, an empty one, or one with the same fit.
+        source: what the table is called in the record.
+        parts: how the table is split.
+        given: the arguments of ``guess``.
+        candidate: the name of a cell or of a baseline.
+        hidden_size: units of each layer; of no meaning to baselines.
+        begin: told once what was guessed and chosen, before any training.
+        progress: told of each epoch, also of those before an interruption.
+
+    Returns:
+        the record, as fit.json holds it.
+
+    Raises:
+        InputError: the table or the candidate is not fit for it, the folder holds something else,
+            or the loss stopped being a number.
+    """
+    settled = Recipe(
+        candidate=candidate,
+        setting=setting or Setting(),
+        hidden_size=hidden_size if candidate in cells.names() else 0,
+        seed=seed,
+        options=options,
+    )
+    claim(folder)
+    with (
+        undisturbed(),
+        RunFolder(folder).locked(),
+        tempfile.TemporaryDirectory(prefix="gatewright-") as temporary,
+    ):
+        layout, guesses = guess(table, **given)
+        _check_candidate(candidate, layout.task)
+        data = prepare(
+            table, layout, Path(temporary) / "data", shares=parts.shares, rows=parts.rows
+        )
+        record = FitRecord(
+            gatewright=__version__,
+            torch=torch.__version__,
+            source=source,
+            fingerprint=fingerprint(Path(temporary) / "data"),
+            layout=data.layout,
+            guesses=guesses,
+            recipe=settled,
+            stopping=stopping,
+            shares=parts.shares,
+            rows=parts.rows,
+            notes=data.preparation.notes,
+        )
+        done = _settle(folder, record)
+        begin(record)
+        if done is not None:
+            return done
+        return _fit(folder, table, data, record, progress)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """torch on one thread, which networks of a usual size are quickest on wherever other work goes
+    on beside; afterwards its threads and random numbers are as they were before."""
+    threads = torch.get_num_threads()
+    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
+    with torch.random.fork_rng(devices):
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
+
+
+def claim(folder: Path) -> None:
+    """Make a folder, or raise InputError where it holds something else than a fit."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        there = {path.name for path in folder.iterdir()} - {".lock"}
+    except OSError as error:
+        raise InputError(
+            f"{folder} cannot be written ({error.strerror}): choose another folder with --out"
+        ) from None
+    if there and RECORD not in there:
+        raise InputError(
+            f"{folder} holds something else than a fit ({min(there)}): choose another folder "
+            "with --out"
+        )
+
+
+def _check_candidate(name: str, task: str) -> None:
+    if name in cells.names():
+        return
+    fitting = [
+        one
+        for one in baselines.names()
+        if not one.startswith("_") and task in baselines.get(one).tasks
+    ]
+    if name not in fitting:
+        try:
+            cells.get(name)
+        except ValueError as error:
+            raise InputError(f"{error}; the baselines are {', '.join(fitting)}") from None
+
+
+def _settle(folder: Path, record: FitRecord) -> FitRecord | None:
+    """Write the record, unless the same fit stands there; returns it if that one is finished."""
+    path = folder / RECORD
+    if not path.exists():
+        _write(folder, record)
+        return None
+    there = read_record(folder)
+    old, new = there.decisions(), record.decisions()
+    different = [name for name in new if old[name] != new[name]]
+    if different:
+        words = ["the data" if name == "fingerprint" else name for name in different]
+        raise InputError(
+            f"{folder} holds another fit (different: {', '.join(words)}): choose another folder "
+            "with --out, or remove it"
+        )
+    return there if there.finished else None
+
+
+def _fit(
+    folder: Path,
+    table: Table,
+    data: Prepared,
+    record: FitRecord,
+    progress: Callable[[Epoch], None],
+) -> FitRecord:
+    checkpoint = folder / CHECKPOINT
+    try:
+        model = Model.fit(
+            record.recipe, data, record.stopping, checkpoint=checkpoint, watch=progress
+        )
+    except Diverged as error:
+        checkpoint.unlink(missing_ok=True)
+        raise InputError(
+            f"the training of {record.recipe.candidate} failed, as {error}: give a smaller "
+            "--learning-rate"
+        ) from None
+    history = history_of(table, data.layout) if model.task.kind == "origins" else None
+    record = finished(record, model).model_copy(
+        update={"validation": judge(model, data, "validation"), "test": judge(model, data, "test")}
+    )
+    keep(folder, Predictor(model, history), record, data.items)
+    checkpoint.unlink(missing_ok=True)
+    return record
+
+
+def finished(record: FitRecord, model: Model) -> FitRecord:
+    """The record with what a finished fit knows of itself."""
+    found = {
+        "finished": True,
+        "parameters": model.parameters,
+        "seconds": model.epochs[-1].seconds if model.epochs else 0.0,
+        "epochs": len(model.epochs),
+        "best_epoch": model.best_epoch,
+    }
+    return record.model_copy(update=found)
+
+
+def keep(
+    folder: Path, predictor: Predictor, record: FitRecord, items: tuple[str, ...] = ()
+) -> None:
+    """Write all that ``load`` reads; the record last, which makes the fit complete."""
+    prepared = PreparedRecord(preparation=predictor.preparation, items=items)
+    write_whole(folder / PREPARED, prepared.model_dump_json().encode())
+    predictor.save(folder, MODEL)
+    _write(folder, record)
+
+
+def _write(folder: Path, record: FitRecord) -> None:
+    write_whole(folder / RECORD, record.model_dump_json(indent=2).encode())
+
+
+def judge(model: Model, data: Prepared, part: str) -> Judged | None:
+    """The metric of a part of the split, "validation" or "test"; None where it has no examples."""
+    task = model.task
+    examples = evenly(task.examples(data, part), TEST_EXAMPLES)
+    if not len(examples):
+        return None
+    prediction, batch = model.predict(data, examples), task.batch(data, examples)
+    losses, units = by_unit(
+        task.losses(prediction, batch), torch.as_tensor(task.units(data, examples))
+    )
+    return Judged(
+        metric=task.metric,
+        loss=losses.mean().item(),
+        units=len(units),
+        measures=task.measures(prediction, batch.target),
+    )
+
+
+def load(folder: str | Path, model: str | None = None) -> Predictor:
+    """What a folder of ``gatewright fit`` or ``gatewright compare`` predicts with.
+
+    Args:
+        folder: of one fit, or of a comparison.
+        model: of a comparison, the candidate; by default the one that its verdict recommends.
+
+    Raises:
+        InputError: the folder holds neither, is not finished, or has no such candidate.
+    """
+    path = Path(folder)
+    if (path / RECORD).exists():
+        return _load_fit(path, model)
+    if (path / "plan.json").exists():
+        result = Result(RunFolder(path))
+        with undisturbed():
+            return result.best if model is None else result.model(model)
+    what = "holds no model" if path.exists() else "does not exist"
+    raise InputError(
+        f"{path} {what}: give a folder that gatewright fit or gatewright compare wrote"
+    )
+
+
+def _load_fit(folder: Path, model: str | None) -> Predictor:
+    record = read_record(folder)
+    if model not in (None, record.recipe.candidate):
+        raise InputError(f"{folder} holds one model, {record.recipe.candidate}, and no {model!r}")
+    if not record.finished:
+        raise InputError(
+            f"the fit in {folder} is not finished: give its command again and it goes on"
+        )
+    found = read_model(folder)
+    return Predictor(found, read_history(folder))
+
+
+def read_record(folder: Path) -> FitRecord:
+    """fit.json. Raises InputError where it is not what this version writes."""
+    try:
+        return FitRecord.model_validate_json((folder / RECORD).read_text("utf-8"))
+    except (OSError, ValidationError, UnicodeDecodeError):
+        raise InputError(
+            f"{folder / RECORD} is not what this version of Gatewright writes: fit anew, in "
+            "another folder"
+        ) from None
+
+
+def read_model(folder: Path) -> Model:
+    """The model of a finished fit. Raises InputError where its files are not whole."""
+    try:
+        text = (folder / PREPARED).read_text("utf-8")
+        preparation = PreparedRecord.model_validate_json(text).preparation
+        with undisturbed():
+            return Model.load(folder / f"{MODEL}.safetensors", preparation)
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise InputError(f"the model in {folder} cannot be read ({first}): fit it anew") from None

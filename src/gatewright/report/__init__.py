@@ -1,0 +1,33 @@
+"""The report of a run: one page to read offline, and pictures to print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gatewright.comparison.folder import RunFolder
+from gatewright.errors import InputError
+from gatewright.report.outcome import Outcome
+from gatewright.report.page import render
+from gatewright.report.pictures import draw
+from gatewright.training.checkpoint import write_whole
+
+__all__ = ["write"]
+
+
+def write(folder: RunFolder) -> Path:
+    """Write ``report.html`` and, where matplotlib is installed, ``plots/*.png``.
+
+    The page names the pictures, or says what they need. Returns the path of the page.
+
+    Raises InputError where the folder holds no finished run.
+    """
+    plan, verdict = folder.plan(), folder.verdict()
+    if plan is None or verdict is None:
+        raise InputError(
+            f"{folder.path} holds no finished comparison: run gatewright compare with --out "
+            f"{folder.path}"
+        )
+    outcome = Outcome.read(folder, plan, verdict)
+    page = folder.path / "report.html"
+    write_whole(page, render(outcome, draw(outcome, folder.path / "plots")).encode())
+    return page

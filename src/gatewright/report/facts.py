@@ -1,0 +1,163 @@
+"""What was found in the data and decided before any training, in words."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+
+from gatewright.comparison.records import Plan
+from gatewright.comparison.verdict import Verdict
+from gatewright.data.layout import Layout
+from gatewright.report.numbers import number, plural, seconds
+from gatewright.report.outcome import Outcome
+from gatewright.report.tables import setting_text
+
+# Polars' units of durations, as people say them.
+UNITS = {
+    "us": "microsecond",
+    "ms": "millisecond",
+    "s": "second",
+    "m": "minute",
+    "h": "hour",
+    "d": "day",
+    "bd": "workday",
+    "w": "week",
+    "mo": "month",
+    "q": "quarter",
+    "y": "year",
+    "i": "",
+}
+MOST_NAMES = 6
+
+
+def listed(names: tuple[str, ...], most: int = MOST_NAMES) -> str:
+    """As "a, b and 4 more"."""
+    if len(names) <= most:
+        return ", ".join(names)
+    return f"{', '.join(names[:most])} and {len(names) - most:,} more"
+
+
+def step_text(frequency: str | None) -> str:
+    """As "1 month", "15 minutes" or "step"."""
+    if not frequency:
+        return "step"
+    count = frequency.rstrip("abcdefghijklmnopqrstuvwxyz")
+    unit = UNITS.get(frequency.removeprefix(count))
+    if not count.isdigit() or unit is None:
+        return frequency
+    return plural(int(count), unit) if unit else f"{count} apart"
+
+
+def data_line(outcome: Outcome) -> list[str]:
+    """The data in a line: file, task, horizon, how much was judged."""
+    layout, verdict = outcome.plan.layout, outcome.verdict
+    targets = listed(layout.targets, 3)
+    parts = [PurePath(outcome.plan.source).name or outcome.plan.source]
+    if verdict.kind == "origins":
+        parts += [f"forecast of {targets}", f"{plural(layout.horizon, 'step')} ahead"]
+        if layout.frequency and not layout.frequency.endswith("i"):
+            parts.append(f"a step is {step_text(layout.frequency)}")
+        if layout.series:
+            parts.append(f"{len(outcome.preparation.series):,} series")
+        return [*parts, f"judged on {plural(verdict.units, 'test window')}"]
+    parts.append(f"{outcome.task.title} by {targets}")
+    if outcome.preparation.classes:
+        parts.append(f"{len(outcome.preparation.classes):,} classes")
+    return [*parts, f"judged on {plural(verdict.units, 'test sequence')}"]
+
+
+def headline(verdict: Verdict) -> tuple[str, str, str]:
+    """What stands above the verdict: a verb, the candidate, and which kind it is."""
+    chosen = verdict.candidate(verdict.recommended)
+    kind = "baseline" if chosen.baseline else "recurrent network"
+    if len(verdict.candidates) == 1:
+        return "Only", chosen.title, kind
+    if not verdict.comparable:
+        return "For now, ship", chosen.title, kind
+    return "Ship", chosen.title, kind
+
+
+def split_text(plan: Plan) -> str:
+    """How training, validation and test were cut."""
+    layout = plan.layout
+    sequences = layout.sequence or layout.steps
+    how = "drawn at random, alike in their labels" if sequences else "in the order of time"
+    if layout.group:
+        how += f", all sequences of one {layout.group} in one part"
+    if plan.rows is not None:
+        train, validation, test = plan.rows
+        return f"{train:,} training, {validation:,} validation and {test:,} test steps of each series"
+    if layout.split:
+        return f"By the column {layout.split}"
+    train, validation, test = (f"{share:.0%}" for share in plan.shares)
+    return f"{train} training, {validation} validation, {test} test, {how}"
+
+
+def roles(layout: Layout) -> list[tuple[str, str]]:
+    """Which column plays which part."""
+    found = [
+        ("Targets", listed(layout.targets, 12)),
+        ("Inputs, numbers", listed(layout.numbers, 12)),
+        ("Inputs, categories", listed(layout.categories, 12)),
+        ("Known ahead", listed(layout.known, 12)),
+        ("Time", layout.time or ""),
+        ("Series", layout.series or ""),
+        ("Sequence", layout.sequence or ""),
+        ("Step", layout.step or (listed(layout.steps) if layout.steps else "")),
+        ("Group", layout.group or ""),
+        ("Split column", layout.split or ""),
+    ]
+    return [(what, value) for what, value in found if value]
+
+
+def budget(plan: Plan) -> list[tuple[str, str]]:
+    """What every trained candidate was given."""
+    stopping = plan.stopping
+    counts = [count for one in plan.candidates for count in one.parameters]
+    found = [
+        ("Budget", plan.budget),
+        ("Settings tried", f"{len(plan.settings)}, the same for each, with the first seed"),
+        ("Seeds", f"{len(plan.seeds)} of the setting with the lowest validation loss"),
+    ]
+    if stopping.seconds is not None:
+        found.append(("Equal", f"time: {seconds(stopping.seconds)} of training each"))
+    else:
+        found.append(
+            (
+                "Training",
+                f"at most {plural(stopping.epochs, 'epoch')} of at most "
+                f"{plural(stopping.steps_per_epoch, 'step')}, stopped after "
+                f"{stopping.patience} without a better validation loss",
+            )
+        )
+    found.append(("Batch", f"{stopping.batch_size} examples, in the same order for each"))
+    found.append(("Gradients", f"clipped to a norm of {number(stopping.clip)}"))
+    if counts:
+        spread = max(counts) / min(counts) - 1
+        found.append(
+            (
+                "Parameters",
+                f"{min(counts):,} to {max(counts):,} in every network (at most {spread:.1%} apart)",
+            )
+        )
+    options = plan.options
+    if options.class_weights:
+        found.append(("Classes", "each counts the same, however many sequences it has"))
+    if options.truncate:
+        found.append(("Gradients reach back", plural(options.truncate, "step")))
+    return found
+
+
+def settings(plan: Plan) -> tuple[list[str], list[tuple[str, list[str]]]]:
+    """The networks, and each setting with the width and the parameters each of them has in it."""
+    networks = [one for one in plan.candidates if one.hidden_sizes]
+    lines = [
+        (
+            setting_text(setting),
+            [
+                f"{one.hidden_sizes[place]:,} wide, {one.parameters[place]:,} parameters"
+                for one in networks
+            ],
+        )
+        for place, setting in enumerate(plan.settings)
+    ]
+    return [one.title for one in networks], lines

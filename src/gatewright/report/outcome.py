@@ -1,0 +1,49 @@
+"""Everything of a finished run that its report tells, read once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gatewright import tasks
+from gatewright.comparison.folder import RunFolder
+from gatewright.comparison.records import Fit, Plan, Row, Score
+from gatewright.comparison.verdict import Verdict
+from gatewright.data.prepared import Preparation
+from gatewright.report.shown import Shown, read_preparation, shown_of
+from gatewright.tasks import Task
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A run's records; ``rows`` best first, ``shown`` by candidate in the same order."""
+
+    plan: Plan
+    verdict: Verdict
+    rows: list[Row]
+    fits: dict[str, Fit]
+    scores: dict[str, Score]
+    preparation: Preparation
+    shown: dict[str, Shown]
+
+    @classmethod
+    def read(cls, folder: RunFolder, plan: Plan, verdict: Verdict) -> Outcome:
+        preparation, rows = read_preparation(folder), folder.leaderboard()
+        return cls(
+            plan=plan,
+            verdict=verdict,
+            rows=rows,
+            fits=folder.fits(),
+            scores=folder.scores(),
+            preparation=preparation,
+            shown=shown_of(folder, plan, preparation, rows),
+        )
+
+    @property
+    def task(self) -> type[Task]:
+        return tasks.get(self.plan.layout.task)
+
+    @property
+    def leaders(self) -> list[str]:
+        """The best network and the best baseline: what is looked at first."""
+        found = (self.verdict.best_recurrent, self.verdict.best_baseline)
+        return [name for name in found if name is not None]

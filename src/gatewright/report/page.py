@@ -1,0 +1,122 @@
+"""The page: one file with its data, its script and its looks, that fetches nothing."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from gatewright.report import facts, figures, tables
+from gatewright.report.numbers import interval, microseconds, number, percent, whole
+from gatewright.report.outcome import Outcome
+
+TEMPLATE, STYLE, SCRIPT = "template.html.jinja", "style.css", "behaviour.js"
+
+
+def render(outcome: Outcome, pictures: list[str] | None) -> str:
+    """The page's text. pictures: the names of those in plots/; None where none could be drawn."""
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    drawn = _drawn(outcome)
+    return environment.from_string(_text(TEMPLATE)).render(
+        **_told(outcome),
+        drawn=drawn,
+        pictures=pictures,
+        data=embedded(drawn),
+        style=Markup(_text(STYLE)),  # noqa: S704, files of this package
+        script=Markup(_text(SCRIPT)),  # noqa: S704
+        plotly=Markup(_plotly()),  # noqa: S704
+    )
+
+
+def embedded(data: Any) -> Markup:
+    """JSON for a script element: nothing in it can end the element or begin a comment."""
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)  # noqa: S704, just made safe
+
+
+def _text(name: str) -> str:
+    return files(__package__).joinpath(name).read_text("utf-8")
+
+
+@cache
+def _plotly() -> str:
+    from plotly.offline import get_plotlyjs
+
+    script: str = get_plotlyjs()
+    return script
+
+
+def _drawn(outcome: Outcome) -> dict[str, Any]:
+    """What the script draws, by picture; absent where there is nothing to draw."""
+    plan, shown, rows = outcome.plan, outcome.shown, outcome.rows
+    found: dict[str, Any] = {
+        "candidates": figures.contenders(plan, rows),
+        "leaders": outcome.leaders,
+        "metric": outcome.verdict.metric,
+        "learning": figures.learning(plan, outcome.fits, rows),
+        "steps": figures.by_step(outcome.scores, rows),
+        "clip": plan.stopping.clip,
+    }
+    if shown and outcome.verdict.kind == "origins":
+        found["forecasts"] = figures.forecasts(plan, shown)
+    elif shown and not outcome.preparation.classes:
+        found["scatter"] = figures.scatter(plan, shown)
+    return found
+
+
+def _told(outcome: Outcome) -> dict[str, Any]:
+    """What stands in the page as text and tables."""
+    plan, verdict, rows = outcome.plan, outcome.verdict, outcome.rows
+    names, lines = tables.measures(rows)
+    networks, settings = facts.settings(plan)
+    return {
+        "plan": plan,
+        "layout": plan.layout,
+        "verdict": verdict,
+        "headline": facts.headline(verdict),
+        "data_line": facts.data_line(outcome),
+        "figures": _key_figures(outcome),
+        "board": tables.leaderboard(verdict, rows),
+        "measure_names": names,
+        "measure_lines": lines,
+        "confusions": tables.confusions(
+            outcome.preparation.classes, rows, outcome.fits, outcome.scores
+        ),
+        "pairs": tables.pairs(verdict),
+        "titles": {one.name: one.title for one in plan.candidates},
+        "roles": facts.roles(plan.layout),
+        "notes": outcome.preparation.notes,
+        "split": facts.split_text(plan),
+        "budget": facts.budget(plan),
+        "networks": networks,
+        "settings": settings,
+        "number": number,
+        "standardised": not outcome.preparation.classes,
+        "failed_fits": [fit for fit in outcome.fits.values() if fit.failed],
+    }
+
+
+def _key_figures(outcome: Outcome) -> list[tuple[str, str, str]]:
+    """What to know of the recommended candidate at a glance: name, figure, small print."""
+    verdict = outcome.verdict
+    row = next(row for row in outcome.rows if row.name == verdict.recommended)
+    found = [(verdict.metric, number(row.loss), interval(row.low, row.high))]
+    if row.skill is not None and not row.baseline:
+        ends = interval(row.skill_low, row.skill_high, as_percent=True)
+        found.append(("better than the best baseline", percent(row.skill), ends))
+    else:
+        beaten = [one for one in outcome.rows if one.rank and row.rank and one.rank > row.rank]
+        among = sum(not one.failed for one in outcome.rows)
+        found.append(("rank", f"{row.rank} of {among}", f"{len(beaten)} have a higher error"))
+    found.append(("a prediction takes", microseconds(row.microseconds), "one thread, in blocks"))
+    if row.parameters:
+        found.append(("parameters", whole(row.parameters), ""))
+    return found

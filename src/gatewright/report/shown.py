@@ -1,0 +1,92 @@
+"""The predictions that a run kept to be shown, in the units of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gatewright.comparison.folder import RunFolder
+from gatewright.comparison.records import Fit, Plan, Row, Score
+from gatewright.data.prepared import Preparation, PreparedRecord
+from gatewright.training.checkpoint import load_tensors
+
+Array = NDArray[np.float64]
+
+# Places of the quantiles in a forecast: the point is first, then 0.05 to 0.95.
+POINT, LOWEST, LOW, HIGH, HIGHEST = 0, 1, 3, 9, 11
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What one fit of a candidate predicted of some test examples.
+
+    Forecasts: ``prediction`` (examples, horizon, targets, 1 + quantiles), ``target`` (examples,
+    horizon, targets), ``before`` (examples, history, targets), ``time`` (examples, history +
+    horizon). Else ``prediction`` (examples, classes or targets), ``target`` (examples, targets),
+    and nothing before.
+    """
+
+    fit: str
+    items: tuple[str, ...]
+    prediction: Array
+    target: Array
+    before: Array | None = None
+    time: NDArray[np.int64] | None = None
+
+
+def read_preparation(folder: RunFolder) -> Preparation:
+    """What was fitted on training; it outlives the arrays."""
+    text = (folder.path / "prepared.json").read_text("utf-8")
+    return PreparedRecord.model_validate_json(text).preparation
+
+
+def shown_of(
+    folder: RunFolder, plan: Plan, preparation: Preparation, rows: list[Row]
+) -> dict[str, Shown]:
+    """Candidate -> what is shown of it, best first; those whose files are gone are left out."""
+    fits, scores = folder.fits(), folder.scores()
+    found = {}
+    for row in rows:
+        name = representative(row.name, fits, scores)
+        if name is not None and folder.score_path(name).exists():
+            found[row.name] = _read(folder, plan, preparation, name)
+    return found
+
+
+def representative(
+    candidate: str, fits: Mapping[str, Fit], scores: Mapping[str, Score]
+) -> str | None:
+    """Of the fits that were judged, the one that would be shipped: the best on validation."""
+    mine = [
+        fits[name]
+        for name, score in scores.items()
+        if score.candidate == candidate and not score.failed and name in fits
+    ]
+    best = min(mine, key=lambda fit: (fit.validation_loss or 0.0, fit.seed), default=None)
+    return None if best is None else best.name
+
+
+def _read(folder: RunFolder, plan: Plan, preparation: Preparation, name: str) -> Shown:
+    tensors, record = load_tensors(folder.score_path(name))
+    arrays = {key: value.double().numpy() for key, value in tensors.items() if "shown" in key}
+    prediction, target = arrays["shown_prediction"], arrays["shown_target"]
+    items = tuple((record or {}).get("items", ()))
+    if plan.layout.task == "classify":
+        return Shown(name, items, prediction, target)
+    mean, scale = np.array(preparation.target_mean), np.array(preparation.target_scale)
+    if "shown_before" not in arrays:
+        if prediction.ndim == 4:
+            return Shown(name, items, prediction * scale[:, None] + mean[:, None], target * scale + mean)
+        return Shown(name, items, prediction * scale + mean, target * scale + mean)
+    center, scale = arrays["shown_center"][:, None], arrays["shown_scale"][:, None]
+    return Shown(
+        name,
+        items,
+        prediction * scale[..., None] + center[..., None],
+        target * scale + center,
+        before=arrays["shown_before"] * scale + center,
+        time=tensors["shown_time"].numpy(),
+    )

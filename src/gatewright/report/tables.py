@@ -1,0 +1,278 @@
+"""The tables of the page, their cells put into words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from gatewright.comparison.records import Fit, Plan, Row, Score
+from gatewright.comparison.verdict import Verdict
+from gatewright.report.numbers import (
+    NOTHING,
+    interval,
+    microseconds,
+    number,
+    p_value,
+    percent,
+    plural,
+    seconds,
+    whole,
+)
+from gatewright.report.shown import representative
+from gatewright.setting import Setting
+
+MOST_CLASSES = 30  # of a confusion matrix; the rest are counted together
+WIDEST = 3.0  # how far an interval plot reaches, in losses of the median candidate
+OTHERS = "all others"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a table: what stands there, and what it is sorted by."""
+
+    text: str
+    value: float | str | None = None
+    more: str = ""  # in small letters below
+
+
+@dataclass(frozen=True)
+class Whisker:
+    """An interval as a picture, in percent of its width; ``beyond`` lies to the right of it."""
+
+    low: float
+    middle: float
+    high: float
+    beyond: bool
+
+
+@dataclass(frozen=True)
+class Line:
+    """A candidate on the leaderboard."""
+
+    name: str
+    title: str
+    baseline: bool
+    recommended: bool
+    among_best: bool
+    failed: str
+    rank: Cell
+    cells: dict[str, Cell] = field(default_factory=dict)
+    whisker: Whisker | None = None
+
+
+@dataclass(frozen=True)
+class Board:
+    """The leaderboard: its columns by key, its lines, and the ends of the interval plots."""
+
+    columns: dict[str, str]
+    lines: list[Line]
+    reach: tuple[str, str]
+    baseline: float | None  # where the best baseline lies in the interval plots, in percent
+
+
+def setting_text(setting: Setting | None) -> str:
+    """As "learning rate 0.003, 2 layers, dropout 0.1, window"."""
+    if setting is None:
+        return NOTHING
+    parts = [f"learning rate {setting.learning_rate:g}", plural(setting.num_layers, "layer")]
+    if setting.dropout:
+        parts.append(f"dropout {setting.dropout:g}")
+    return ", ".join([*parts, *filter(None, [setting.variant])])
+
+
+def leaderboard(verdict: Verdict, rows: Sequence[Row]) -> Board:
+    """The table that all looks begin with."""
+    judged = [row for row in rows if not row.failed and row.loss is not None]
+    low, high = _reach(judged)
+    columns = {
+        "loss": verdict.metric,
+        "skill": "skill over the best baseline",
+        "parameters": "parameters",
+        "training": "training",
+        "prediction": "a prediction",
+        "seeds": "seeds",
+        "setting": "chosen setting",
+    }
+    if verdict.best_baseline is None:
+        del columns["skill"]
+    best = next((row.loss for row in judged if row.name == verdict.best_baseline), None)
+    place = None if best is None or not low <= best <= high else 100 * (best - low) / (high - low)
+    lines = [_line(verdict, row, low, high) for row in rows]
+    return Board(columns, lines, (number(low, 3), number(high, 3)), place)
+
+
+def _reach(rows: Sequence[Row]) -> tuple[float, float]:
+    """The ends of the interval plots: one hopeless candidate is not to squeeze all others."""
+    losses = sorted(row.loss for row in rows if row.loss is not None)
+    if not losses:
+        return 0.0, 1.0
+    lows = [row.low if row.low is not None else row.loss or 0.0 for row in rows]
+    highs = [row.high if row.high is not None else row.loss or 0.0 for row in rows]
+    most = WIDEST * losses[len(losses) // 2]
+    high = min(max(highs), most) if most > 0 else max(highs)
+    low = min([0.0, *lows])
+    margin = 0.04 * (high - low) or 1.0
+    return low, high + margin
+
+
+def _whisker(row: Row, low: float, high: float) -> Whisker | None:
+    if row.loss is None:
+        return None
+
+    def place(value: float) -> float:
+        return round(min(100.0, max(0.0, 100 * (value - low) / (high - low))), 2)
+
+    first = row.loss if row.low is None else row.low
+    last = row.loss if row.high is None else row.high
+    return Whisker(place(first), place(row.loss), place(last), beyond=last > high)
+
+
+def _line(verdict: Verdict, row: Row, low: float, high: float) -> Line:
+    if row.failed or row.loss is None:
+        return Line(row.name, row.title, row.baseline, False, False, row.failed, Cell(NOTHING))
+    skill = "the best baseline" if row.name == verdict.best_baseline else ""
+    cells = {
+        "loss": Cell(number(row.loss), row.loss, interval(row.low, row.high)),
+        "skill": Cell(
+            percent(row.skill),
+            row.skill,
+            skill or interval(row.skill_low, row.skill_high, as_percent=True),
+        ),
+        "parameters": Cell(whole(row.parameters) if row.parameters else NOTHING, row.parameters),
+        "training": Cell(seconds(row.train_seconds), row.train_seconds),
+        "prediction": Cell(microseconds(row.microseconds), row.microseconds),
+        "seeds": Cell(str(row.seeds), row.seeds),
+        "setting": Cell(
+            setting_text(row.setting),
+            more=f"{plural(row.hidden_size, 'unit')} wide" if row.hidden_size else "",
+        ),
+    }
+    return Line(
+        name=row.name,
+        title=row.title,
+        baseline=row.baseline,
+        recommended=row.name == verdict.recommended,
+        among_best=row.among_best,
+        failed="",
+        rank=Cell(str(row.rank), row.rank),
+        cells=cells,
+        whisker=_whisker(row, low, high),
+    )
+
+
+def measures(rows: Sequence[Row]) -> tuple[list[str], list[tuple[str, list[Cell]]]]:
+    """Everything else that was measured on test: its names, and a line a candidate."""
+    names = list(dict.fromkeys(name for row in rows for name in row.measures))
+    lines = [
+        (
+            row.title,
+            [
+                Cell(_measure(name, row.measures.get(name)), row.measures.get(name))
+                for name in names
+            ],
+        )
+        for row in rows
+        if row.measures
+    ]
+    return names, lines
+
+
+def _measure(name: str, value: float | None) -> str:
+    return percent(value) if name.startswith(("coverage", "accuracy")) else number(value)
+
+
+@dataclass(frozen=True)
+class PairLine:
+    lower: str
+    higher: str
+    difference: Cell
+    relative: Cell
+    p: Cell
+    told_apart: bool
+
+
+def pairs(verdict: Verdict) -> list[PairLine]:
+    """Every two candidates beside each other."""
+    titles = {one.name: one.title for one in verdict.candidates}
+    found = []
+    for pair in verdict.pairs:
+        ends, share = pair.interval or (None, None), pair.relative_interval or (None, None)
+        found.append(
+            PairLine(
+                lower=titles[pair.lower],
+                higher=titles[pair.higher],
+                difference=Cell(number(pair.difference, 3), pair.difference, interval(*ends)),
+                relative=Cell(
+                    percent(pair.relative), pair.relative, interval(*share, as_percent=True)
+                ),
+                p=Cell(p_value(pair.p_adjusted), pair.p_adjusted),
+                told_apart=pair.told_apart,
+            )
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class Square:
+    """One cell of a confusion matrix."""
+
+    count: int
+    share: float  # of its row
+    right: bool
+
+    @property
+    def share_text(self) -> str:
+        return f"{100 * self.share:.0f}%" if self.count else ""
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Rows: the true class; columns: the predicted one."""
+
+    title: str
+    classes: list[str]
+    rows: list[list[Square]]
+
+
+def confusions(
+    classes: Sequence[str],
+    rows: Sequence[Row],
+    fits: Mapping[str, Fit],
+    scores: Mapping[str, Score],
+) -> dict[str, Confusion]:
+    """Candidate -> its confusion matrix, of the seed that would be shipped."""
+    found = {}
+    for row in rows:
+        name = representative(row.name, fits, scores)
+        counts = scores[name].measures.get("confusion") if name else None
+        if counts:
+            found[row.name] = _confusion(row.title, classes, counts)
+    return found
+
+
+def _confusion(title: str, classes: Sequence[str], counts: list[list[int]]) -> Confusion:
+    labels = list(classes)
+    if len(labels) > MOST_CLASSES:
+        order = sorted(range(len(labels)), key=lambda place: -sum(counts[place]))
+        kept = sorted(order[: MOST_CLASSES - 1])
+        counts, labels = _gathered(counts, kept), [*(labels[place] for place in kept), OTHERS]
+    squares = []
+    for place, row in enumerate(counts):
+        total = max(1, sum(row))
+        squares.append(
+            [
+                Square(count, count / total, place == other and labels[place] != OTHERS)
+                for other, count in enumerate(row)
+            ]
+        )
+    return Confusion(title, labels, squares)
+
+
+def _gathered(counts: list[list[int]], kept: list[int]) -> list[list[int]]:
+    """The matrix with all classes that are not kept as one."""
+    rest = [place for place in range(len(counts)) if place not in set(kept)]
+    groups = [*([place] for place in kept), rest]
+    return [
+        [sum(counts[row][column] for row in rows for column in columns) for columns in groups]
+        for rows in groups
+    ]

@@ -1,0 +1,86 @@
+"""A fair plan: the same parameters, settings, seeds and order for everyone."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as limits
+from hypothesis import strategies as st
+from test_tasks import EVERY, world
+
+from gatewright import cells, tasks
+from gatewright.comparison.budget import (
+    BUDGETS,
+    RATES,
+    TOLERANCE,
+    count_parameters,
+    draw_settings,
+    solve_widths,
+)
+from gatewright.errors import InputError
+from gatewright.setting import Setting
+from gatewright.training import Model, Recipe
+
+
+@EVERY
+@pytest.mark.parametrize("hidden_size", [budget.hidden_size for budget in BUDGETS.values()])
+def test_every_cell_gets_the_same_number_of_parameters(name: str, hidden_size: int) -> None:
+    data = world(name)
+    task = tasks.get(name)(data.preparation)
+    settings = draw_settings(6, task.variants)
+    found = solve_widths(task, cells.names(), settings, hidden_size=hidden_size)
+    counts = []
+    for candidate in found:
+        for setting, width, told in zip(
+            settings, candidate.hidden_sizes, candidate.parameters, strict=True
+        ):
+            recipe = Recipe(candidate=candidate.name, hidden_size=width, setting=setting)
+            counts.append(Model(recipe, data.preparation).parameters)
+            assert counts[-1] == told
+    assert max(counts) <= (1 + TOLERANCE) * min(counts)
+
+
+@limits(max_examples=10, deadline=None)
+@given(goal=st.integers(3_000, 300_000))
+def test_parameters_asked_for_are_given_within_a_tenth(goal: int) -> None:
+    task = tasks.get("classify")(world("classify").preparation)
+    try:
+        found = solve_widths(task, cells.names()[:3], [Setting()], hidden_size=1, parameters=goal)
+    except InputError as error:
+        assert "ask for more with --parameters" in str(error)  # noqa: PT017
+        assert goal < 20_000
+        return
+    for candidate in found:
+        assert abs(candidate.parameters[0] - goal) <= (0.1 + TOLERANCE) * goal
+
+
+def test_too_few_parameters_are_refused() -> None:
+    task = tasks.get("classify")(world("classify").preparation)
+    with pytest.raises(InputError, match="networks of 60 parameters cannot be made equal"):
+        solve_widths(task, cells.names(), [Setting(), Setting(num_layers=2)], hidden_size=1, parameters=60)
+
+
+def test_parameters_are_a_parabola_of_the_width() -> None:
+    """What the search for widths rests on, for every cell and depth."""
+    task = tasks.get("forecast")(world("forecast").preparation)
+    for cell in cells.names():
+        for depth in (1, 2, 3):
+            shape = Setting(num_layers=depth)
+            counts = [count_parameters(task, cell, width, shape) for width in range(1, 7)]
+            second = [c - 2 * b + a for a, b, c in zip(counts, counts[1:], counts[2:], strict=False)]
+            assert len(set(second)) == 1, cell
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 6, 16])
+def test_settings_are_drawn_once_and_cover_the_rates(count: int) -> None:
+    drawn = draw_settings(count, ("a", "b"))
+    assert drawn == draw_settings(count, ("a", "b"))
+    assert len(drawn) == count
+    assert drawn[0] == Setting(variant="a")
+    low, high = RATES
+    rates = sorted(setting.learning_rate for setting in drawn[1:])
+    assert all(low <= rate <= high for rate in rates)
+    if count > 2:
+        step = (high / low) ** (1 / (count - 1))
+        for place, rate in enumerate(rates):
+            assert low * step**place * 0.98 <= rate <= low * step ** (place + 1) * 1.02

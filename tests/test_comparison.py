@@ -1,0 +1,240 @@
+"""A run and its folder: what fails stands with its reason, what is done is not done again."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from gatewright.comparison import crew, running
+from gatewright.comparison.comparing import Parts, compare_into
+from gatewright.comparison.folder import RunFolder
+from gatewright.comparison.records import Fit, Job, Plan, Score
+from gatewright.comparison.result import Result
+from gatewright.comparison.running import Progress
+from gatewright.data.reading import read
+from gatewright.errors import InputError
+from gatewright.training import Epoch
+
+BUDGET: dict[str, Any] = {"chosen_cells": ["mgu", "indrnn"], "seeds": 2, "settings": 2, "epochs": 2}
+
+
+class Heard(Progress):
+    def __init__(self) -> None:
+        self.stages: list[tuple[str, int, int]] = []
+        self.fits: list[Fit] = []
+        self.scores: list[Score] = []
+        self.ended = False
+
+    def stage(self, title: str, jobs: int, done: int) -> None:
+        self.stages.append((title, jobs, done))
+
+    def fitted(self, fit: Fit) -> None:
+        self.fits.append(fit)
+
+    def scored(self, score: Score) -> None:
+        self.scores.append(score)
+
+    def end(self) -> None:
+        self.ended = True
+
+
+def waves(count: int = 240) -> pl.DataFrame:
+    steps = np.arange(count)
+    noise = np.random.default_rng(0).normal(size=count)
+    return pl.DataFrame({"step": steps, "y": np.sin(steps / 3) + 0.1 * noise})
+
+
+def compare(path: Path, progress: Progress | None = None, **changes: Any) -> Result:
+    given = {"targets": ["y"], "horizon": changes.pop("horizon", 3), "context": 12}
+    restart = changes.pop("restart", False)
+    frame = changes.pop("frame", waves())
+    compare_into(
+        RunFolder(path),
+        read(frame),
+        source="waves",
+        parts=Parts(),
+        given=given,
+        budget=BUDGET | changes,
+        restart=restart,
+        progress=progress or Progress(),
+    )
+    return Result(RunFolder(path))
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Result, Heard]:
+    heard = Heard()
+    return compare(tmp_path_factory.mktemp("comparison") / "run", heard), heard
+
+
+def test_baselines_come_first_and_everyone_gets_the_same(done: tuple[Result, Heard]) -> None:
+    result, heard = done
+    plan = result.plan
+    assert heard.ended
+    assert [title for title, _, _ in heard.stages] == [
+        "trying settings",
+        "more seeds",
+        "judging on test",
+    ]
+    fitted = [found.name for found in plan.candidates if not found.trained]
+    assert {fit.candidate for fit in heard.fits[: len(fitted)]} <= {
+        found.name for found in plan.candidates if found.baseline
+    }
+    for candidate in plan.candidates:
+        mine = [fit for fit in heard.fits if fit.candidate == candidate.name]
+        tried = {fit.setting for fit in mine}
+        assert len(tried) == (len(plan.settings) if candidate.trained else 1)
+        row = next(row for row in result.rows if row.name == candidate.name)
+        assert row.seeds == (len(plan.seeds) if candidate.trained else 1)
+        assert not row.failed
+
+
+def test_selection_saw_validation_alone(done: tuple[Result, Heard]) -> None:
+    result, _ = done
+    fits = result.folder.fits()
+    settings = running.chosen(result.plan, fits)
+    for name, setting in settings.items():
+        tried = {
+            fit.setting: fit.validation_loss
+            for fit in fits.values()
+            if fit.candidate == name and fit.seed == 0
+        }
+        assert tried[setting] == min(tried.values())  # type: ignore[type-var]
+    judged = {(score.candidate, name.split("-")[1]) for name, score in result.folder.scores().items()}
+    assert judged == {(name, str(setting)) for name, setting in settings.items()}
+
+
+def test_a_finished_run_is_not_run_again(done: tuple[Result, Heard]) -> None:
+    result, _ = done
+    heard = Heard()
+    again = compare(result.folder.path, heard)
+    assert heard.stages == []
+    assert heard.fits == []
+    assert again.leaderboard.equals(result.leaderboard)
+
+
+def test_another_plan_is_refused_and_nothing_is_lost(done: tuple[Result, Heard]) -> None:
+    result, _ = done
+    before = (result.folder.path / "leaderboard.json").read_bytes()
+    with pytest.raises(InputError, match=r"another comparison \(different: .*layout"):
+        compare(result.folder.path, horizon=4)
+    with pytest.raises(InputError, match=r"different: the data.*--restart"):
+        compare(result.folder.path, frame=waves().with_columns(pl.col("y") + pl.col("step") * 0.1))
+    assert (result.folder.path / "leaderboard.json").read_bytes() == before
+
+
+def test_the_best_predicts_and_a_copy_is_whole(done: tuple[Result, Heard], tmp_path: Path) -> None:
+    result, _ = done
+    told = result.best.predict()
+    assert len(told) == 3
+    copy = Result(RunFolder(result.save(tmp_path / "copy")))
+    assert copy.best.predict().equals(told)
+    with pytest.raises(InputError, match="is not empty"):
+        result.save(tmp_path / "copy")
+    with pytest.raises(InputError, match="no candidate of this comparison is called 'x'"):
+        result.model("x")
+
+
+def test_every_record_is_json_and_no_work_is_left(done: tuple[Result, Heard]) -> None:
+    folder = done[0].folder.path
+    assert not (folder / "data").exists()
+    assert not (folder / "checkpoints").exists()
+    for path in folder.glob("*.json"):
+        json.loads(path.read_text())
+    for path in folder.glob("*.jsonl"):
+        assert all(json.loads(line) for line in path.read_text().splitlines())
+    kinds = {path.suffix for path in folder.rglob("*") if path.is_file()}
+    assert kinds <= {".json", ".jsonl", ".safetensors", ".arrow", ".log", ".lock", "", ".html", ".png"}
+
+
+def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    folder.create()
+    with folder.locked(), pytest.raises(InputError, match="another run is at work"):
+        compare(tmp_path / "run")
+
+
+def test_a_crash_stands_with_its_reason_and_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Doomed(crew.Worker):
+        """A worker that dies as if the system had ended it, at one candidate's fits."""
+
+        def begin(self, job: Job) -> None:
+            super().begin(job)
+            if job.recipe.candidate == "mgu":
+                self.process.send_signal(signal.SIGKILL)
+
+    monkeypatch.setattr(crew, "Worker", Doomed)
+    result = compare(tmp_path / "run")
+    rows = {row.name: row for row in result.rows}
+    assert "ended by SIGKILL" in rows["mgu"].failed
+    assert result.rows[-1].name == "mgu"
+    assert rows["mgu"].rank is None
+    assert rows["indrnn"].rank is not None
+    assert "mgu" not in {found.name for found in result.verdict.candidates}
+
+
+def test_where_all_fail_it_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(jobs: list[Job], folder: Path, count: int, hear: crew.Hear) -> None:
+        for job in jobs:
+            hear(job, {"failed": "diverged: the loss is nan"})
+
+    monkeypatch.setattr(crew, "run", fail)
+    with pytest.raises(InputError, match=r"no candidate could be fitted.*the loss is nan"):
+        compare(tmp_path / "run")
+
+
+def test_a_full_disk_stops_it_and_keeps_what_was_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "run"
+    told = RunFolder.add_fit
+
+    def full(self: RunFolder, fit: Fit) -> None:
+        if len(self.fits()) == 2:
+            raise OSError(28, "No space left on device", str(self.path / "fits.jsonl"))
+        told(self, fit)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(RunFolder, "add_fit", full)
+        with pytest.raises(OSError, match="No space left"):
+            compare(path)
+    assert len(RunFolder(path).fits()) == 2
+    heard = Heard()
+    compare(path, heard)
+    assert heard.stages[0][2] == 2
+
+
+def test_the_same_seconds_instead_of_the_same_steps(tmp_path: Path) -> None:
+    plans: list[Plan] = []
+
+    class Stop(Exception):  # noqa: N818
+        pass
+
+    class Look(Progress):
+        def begin(self, plan: Plan, folder: RunFolder) -> None:
+            plans.append(plan)
+            raise Stop
+
+    with pytest.raises(Stop):
+        compare(tmp_path / "run", Look(), equal="time")
+    assert plans[0].stopping.seconds == 10
+
+
+def test_epochs_are_heard_as_they_end(tmp_path: Path) -> None:
+    heard: list[tuple[str, int]] = []
+
+    class Listen(Progress):
+        def epoch(self, job: Job, epoch: Epoch) -> None:
+            heard.append((job.name, epoch.number))
+
+    compare(tmp_path / "run", Listen(), seeds=1, settings=1)
+    assert {name for name, _ in heard} >= {"mgu-0-0", "indrnn-0-0"}
+    assert [number for name, number in heard if name == "mgu-0-0"] == [1, 2]
