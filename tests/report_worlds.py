@@ -20,7 +20,11 @@ from gatewright.setting import Setting
 from gatewright.training import Epoch, Stopping
 from gatewright.training.checkpoint import save_tensors, write_whole
 
-SPITEFUL = ("<img src=x onerror=alert(1)>", "</script><script>alert(2)</script>", "{{ 7 * 7 }} & %{x}")
+SPITEFUL = (
+    "<img src=x onerror=alert(1)>",
+    "</script><script>alert(2)</script>",
+    "{{ 7 * 7 }} & %{x}",
+)
 CELLS = ("lstm", "gru", "rnn", "mingru")
 HOUR = 3_600_000_000
 START = 1_700_000_000_000_000 // HOUR * HOUR
@@ -166,7 +170,11 @@ class World:
             count = len(self.classes)
             matrix = torch.randint(0, 3, (count, count), generator=generator)
             matrix += torch.diag(torch.randint(20, 60, (count,), generator=generator))
-            return {"accuracy": 1 - quality, "mean F1": 0.93 - quality, "confusion": matrix.tolist()}
+            return {
+                "accuracy": 1 - quality,
+                "mean F1": 0.93 - quality,
+                "confusion": matrix.tolist(),
+            }
         found: dict[str, Any] = {"mean absolute error": math.sqrt(quality)}
         if self.layout.task == "forecast":
             steps = torch.arange(self.layout.horizon) / self.layout.horizon
@@ -183,18 +191,25 @@ class World:
             away = torch.randn(count, targets, generator=generator)
             width = max(1, len(self.classes))
             prediction = target + quality * away if width == 1 else torch.randn(count, width)
-            return {"shown": torch.arange(count), "shown_prediction": prediction, "shown_target": target}
-        history = min(self.layout.context, 3 * horizon)
+            return {
+                "shown": torch.arange(count),
+                "shown_prediction": prediction,
+                "shown_target": target,
+            }
+        history = min(self.layout.context, max(2 * horizon, 24))
         steps = torch.arange(-history, horizon) + 37 * torch.arange(count)[:, None]
         hidden = torch.Generator().manual_seed(3)
         rhythm = torch.sin(steps * 2 * math.pi / 24)[..., None] * torch.linspace(1, 0.4, targets)
         truth = rhythm + 0.15 * torch.randn(*rhythm.shape, generator=hidden)
         truth[0, 3, 0] = torch.nan
         point = rhythm[:, history:] + quality * 0.6 * torch.randn(count, 1, 1, generator=generator)
-        spread = quality * torch.linspace(-1.8, 1.8, 11) * (0.5 + torch.arange(horizon)[:, None, None] / horizon)
+        spread = (
+            quality
+            * torch.linspace(-1.8, 1.8, 11)
+            * (0.5 + torch.arange(horizon)[:, None, None] / horizon)
+        )
         prediction = torch.cat([point[..., None], point[..., None] + spread], -1)
         return {
-            "shown": torch.arange(count),
             "shown_prediction": prediction,
             "shown_target": truth[:, history:],
             "shown_before": truth[:, :history],
@@ -206,7 +221,7 @@ class World:
 
     def _write_preparation(self, folder: RunFolder) -> None:
         targets = len(self.layout.targets)
-        series = {item: ((1200.0, 340.0),) * targets for item in self.items}
+        series = dict.fromkeys(self.items, ((1200.0, 340.0),) * targets)
         preparation = Preparation(
             layout=self.layout,
             channels=(),

@@ -106,7 +106,9 @@ def test_selection_saw_validation_alone(done: tuple[Result, Heard]) -> None:
             if fit.candidate == name and fit.seed == 0
         }
         assert tried[setting] == min(tried.values())  # type: ignore[type-var]
-    judged = {(score.candidate, name.split("-")[1]) for name, score in result.folder.scores().items()}
+    judged = {
+        (score.candidate, name.split("-")[1]) for name, score in result.folder.scores().items()
+    }
     assert judged == {(name, str(setting)) for name, setting in settings.items()}
 
 
@@ -150,7 +152,17 @@ def test_every_record_is_json_and_no_work_is_left(done: tuple[Result, Heard]) ->
     for path in folder.glob("*.jsonl"):
         assert all(json.loads(line) for line in path.read_text().splitlines())
     kinds = {path.suffix for path in folder.rglob("*") if path.is_file()}
-    assert kinds <= {".json", ".jsonl", ".safetensors", ".arrow", ".log", ".lock", "", ".html", ".png"}
+    assert kinds <= {
+        ".json",
+        ".jsonl",
+        ".safetensors",
+        ".arrow",
+        ".log",
+        ".lock",
+        "",
+        ".html",
+        ".png",
+    }
 
 
 def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:

@@ -19,8 +19,8 @@ TIMED = ("train_seconds", "microseconds")
 COMPARE = """
 import sys
 from gatewright.api import compare
-compare(sys.argv[1], target="y", horizon=3, context=12, cells=["mgu", "indrnn"], seeds=2, settings=2,
-        epochs=4, out=sys.argv[2])
+compare(sys.argv[1], target="y", horizon=3, context=12, cells=["mgu", "indrnn"], seeds=2,
+        settings=2, epochs=4, out=sys.argv[2])
 """
 
 

@@ -76,9 +76,9 @@ def test_inputs_known_ahead_are_used_and_asked_for(tmp_path: Path) -> None:
     other = model.predict(future.drop("shop").with_columns(pl.col("price") + 1))
     assert len(told) == 4
     assert not np.allclose(told["sales"], other["sales"])
-    with pytest.raises(InputError, match="price.* for 2 of the 4 steps"):
+    with pytest.raises(InputError, match=r"price.* for 2 of the 4 steps"):
         model.predict(future.head(2).drop("shop"))
-    with pytest.raises(InputError, match="price.* for 0 of the 4 steps"):
+    with pytest.raises(InputError, match=r"price.* for 0 of the 4 steps"):
         model.predict()
 
 

@@ -1,4 +1,4 @@
-"""Every task of the folder with every cell it may meet: it learns, and is what it was when read back."""
+"""Every task of the folder: it learns, and is what it was when read back."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
-import worlds
 from torch import Tensor
 
+import worlds
 from gatewright import cells, tasks
 from gatewright.data.prepared import Prepared
 from gatewright.setting import Options, Setting

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
-import worlds
 
+import worlds
 from gatewright import cells
 from gatewright.data.prepared import Prepared
 from gatewright.setting import Setting
-from gatewright.training import Diverged, Epoch, Model, Recipe, Stopping, evenly
+from gatewright.training import DivergedError, Epoch, Model, Recipe, Stopping, evenly
 from gatewright.training.checkpoint import load_tensors, save_tensors
 from gatewright.training.loop import _order, schedule
 
@@ -64,7 +64,10 @@ def test_the_random_numbers_of_others_change_nothing(data: Prepared) -> None:
     torch.manual_seed(99)
     torch.randn(7)
     second = Model.fit(RECIPE, data, STOPPING)
-    assert all(torch.equal(a, b) for a, b in zip(weights(first).values(), weights(second).values(), strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(weights(first).values(), weights(second).values(), strict=True)
+    )
 
 
 def test_it_stops_when_validation_gets_no_better(data: Prepared) -> None:
@@ -78,16 +81,16 @@ def test_it_stops_when_validation_gets_no_better(data: Prepared) -> None:
 
 
 def test_a_loss_that_is_no_number_ends_it(data: Prepared) -> None:
-    with pytest.raises(Diverged, match="at step 1"):
-        data.target[:] = 1e30
+    data.target[:] = 1e30
+    with pytest.raises(DivergedError, match="at step 1"):
         Model.fit(RECIPE, data, STOPPING)
 
 
 def test_time_ends_it_where_time_is_the_budget(data: Prepared) -> None:
     stopping = STOPPING.model_copy(update={"seconds": 0.3, "epochs": 10**6, "patience": 10**6})
     model = Model.fit(RECIPE, data, stopping)
-    assert 0.3 <= model.epochs[-1].seconds < 5
-    assert len(model.epochs) > 1
+    assert model.epochs[-1].seconds >= 0.3
+    assert all(epoch.seconds < 0.3 for epoch in model.epochs[:-1])
 
 
 def test_every_example_comes_equally_often() -> None:

@@ -22,10 +22,11 @@ class Embeddings(nn.Module):
     def __init__(self, counts: Sequence[int]) -> None:
         """counts: how many values each category has, code 0 not counted."""
         super().__init__()
+        sizes = [min(8, math.ceil(math.sqrt(count + 1))) for count in counts]
         self.tables = nn.ModuleList(
-            nn.Embedding(count + 1, min(8, math.ceil(math.sqrt(count + 1)))) for count in counts
+            nn.Embedding(count + 1, size) for count, size in zip(counts, sizes, strict=True)
         )
-        self.size = sum(table.embedding_dim for table in self.tables)
+        self.size = sum(sizes)
 
     def forward(self, codes: Tensor) -> Tensor:
         """codes: (..., categories). Returns (..., size)."""
@@ -82,7 +83,9 @@ class Encoder(nn.Module):
             left = None if lengths is None else (lengths - done).clamp(0, len(piece))
             output, state = self.recurrent(piece, state, lengths=left)
             found.append(output)
-            state = state.detach() if isinstance(state, Tensor) else tuple(s.detach() for s in state)
+            state = (
+                state.detach() if isinstance(state, Tensor) else tuple(s.detach() for s in state)
+            )
             done += len(piece)
         return torch.cat(found)
 
@@ -92,7 +95,8 @@ class Encoder(nn.Module):
         if lengths is not None:
             beyond = torch.arange(len(outputs))[:, None] >= lengths.clamp(min=1)
             scores = scores.masked_fill(beyond[..., None], -torch.inf)
-        return (scores.softmax(0) * outputs).sum(0)
+        pooled: Tensor = (scores.softmax(0) * outputs).sum(0)
+        return pooled
 
 
 class SequenceNetwork(nn.Module):

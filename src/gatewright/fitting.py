@@ -32,7 +32,7 @@ from gatewright.data.reading import Table
 from gatewright.errors import InputError
 from gatewright.predictor import Predictor
 from gatewright.setting import Options, Setting
-from gatewright.training import Diverged, Epoch, Model, Recipe, Stopping, evenly
+from gatewright.training import DivergedError, Epoch, Model, Recipe, Stopping, evenly
 from gatewright.training.checkpoint import write_whole
 
 RECORD, PREPARED, CHECKPOINT = "fit.json", "prepared.json", "checkpoint.safetensors"
@@ -233,7 +233,7 @@ def _fit(
         model = Model.fit(
             record.recipe, data, record.stopping, checkpoint=checkpoint, watch=progress
         )
-    except Diverged as error:
+    except DivergedError as error:
         checkpoint.unlink(missing_ok=True)
         raise InputError(
             f"the training of {record.recipe.candidate} failed, as {error}: give a smaller "

@@ -60,8 +60,7 @@ class Predictor:
         assert table is not None
         with tempfile.TemporaryDirectory(prefix="gatewright-") as folder:
             data = transform(table, self.preparation, Path(folder) / "data")
-            frame = self._forecast(data, table) if forecasts else self._label(data)
-        return frame
+            return self._forecast(data, table) if forecasts else self._label(data)
 
     def _forecast(self, data: Prepared, table: Table) -> pl.DataFrame:
         layout, frames = self.layout, []
@@ -91,7 +90,9 @@ class Predictor:
         if preparation.classes:
             (target,) = layout.targets
             chances: Tensor = prediction.double().softmax(1)
-            columns[target] = [preparation.classes[place] for place in prediction.argmax(1).tolist()]
+            columns[target] = [
+                preparation.classes[place] for place in prediction.argmax(1).tolist()
+            ]
             columns |= {
                 f"{target}={name}": chances[:, place].numpy()
                 for place, name in enumerate(preparation.classes)
@@ -134,5 +135,7 @@ def _time_column(layout: Layout, table: Table, time: Any) -> dict[str, Any]:
     if kind == pl.Date:
         return {layout.time: moments.dt.date()}
     return {
-        layout.time: moments.dt.convert_time_zone(zone) if zone else moments.dt.replace_time_zone(None)
+        layout.time: moments.dt.convert_time_zone(zone)
+        if zone
+        else moments.dt.replace_time_zone(None)
     }

@@ -21,7 +21,7 @@ from gatewright.baselines._spread import evenly
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 DEFAULT_PENALTY = 1e-2  # where there is no validation part to choose on
 
-MOST_WORK = 4e11  # multiplications for the products of features: under a minute on one core
+MOST_WORK = 5e10  # multiplications for the products of features: some seconds on one core
 ROUNDS = 30  # to fit targets that are missing in part
 TOLERANCE = 1e-8
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from cyclopts import Group, Parameter
 
-from gatewright.cli.common import Flag, UsageError, listed
+from gatewright.cli.common import Flag, UsageError, among, listed
 
 LISTS = ("target", "known", "categories", "ignore", "cells", "baselines")
 
@@ -83,6 +83,10 @@ class Table:
 
     def arguments(self) -> dict[str, Any]:
         """As ``gatewright.compare`` takes them."""
+        if self.task is not None:
+            from gatewright import tasks
+
+            among("task", [self.task], tasks.names())
         found = _arguments(self)
         found["delimiter"] = _delimiter(self.delimiter)
         found["shares"] = (0.7, 0.1, 0.2)

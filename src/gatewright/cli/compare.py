@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.text import Text
 
 from gatewright.cli.asking import GUESSED, USUAL, Contest, Table, repeating
 from gatewright.cli.common import INTERRUPTED, Flag, UsageError, cannot_write, console, source
@@ -102,7 +103,7 @@ def _progress(screen: Console, path: Path, *, quiet: bool) -> Iterator[Progress 
     if quiet:
         yield None
     elif screen.is_terminal and not screen.is_dumb_terminal:
-        with screen.status(f"reading {path.name}", spinner_style="cyan") as waiting:
+        with screen.status(Text(f"reading {path.name}"), spinner_style="cyan") as waiting:
             from gatewright.cli.live import Terminal
 
             shown = Terminal(screen, waiting)

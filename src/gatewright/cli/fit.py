@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Group, Parameter
 from rich.console import Console
+from rich.text import Text
 
 from gatewright.cli.asking import GUESSED, Table, repeating
 from gatewright.cli.common import INTERRUPTED, Flag, UsageError, cannot_write, console, source
@@ -113,7 +115,7 @@ def fit(
     folder = out or Path("runs") / f"{path.stem}-{cell}"
     command = repeating("fit", file, table, choices, cell=cell, out=out)
     try:
-        with _shown(screen, path, quiet=quiet) as (begin, watch):
+        with _taken_back(folder), _shown(screen, path, quiet=quiet) as (begin, watch):
             record = _fitted(path, cell, folder, arguments, choices, begin, watch)
     except KeyboardInterrupt:
         print(
@@ -128,6 +130,18 @@ def fit(
     elif not quiet:
         _tell(record, folder, screen)
     return 0
+
+
+@contextlib.contextmanager
+def _taken_back(folder: Path) -> Iterator[None]:
+    """Leave no new folder behind where nothing came of it."""
+    new = not folder.exists()
+    try:
+        yield
+    except BaseException:
+        if new and not (folder / "fit.json").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _fitted(
@@ -195,11 +209,11 @@ def _shown(screen: Console, path: Path, *, quiet: bool) -> Iterator[tuple[Begin,
             lambda epoch: screen.print(_epoch(epoch), highlight=False, soft_wrap=True),
         )
         return
-    with screen.status(f"reading {path.name}", spinner_style="cyan") as line:
+    with screen.status(Text(f"reading {path.name}"), spinner_style="cyan") as line:
 
         def begin(record: FitRecord) -> None:
             screen.print(guesses(record.guesses, record.notes))
-            line.update(f"training {record.recipe.candidate}")
+            line.update(Text(f"training {record.recipe.candidate}"))
 
         yield begin, lambda epoch: line.update(_epoch(epoch))
 
@@ -214,8 +228,6 @@ def _epoch(epoch: Epoch) -> str:
 
 
 def _tell(record: FitRecord, folder: Path, screen: Console) -> None:
-    from rich.text import Text
-
     from gatewright.cli import numbers
     from gatewright.cli.tables import predicting
 

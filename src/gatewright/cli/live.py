@@ -118,7 +118,7 @@ def _running(board: Board, running: list[tuple[Job, Epoch]]) -> RenderableType:
     for job, epoch in running:
         total = "" if timed else f"/{board.plan.stopping.epochs}"
         table.add_row(
-            board.plan.candidate(job.recipe.candidate).title,
+            Text(board.plan.candidate(job.recipe.candidate).title),
             _place(board.plan, job),
             f"{epoch.number}{total}",
             numbers.score(epoch.train_loss),

@@ -29,7 +29,7 @@ def guesses(found: Sequence[Guess], noted: Sequence[str]) -> RenderableType:
     for style in ("dim", "bold", "cyan", "dim"):
         table.add_column(style=style, no_wrap=style == "cyan")
     for guess in found:
-        table.add_row(guess.what, guess.value, guess.flag, guess.why)
+        table.add_row(*map(Text, (guess.what, guess.value, guess.flag, guess.why)))
     parts: list[RenderableType] = []
     if found:
         parts += [
@@ -59,6 +59,7 @@ def show_result(result: Result, screen: Console) -> None:
     screen.print(verdict, soft_wrap=not wrapped, highlight=False, markup=False)
     screen.print(Text())
     screen.print(leaderboard(result, narrow=screen.width < NARROW))
+    screen.print(Text())
     for line in remarks(result):
         screen.print(Text(line, style="dim"), soft_wrap=not wrapped)
     screen.print(Text())
@@ -76,7 +77,7 @@ def leaderboard(result: Result, *, narrow: bool) -> Table:
         border_style="dim",
         show_edge=False,
         pad_edge=False,
-        collapse_padding=narrow,
+        padding=(0, 1, 0, 0) if narrow else (0, 1),
     )
     table.add_column("", width=1)
     table.add_column("candidate")

@@ -41,7 +41,7 @@ BUDGETS = {
         settings=3,
         seeds=3,
         hidden_size=32,
-        stopping=Stopping(epochs=12, steps_per_epoch=100, patience=4),
+        stopping=Stopping(epochs=12, steps_per_epoch=100, patience=4, validation_examples=512),
         seconds=10,
     ),
     "standard": Budget(
@@ -103,51 +103,65 @@ def solve_widths(
 
     The size is ``parameters``, give or take a tenth, or from that of the largest cell with
     ``hidden_size`` and the first setting up to where all meet: a width is a whole number, and
-    narrow networks meet seldom.
+    narrow networks meet seldom. Where many cells and settings meet nowhere all together, they meet
+    in each setting.
 
-    Raises InputError where they cannot meet within 2%.
+    Raises InputError where the cells cannot meet within 2%.
     """
     nominal = parameters or max(
         count_parameters(task, cell, hidden_size, settings[0]) for cell in cells
     )
     low, high = (0.9, 1.1) if parameters else (1.0, GROWTH)
     # What else is in a setting has no part in the number of parameters.
-    shapes = {setting: Setting(num_layers=setting.num_layers, variant=setting.variant) for setting in settings}
+    shapes = [Setting(num_layers=one.num_layers, variant=one.variant) for one in settings]
     ladders = {
-        (cell, shape): _ladder(task, cell, shape, 0.9 * low * nominal, 1.1 * high * nominal)
-        for cell in cells
-        for shape in dict.fromkeys(shapes.values())
+        shape: [
+            _ladder(task, cell, shape, 0.9 * low * nominal, 1.1 * high * nominal) for cell in cells
+        ]
+        for shape in dict.fromkeys(shapes)
     }
-    rungs = {count for ladder in ladders.values() for count in ladder.values()}
-    goals = [goal for goal in rungs if low * nominal <= goal <= high * nominal]
-    goals.sort(key=lambda goal: abs(goal - nominal))
-
-    # Whatever widths meet, the smallest of their numbers is a rung: trying rungs finds them.
-    def spread(goal: int) -> float:
-        counts = [_at_least(ladder, goal)[1] for ladder in ladders.values()]
-        return max(counts) / min(counts) - 1
-
-    goal = next((goal for goal in goals if spread(goal) <= TOLERANCE), None)
-    if goal is None:
-        closest = min((spread(goal) for goal in goals), default=1.0)
-        raise InputError(
-            f"networks of {nominal:,} parameters cannot be made equal: their numbers would differ "
-            f"by {closest:.1%} where {TOLERANCE:.0%} is allowed; ask for more with --parameters"
-        )
-    found = []
-    for cell in cells:
-        rungs_met = [_at_least(ladders[cell, shapes[setting]], goal) for setting in settings]
-        found.append(
-            Candidate(
-                name=cell,
-                title=cell,
-                baseline=False,
-                trained=True,
-                hidden_sizes=tuple(width for width, _ in rungs_met),
-                parameters=tuple(count for _, count in rungs_met),
+    every = [ladder for found in ladders.values() for ladder in found]
+    joint, _ = _meeting(every, nominal, low, high)
+    goals = {}
+    for shape, found in ladders.items():
+        goals[shape], apart = (joint, 0.0) if joint else _meeting(found, nominal, low, high)
+        if goals[shape] is None:
+            raise InputError(
+                f"networks of {nominal:,} parameters cannot be made equal: their numbers would "
+                f"differ by {apart:.1%} where {TOLERANCE:.0%} is allowed; ask for more with "
+                "--parameters"
             )
+    met = [[_at_least(ladder, goals[shape] or 0) for ladder in ladders[shape]] for shape in shapes]
+    return [
+        Candidate(
+            name=cell,
+            title=cell,
+            baseline=False,
+            trained=True,
+            hidden_sizes=tuple(rungs[place][0] for rungs in met),
+            parameters=tuple(rungs[place][1] for rungs in met),
         )
-    return found
+        for place, cell in enumerate(cells)
+    ]
+
+
+def _meeting(
+    ladders: Sequence[dict[int, int]], nominal: int, low: float, high: float
+) -> tuple[int | None, float]:
+    """The number nearest to the nominal one where all ladders have a rung, or a little above.
+
+    None where they have none, and how far apart they are at best. Wherever rungs meet, the lowest
+    of them is a rung, so that trying rungs is enough.
+    """
+    rungs = {count for ladder in ladders for count in ladder.values()}
+    goals = [goal for goal in rungs if low * nominal <= goal <= high * nominal]
+    closest = 1.0
+    for goal in sorted(goals, key=lambda goal: abs(goal - nominal)):
+        apart = max(_at_least(ladder, goal)[1] for ladder in ladders) / goal - 1
+        if apart <= TOLERANCE:
+            return goal, apart
+        closest = min(closest, apart)
+    return None, closest
 
 
 def _ladder(task: Task, cell: str, shape: Setting, low: float, high: float) -> dict[int, int]:

@@ -52,8 +52,6 @@ def compare_into(
     """
     layout, guesses = guess(table, **given)
     with folder.opened(), folder.locked():
-        if restart:
-            folder.empty()
         data = prepare(table, layout, folder.data, shares=parts.shares, rows=parts.rows)
         plan = make_plan(
             data,
@@ -65,6 +63,8 @@ def compare_into(
             command=command,
             **budget,
         )
+        if restart:
+            folder.empty()  # only now, so that a slip of the pen costs nothing
         _settle(folder, plan)
         folder.keep_preparation()
         if plan.layout.task == "forecast":

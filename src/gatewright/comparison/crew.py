@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import selectors
@@ -51,10 +52,9 @@ class Worker:
     def begin(self, job: Job) -> None:
         assert self.process.stdin is not None
         self.job = job
-        try:
+        # Where it died its output ends, which is where that is noticed.
+        with contextlib.suppress(BrokenPipeError):
             self.process.stdin.write(job.model_dump_json().encode() + b"\n")
-        except BrokenPipeError:
-            pass  # it died; its output ends, which is where that is noticed
 
     def how_it_ended(self) -> str:
         code = self.process.wait()
@@ -68,10 +68,8 @@ class Worker:
         self.process.wait()
         for stream in (self.process.stdin, self.process.stdout, self.log):
             if stream is not None:
-                try:
+                with contextlib.suppress(BrokenPipeError):
                     stream.close()
-                except BrokenPipeError:
-                    pass
 
 
 def run(jobs: Iterable[Job], folder: Path, count: int, hear: Hear) -> None:

@@ -1,4 +1,4 @@
-"""The folder of a run: everything in it is appended or put in place whole, so a kill loses nothing."""
+"""The folder of a run: appended to, or put in place whole, so that a kill loses nothing."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ class RunFolder:
                 (self.path / folder).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(
-                f"{self.path} cannot be written ({error.strerror}): choose another folder with --out"
+                f"{self.path} cannot be written ({error.strerror}): choose another folder with "
+                "--out"
             ) from None
 
     @contextmanager
@@ -53,8 +54,8 @@ class RunFolder:
             raise
 
     def empty(self) -> None:
-        """Remove what an earlier run wrote, and nothing else that may lie there."""
-        for name in ("models", "scores", "checkpoints", "data", "plots"):
+        """Remove what an earlier run wrote, but for arrays, which are replaced; nothing else."""
+        for name in ("models", "scores", "checkpoints", "plots"):
             shutil.rmtree(self.path / name, ignore_errors=True)
         for pattern in ("*.json", "*.jsonl", "history.arrow", "report.html", "worker.log"):
             for path in self.path.glob(pattern):
@@ -147,7 +148,8 @@ def _read(path: Path, kind: type[Record]) -> Record | None:
         return kind.model_validate_json(path.read_text("utf-8"))
     except (ValidationError, UnicodeDecodeError):
         raise InputError(
-            f"{path} is not what this version of Gatewright writes: choose another folder with --out"
+            f"{path} is not what this version of Gatewright writes: choose another folder with "
+            "--out"
         ) from None
 
 

@@ -72,7 +72,9 @@ def _losses(
     units = reduce(np.intersect1d, every)
     losses = {}
     for name, entries in read.items():
-        kept = [entry["losses"].numpy()[np.isin(entry["units"].numpy(), units)] for entry in entries]
+        kept = [
+            entry["losses"].numpy()[np.isin(entry["units"].numpy(), units)] for entry in entries
+        ]
         losses[name] = np.stack(kept)
     return losses
 

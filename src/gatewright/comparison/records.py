@@ -1,14 +1,14 @@
 """What a run folder holds, as it is written: the plan, fits, scores, the leaderboard.
 
-    plan.json            every guess and choice, enough to repeat the comparison
-    fits.jsonl           one line a finished fit
-    models/FIT.safetensors
-    scores.jsonl         one line a fit judged on test
-    scores/FIT.safetensors   its loss for each unit, and some predictions
-    verdict.json         the statistics
-    leaderboard.json     one row a candidate
-    report.html, plots/
-    data/, checkpoints/  while it runs
+plan.json            every guess and choice, enough to repeat the comparison
+fits.jsonl           one line a finished fit
+models/FIT.safetensors
+scores.jsonl         one line a fit judged on test
+scores/FIT.safetensors   its loss for each unit, and some predictions
+verdict.json         the statistics
+leaderboard.json     one row a candidate
+report.html, plots/
+data/, checkpoints/  while it runs
 """
 
 from __future__ import annotations

@@ -12,9 +12,9 @@ import polars as pl
 from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.records import Plan, Row
 from gatewright.comparison.running import finalists
-from gatewright.predictor import Predictor
 from gatewright.comparison.verdict import Verdict
 from gatewright.errors import InputError
+from gatewright.predictor import Predictor
 
 
 class Result:

@@ -139,7 +139,9 @@ def _repeats(plan: Plan, fits: dict[str, Fit]) -> list[Job]:
     """The chosen setting of each trained candidate with the other seeds."""
     settings = chosen(plan, fits)
     trained = [found for found in plan.candidates if found.trained and found.name in settings]
-    return [job(plan, found, settings[found.name], seed) for seed in plan.seeds[1:] for found in trained]
+    return [
+        job(plan, found, settings[found.name], seed) for seed in plan.seeds[1:] for found in trained
+    ]
 
 
 def finalists(plan: Plan, fits: dict[str, Fit]) -> list[Job]:

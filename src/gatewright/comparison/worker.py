@@ -1,7 +1,7 @@
 """A process that fits and judges, one job at a time: JSON lines in, JSON lines out.
 
-Run as ``python -m gatewright.comparison.worker FOLDER``. It ends when its input does, so that it never
-outlives the process that started it, whatever became of that.
+Run as ``python -m gatewright.comparison.worker FOLDER``. It ends when its input does, so that it
+never outlives the process that started it, whatever became of that.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from torch import Tensor
 from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.records import Fit, Job, Plan, Score
 from gatewright.data.prepared import Prepared
-from gatewright.training import Diverged, Epoch, Model, evenly
+from gatewright.training import DivergedError, Epoch, Model, evenly
 from gatewright.training.checkpoint import save_tensors
 
 TEST_EXAMPLES = 20_000  # at most, evenly spaced
 SHOWN = {"origins": 6, "sequences": 500}  # predictions kept for the report, by the task's kind
-HISTORY = 3  # horizons before an origin that the report shows, at most
+HISTORY = 2  # horizons before an origin that the report shows, or 24 steps
 BLOCK = 512
 
 
@@ -43,7 +43,7 @@ def fit(job: Job, plan: Plan, folder: RunFolder, data: Prepared, say: Any) -> Fi
     checkpoint = folder.checkpoint_path(job.name)
     try:
         model = Model.fit(job.recipe, data, plan.stopping, checkpoint=checkpoint, watch=watch)
-    except Diverged as error:
+    except DivergedError as error:
         checkpoint.unlink(missing_ok=True)
         return found.model_copy(update={"failed": f"diverged: {error}"})
     loss, metric = judge_validation(model, data, plan)
@@ -128,7 +128,7 @@ def _before(data: Prepared, origins: Tensor) -> tuple[dict[str, Tensor], Tensor]
     """
     layout = data.layout
     item = torch.bucketize(origins, data.bounds[:, 0].contiguous(), right=True) - 1
-    history = min(layout.context, HISTORY * max(layout.horizon, 8))
+    history = min(layout.context, max(HISTORY * layout.horizon, 24))
     rows = origins[:, None] + torch.arange(-history, layout.horizon)
     start = data.bounds[item, 0][:, None]
     seen = data.target[rows[:, :history].clamp(min=0)]
@@ -143,9 +143,7 @@ def _before(data: Prepared, origins: Tensor) -> tuple[dict[str, Tensor], Tensor]
 
 
 def _failed_score(job: Job, reason: str) -> Score:
-    return Score(
-        name=job.name, candidate=job.recipe.candidate, seed=job.recipe.seed, failed=reason
-    )
+    return Score(name=job.name, candidate=job.recipe.candidate, seed=job.recipe.seed, failed=reason)
 
 
 def by_unit(losses: Tensor, units: Tensor) -> tuple[Tensor, Tensor]:

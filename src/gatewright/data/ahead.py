@@ -61,7 +61,9 @@ def _fitting(table: Table, layout: Layout, history: pl.DataFrame | None) -> pl.D
         return frame
     try:
         return frame.with_columns(
-            pl.col(name).cast(kind) for name, kind in history.schema.items() if _differs(frame, name, kind)
+            pl.col(name).cast(kind)
+            for name, kind in history.schema.items()
+            if _differs(frame, name, kind)
         )
     except pl.exceptions.PolarsError as error:
         reason = str(error).splitlines()[0]
@@ -89,7 +91,9 @@ def _merged(parts: list[pl.DataFrame], layout: Layout) -> pl.DataFrame:
 
 def _extended(frame: pl.DataFrame, layout: Layout, table: Table | None) -> Iterator[pl.DataFrame]:
     """Each series with as many rows after its last target as the horizon has steps."""
-    pieces = [frame] if layout.series is None else frame.partition_by(layout.series, maintain_order=True)
+    pieces = (
+        [frame] if layout.series is None else frame.partition_by(layout.series, maintain_order=True)
+    )
     seen = pl.any_horizontal(pl.col(name).is_not_null() for name in layout.targets)
     for piece in pieces:
         with_target = piece.select(seen.alias("seen"))["seen"].arg_true()

@@ -11,7 +11,7 @@ from gatewright.data.prepared import Prepared
 from gatewright.errors import InputError
 from gatewright.fitting import undisturbed
 from gatewright.setting import Options, Setting
-from gatewright.training import Diverged, Model, Recipe, Stopping
+from gatewright.training import DivergedError, Model, Recipe, Stopping
 
 COUNTS = ("hidden_size", "num_layers", "batch_size", "epochs", "steps_per_epoch", "patience")
 SHARES = ("dropout", "validation_fraction")
@@ -32,8 +32,8 @@ def check(estimator: Any) -> None:
 
 def whole_number(name: str, value: Any, least: int) -> None:
     """Raise InputError for anything but a whole number of at least so much."""
-    good = isinstance(value, numbers.Integral) and not isinstance(value, bool) and value >= least
-    if not good:
+    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not (whole and int(value) >= least):
         raise InputError(f"{name} is to be a whole number of at least {least}, not {value!r}")
 
 
@@ -77,5 +77,5 @@ def train(recipe: Recipe, data: Prepared, stopping: Stopping) -> Model:
     try:
         with undisturbed():
             return Model.fit(recipe, data, stopping)
-    except Diverged as error:
+    except DivergedError as error:
         raise InputError(f"the training failed, as {error}: give a smaller learning_rate") from None

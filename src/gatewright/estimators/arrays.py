@@ -86,7 +86,9 @@ def is_list(given: Any) -> bool:
 
 def dimensions(given: Any) -> int:
     """Of an array, a frame or nested lists; 2 for what does not say."""
-    shape = np.shape(given) if isinstance(given, list | tuple) else getattr(given, "shape", (0, 0))
+    if isinstance(given, list | tuple):
+        return int(np.ndim(given))
+    shape: tuple[int, ...] = getattr(given, "shape", (0, 0))
     return len(shape)
 
 
@@ -150,11 +152,10 @@ def fit_channels(sequences: Sequences, training: NDArray[np.bool_]) -> tuple[Cha
         Channel(name=name, column=name, role="input", known=False, mean=mean, scale=scale)
         for name, mean, scale in zip(names, means.tolist(), scales.tolist(), strict=True)
     ]
-    missing = np.isnan(rows).any(axis=0)
     found += [
         Channel(name=f"{name} missing", column=name, role="missing", known=False)
-        for name, some in zip(names, missing, strict=True)
-        if some
+        for place, name in enumerate(names)
+        if np.isnan(rows[:, place]).any()
     ]
     return tuple(found)
 

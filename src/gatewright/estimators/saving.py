@@ -75,17 +75,24 @@ def load(kind: type[Estimator], folder: Path) -> Estimator:
         ) from None
     if record.name != kind.__name__:
         raise InputError(f"{folder} holds a {record.name}: load it with {record.name}.load")
-    found = kind(**record.arguments)
+    found = kind(**given_arguments(record.arguments))
     for name in ATTRIBUTES:
         if name in record.attributes:
             setattr(found, name, record.attributes[name])
-    held = vars(found)
+    held = found.__dict__
     if record.classes is not None:
         held["classes_"] = np.array(record.classes, dtype=np.dtype(record.dtype))
     if record.feature_names is not None:
         held["feature_names_in_"] = np.array(record.feature_names, dtype=object)
     held["model_"] = read_model(folder)
     return found
+
+
+def given_arguments(held: dict[str, Any]) -> dict[str, Any]:
+    """The arguments as they were before JSON, which knows no tuples."""
+    return {
+        name: tuple(value) if isinstance(value, list) else value for name, value in held.items()
+    }
 
 
 def plain_arguments(estimator: Any) -> dict[str, Any]:

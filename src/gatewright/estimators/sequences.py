@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 from abc import abstractmethod
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -31,6 +33,7 @@ from gatewright.estimators.arrays import (
 )
 from gatewright.setting import Options
 from gatewright.training import Model
+from gatewright.training.predicting import predict_network
 
 
 class SequenceEstimator(BaseEstimator):  # type: ignore[misc]
@@ -43,6 +46,9 @@ class SequenceEstimator(BaseEstimator):  # type: ignore[misc]
     """
 
     task: ClassVar[str]
+    model_: Model
+    n_features_in_: int
+    steps_: int | None
 
     def __init__(
         self,
@@ -102,7 +108,7 @@ class SequenceEstimator(BaseEstimator):  # type: ignore[misc]
         )
         data = prepared(preparation, sequences, self._scale(target, preparation), held)
         seed = int(random.randint(2**31 - 1))
-        self.model_: Model = arguments.train(
+        self.model_ = arguments.train(
             arguments.recipe(self, seed, self.pooling, self._options()),
             data,
             arguments.stopping(self, patient=not held.any()),
@@ -149,7 +155,7 @@ class SequenceEstimator(BaseEstimator):  # type: ignore[misc]
             self.steps_ = steps
             if steps is None:
                 self.n_features_in_ = sequences.channels
-                vars(self).pop("feature_names_in_", None)
+                self.__dict__.pop("feature_names_in_", None)
         else:
             self._check_channels(sequences.channels)
         return sequences
@@ -163,12 +169,22 @@ class SequenceEstimator(BaseEstimator):  # type: ignore[misc]
             )
 
     def _predict(self, X: Any) -> torch.Tensor:  # noqa: N803
-        """(samples, outputs), as the task lays them out."""
+        """(samples, outputs), as the task lays them out.
+
+        In float64: float32 rounds differently for other sequences in the batch, and a prediction
+        is not to depend on what else is predicted with it.
+        """
         check_is_fitted(self)
-        sequences = self._read(X)
+        sequences, model = self._read(X), self.model_
         nothing = np.full((len(sequences), 1), np.nan)
-        data = prepared(self.model_.preparation, sequences, nothing, None)
-        return self.model_.predict(data, torch.arange(len(sequences))).double()
+        data = prepared(model.preparation, sequences, nothing, None)
+        assert isinstance(model.part, torch.nn.Module)
+        return predict_network(
+            copy.deepcopy(model.part).double(),
+            model.task,
+            dataclasses.replace(data, values=data.values.double()),
+            torch.arange(len(sequences)),
+        )
 
     def save(self, folder: str | Path) -> None:
         """Write what ``load`` reads: JSON and safetensors, nothing that is code.

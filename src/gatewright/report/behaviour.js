@@ -97,7 +97,7 @@
   function layout(given) {
     const axis = {
       gridcolor: colour("grid"), linecolor: colour("line"), zeroline: false, automargin: true,
-      tickfont: { color: colour("faint"), size: 12 }, ticks: "", fixedrange: false,
+      tickfont: { color: colour("faint"), size: 12 }, ticks: "", separatethousands: true,
     };
     const titledAxis = ({ text, ...rest }) => ({
       ...axis, ...rest,
@@ -176,11 +176,11 @@
         const look = lookOf(name);
         bands.push(band(titled(name), by, ahead, "lowest", "highest", 0.13, look.color));
         bands.push(band(titled(name), by, ahead, "low", "high", 0.2, look.color));
-        const dot = ahead.length === 1 ? { mode: "markers", marker: { color: look.color, size: 9 } } : {};
+        const dot = ahead.length === 1 ? { mode: "markers", cliponaxis: false, marker: { color: look.color, size: 9 } } : {};
         lines.push(line(titled(name), ahead, by.point, look, dot));
       }
       const ink = { color: colour("truth"), dash: "solid" };
-      const told = { mode: x.length > 80 ? "lines" : "lines+markers", marker: { size: 4, color: ink.color } };
+      const told = { mode: x.length > 80 ? "lines" : "lines+markers", cliponaxis: false, marker: { size: 4, color: ink.color } };
       const begin = found.history
         ? [{
           type: "line", x0: x[found.history - 1], x1: x[found.history - 1], yref: "paper", y0: 0, y1: 1,
@@ -188,7 +188,7 @@
         }]
         : [];
       const given = {
-        xaxis: { text: found.axis, type: found.dates ? "date" : "linear" },
+        xaxis: { text: found.axis, type: found.dates ? "date" : "linear", ...(x.length > 9 && { range: [x[0], x.at(-1)] }) },
         yaxis: { text: found.targets[target] }, hovermode: "x unified", shapes: begin,
       };
       return { traces: [...bands, line("what happened", x, truth, ink, told), ...lines], given };
@@ -277,7 +277,10 @@
 
   function showSteps(found) {
     const names = Object.keys(found);
-    const on = new Set(names);
+    // One that is hopeless would press all others to the floor.
+    const mean = (name) => found[name].reduce((sum, one) => sum + one, 0) / found[name].length;
+    const best = Math.min(...names.map(mean));
+    const on = new Set(names.filter((name) => mean(name) <= 4 * best || drawn.leaders.includes(name)));
     const draw = () => ({
       traces: names.filter((name) => on.has(name)).map((name) => {
         const x = found[name].map((_, place) => place + 1);
@@ -302,7 +305,7 @@
   function showLearning(found) {
     const names = Object.keys(found);
     if (!names.length) return;
-    const state = { who: "", on: new Set() };
+    const state = { who: "", on: new Set(), scale: "linear" };
     // Of all candidates the chosen setting; of one, each of its settings in a colour.
     const groups = () => (state.who
       ? [...new Set(found[state.who].map((one) => one.setting))].sort((a, b) => a - b).map((setting) => {
@@ -330,7 +333,7 @@
           },
         ];
       });
-      return { traces, given: { xaxis: { text: "epoch" }, yaxis: { text: "loss" } } };
+      return { traces, given: { xaxis: { text: "epoch" }, yaxis: { text: "loss", type: state.scale } } };
     }
 
     function norms() {
@@ -368,7 +371,11 @@
       update();
     };
     const options = [["", "all, with the chosen setting"], ...names.map((name) => [name, `${titled(name)}, every setting`])];
-    find("learning-controls").append(select("Curves of", options, "", choose));
+    const scales = [["linear", "Linear"], ["log", "Logarithmic"]];
+    find("learning-controls").append(
+      select("Curves of", options, "", choose),
+      buttons("Axis of the loss", scales, "linear", (scale) => { state.scale = scale; redrawLosses(); }),
+    );
     redraws.push(update);
     choose("");
   }

@@ -7,7 +7,8 @@ from pathlib import PurePath
 from gatewright.comparison.records import Plan
 from gatewright.comparison.verdict import Verdict
 from gatewright.data.layout import Layout
-from gatewright.report.numbers import number, plural, seconds
+from gatewright.data.prepared import PARTS
+from gatewright.report.numbers import plural, seconds
 from gatewright.report.outcome import Outcome
 from gatewright.report.tables import setting_text
 
@@ -85,11 +86,13 @@ def split_text(plan: Plan) -> str:
         how += f", all sequences of one {layout.group} in one part"
     if plan.rows is not None:
         train, validation, test = plan.rows
-        return f"{train:,} training, {validation:,} validation and {test:,} test steps of each series"
+        return (
+            f"{train:,} training, {validation:,} validation and {test:,} test steps of each series"
+        )
     if layout.split:
         return f"By the column {layout.split}"
-    train, validation, test = (f"{share:.0%}" for share in plan.shares)
-    return f"{train} training, {validation} validation, {test} test, {how}"
+    shares = zip(plan.shares, PARTS, strict=True)
+    return ", ".join([*(f"{share:.0%} {part}" for share, part in shares), how])
 
 
 def roles(layout: Layout) -> list[tuple[str, str]]:
@@ -130,7 +133,7 @@ def budget(plan: Plan) -> list[tuple[str, str]]:
             )
         )
     found.append(("Batch", f"{stopping.batch_size} examples, in the same order for each"))
-    found.append(("Gradients", f"clipped to a norm of {number(stopping.clip)}"))
+    found.append(("Gradients", f"clipped to a norm of {stopping.clip:g}"))
     if counts:
         spread = max(counts) / min(counts) - 1
         found.append(

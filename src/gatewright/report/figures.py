@@ -60,7 +60,9 @@ def forecasts(plan: Plan, shown: Mapping[str, Shown]) -> dict[str, Any]:
     history = 0 if first.before is None else first.before.shape[1]
     each = origins * (horizon * (5 * len(shown) + 1) + history)
     kept = max(1, min(targets, MOST_TARGETS, MOST_NUMBERS // max(1, each)))
-    truth = first.target if first.before is None else np.concatenate([first.before, first.target], 1)
+    truth = (
+        first.target if first.before is None else np.concatenate([first.before, first.target], 1)
+    )
     return {
         "targets": list(plan.layout.targets[:kept]),
         "all_targets": targets,
@@ -68,7 +70,7 @@ def forecasts(plan: Plan, shown: Mapping[str, Shown]) -> dict[str, Any]:
         "dates": has_dates(plan.layout) and first.time is not None,
         "axis": plan.layout.time or "step",
         "origins": _origin_labels(first, plan.layout, history),
-        "time": [_times_of(first, plan.layout, number) for number in range(origins)],
+        "time": [times_of(first, plan.layout, number) for number in range(origins)],
         "truth": plain(truth[..., :kept].transpose(0, 2, 1)),
         "by": {name: _bands(one.prediction, kept) for name, one in shown.items()},
     }
@@ -83,7 +85,8 @@ def _bands(prediction: Array, targets: int) -> dict[str, Any]:
     }
 
 
-def _times_of(shown: Shown, layout: Layout, origin: int) -> list[Any]:
+def times_of(shown: Shown, layout: Layout, origin: int) -> list[Any]:
+    """Of the steps before an origin and of its horizon."""
     if shown.time is None:
         return list(range(1, shown.target.shape[1] + 1))
     return times(shown.time[origin].tolist(), layout)
@@ -94,7 +97,7 @@ def _origin_labels(shown: Shown, layout: Layout, history: int) -> list[str]:
     for number in range(len(shown.target)):
         label = f"origin {number + 1}"
         if shown.time is not None:
-            label = time_label(_times_of(shown, layout, number)[history])
+            label = time_label(times_of(shown, layout, number)[history])
         if layout.series and shown.items:
             label = f"{shown.items[number]}, {label}"
         labels.append(label)

@@ -8,21 +8,19 @@ DIGITS = 4
 MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}"
 NOTHING = "\N{EM DASH}"
-THIN = "\N{NARROW NO-BREAK SPACE}"
 
 
 def number(value: float | None, digits: int = DIGITS) -> str:
-    """``value`` with so many significant digits, as "1,234", "0.0632" or "1.2e-07"."""
+    """``value`` with so many significant digits, as "1,234", "0.06325" or "1.500e-07"."""
     if value is None or not math.isfinite(value):
         return NOTHING if value is None or math.isnan(value) else "infinite"
-    size = abs(value)
-    if size == 0:
+    text = f"{value:.{digits - 1}e}"  # rounded first: 9.9999 has one digit more than 9.999
+    exponent = int(text.partition("e")[2])
+    if value == 0:
         return "0"
-    if size >= 1e9 or size < 1e-4:
-        text = f"{value:.{digits - 1}e}"
-    else:
-        text = f"{value:,.{max(0, digits - 1 - math.floor(math.log10(size)))}f}"
-    return text.replace("-", MINUS) if text.startswith("-") else text
+    if -5 < exponent < 9:
+        text = f"{value:,.{max(0, digits - 1 - exponent)}f}"
+    return text.replace("-", MINUS)
 
 
 def whole(value: float) -> str:
@@ -38,12 +36,15 @@ def percent(share: float | None) -> str:
     return f"{value:,.{decimals}f}%".replace("-", MINUS)
 
 
-def interval(low: float | None, high: float | None, *, as_percent: bool = False) -> str:
+def interval(
+    low: float | None, high: float | None, digits: int = DIGITS, *, as_percent: bool = False
+) -> str:
     """As "0.21 to 0.34"; empty where there is none."""
     if low is None or high is None:
         return ""
-    form = percent if as_percent else number
-    return f"{form(low)} to {form(high)}"
+    if as_percent:
+        return f"{percent(low)} to {percent(high)}"
+    return f"{number(low, digits)} to {number(high, digits)}"
 
 
 def seconds(value: float) -> str:

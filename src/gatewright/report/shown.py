@@ -78,8 +78,6 @@ def _read(folder: RunFolder, plan: Plan, preparation: Preparation, name: str) ->
         return Shown(name, items, prediction, target)
     mean, scale = np.array(preparation.target_mean), np.array(preparation.target_scale)
     if "shown_before" not in arrays:
-        if prediction.ndim == 4:
-            return Shown(name, items, prediction * scale[:, None] + mean[:, None], target * scale + mean)
         return Shown(name, items, prediction * scale + mean, target * scale + mean)
     center, scale = arrays["shown_center"][:, None], arrays["shown_scale"][:, None]
     return Shown(

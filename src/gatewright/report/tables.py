@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gatewright.comparison.records import Fit, Plan, Row, Score
+from gatewright.comparison.records import Fit, Row, Score
 from gatewright.comparison.verdict import Verdict
 from gatewright.report.numbers import (
     NOTHING,
@@ -22,7 +22,7 @@ from gatewright.report.shown import representative
 from gatewright.setting import Setting
 
 MOST_CLASSES = 30  # of a confusion matrix; the rest are counted together
-WIDEST = 3.0  # how far an interval plot reaches, in losses of the median candidate
+WIDEST = 2.0  # how far interval plots reach at least, in losses of the best
 OTHERS = "all others"
 
 
@@ -56,6 +56,7 @@ class Line:
     among_best: bool
     failed: str
     rank: Cell
+    setting: str = ""
     cells: dict[str, Cell] = field(default_factory=dict)
     whisker: Whisker | None = None
 
@@ -70,20 +71,24 @@ class Board:
     baseline: float | None  # where the best baseline lies in the interval plots, in percent
 
 
-def setting_text(setting: Setting | None) -> str:
-    """As "learning rate 0.003, 2 layers, dropout 0.1, window"."""
+def setting_text(setting: Setting | None, hidden_size: int = 0) -> str:
+    """As "learning rate 0.003, 2 layers of 24, dropout 0.1, window"; empty where there is none."""
     if setting is None:
-        return NOTHING
-    parts = [f"learning rate {setting.learning_rate:g}", plural(setting.num_layers, "layer")]
-    if setting.dropout:
-        parts.append(f"dropout {setting.dropout:g}")
-    return ", ".join([*parts, *filter(None, [setting.variant])])
+        return ""
+    layers = plural(setting.num_layers, "layer")
+    parts = [
+        f"learning rate {setting.learning_rate:g}",
+        f"{layers} of {hidden_size:,}" if hidden_size else layers,
+        f"dropout {setting.dropout:g}" if setting.dropout else "",
+        setting.variant,
+    ]
+    return ", ".join(filter(None, parts))
 
 
 def leaderboard(verdict: Verdict, rows: Sequence[Row]) -> Board:
     """The table that all looks begin with."""
     judged = [row for row in rows if not row.failed and row.loss is not None]
-    low, high = _reach(judged)
+    low, high = reach(judged)
     columns = {
         "loss": verdict.metric,
         "skill": "skill over the best baseline",
@@ -91,7 +96,6 @@ def leaderboard(verdict: Verdict, rows: Sequence[Row]) -> Board:
         "training": "training",
         "prediction": "a prediction",
         "seeds": "seeds",
-        "setting": "chosen setting",
     }
     if verdict.best_baseline is None:
         del columns["skill"]
@@ -101,18 +105,22 @@ def leaderboard(verdict: Verdict, rows: Sequence[Row]) -> Board:
     return Board(columns, lines, (number(low, 3), number(high, 3)), place)
 
 
-def _reach(rows: Sequence[Row]) -> tuple[float, float]:
-    """The ends of the interval plots: one hopeless candidate is not to squeeze all others."""
-    losses = sorted(row.loss for row in rows if row.loss is not None)
-    if not losses:
+def reach(rows: Sequence[Row]) -> tuple[float, float]:
+    """The ends of the interval plots: from the best to the last that is of interest.
+
+    A hopeless candidate is not to squeeze all others; the best baseline is always inside.
+    """
+    ranked = sorted((row for row in rows if row.loss is not None), key=lambda row: row.loss or 0)
+    if not ranked:
         return 0.0, 1.0
-    lows = [row.low if row.low is not None else row.loss or 0.0 for row in rows]
-    highs = [row.high if row.high is not None else row.loss or 0.0 for row in rows]
-    most = WIDEST * losses[len(losses) // 2]
-    high = min(max(highs), most) if most > 0 else max(highs)
-    low = min([0.0, *lows])
-    margin = 0.04 * (high - low) or 1.0
-    return low, high + margin
+    best = ranked[0].loss or 0.0
+    last = next((row.loss for row in ranked if row.baseline), best) or best
+    most = max(WIDEST * best, last)
+    inside = [row for row in ranked if (row.loss or 0) <= most] or ranked
+    ends = [end for row in inside for end in (row.low, row.loss, row.high) if end is not None]
+    low, high = min(ends), min(max(ends), WIDEST * most)
+    margin = 0.06 * (high - low) or 0.1 * abs(high) or 1.0
+    return low - margin, high + margin
 
 
 def _whisker(row: Row, low: float, high: float) -> Whisker | None:
@@ -130,22 +138,18 @@ def _whisker(row: Row, low: float, high: float) -> Whisker | None:
 def _line(verdict: Verdict, row: Row, low: float, high: float) -> Line:
     if row.failed or row.loss is None:
         return Line(row.name, row.title, row.baseline, False, False, row.failed, Cell(NOTHING))
-    skill = "the best baseline" if row.name == verdict.best_baseline else ""
+    best = row.name == verdict.best_baseline
     cells = {
         "loss": Cell(number(row.loss), row.loss, interval(row.low, row.high)),
         "skill": Cell(
-            percent(row.skill),
+            NOTHING if best else percent(row.skill),
             row.skill,
-            skill or interval(row.skill_low, row.skill_high, as_percent=True),
+            "the best" if best else interval(row.skill_low, row.skill_high, as_percent=True),
         ),
         "parameters": Cell(whole(row.parameters) if row.parameters else NOTHING, row.parameters),
         "training": Cell(seconds(row.train_seconds), row.train_seconds),
         "prediction": Cell(microseconds(row.microseconds), row.microseconds),
         "seeds": Cell(str(row.seeds), row.seeds),
-        "setting": Cell(
-            setting_text(row.setting),
-            more=f"{plural(row.hidden_size, 'unit')} wide" if row.hidden_size else "",
-        ),
     }
     return Line(
         name=row.name,
@@ -155,6 +159,7 @@ def _line(verdict: Verdict, row: Row, low: float, high: float) -> Line:
         among_best=row.among_best,
         failed="",
         rank=Cell(str(row.rank), row.rank),
+        setting=setting_text(row.setting, row.hidden_size),
         cells=cells,
         whisker=_whisker(row, low, high),
     )
@@ -186,7 +191,9 @@ class PairLine:
     lower: str
     higher: str
     difference: Cell
+    interval: str
     relative: Cell
+    relative_interval: str
     p: Cell
     told_apart: bool
 
@@ -196,15 +203,16 @@ def pairs(verdict: Verdict) -> list[PairLine]:
     titles = {one.name: one.title for one in verdict.candidates}
     found = []
     for pair in verdict.pairs:
-        ends, share = pair.interval or (None, None), pair.relative_interval or (None, None)
+        nothing = (None, None)
+        ends, share = pair.interval or nothing, pair.relative_interval or nothing
         found.append(
             PairLine(
                 lower=titles[pair.lower],
                 higher=titles[pair.higher],
-                difference=Cell(number(pair.difference, 3), pair.difference, interval(*ends)),
-                relative=Cell(
-                    percent(pair.relative), pair.relative, interval(*share, as_percent=True)
-                ),
+                difference=Cell(number(pair.difference, 3), pair.difference),
+                interval=interval(ends[0], ends[1], 3),
+                relative=Cell(percent(pair.relative), pair.relative),
+                relative_interval=interval(*share, as_percent=True),
                 p=Cell(p_value(pair.p_adjusted), pair.p_adjusted),
                 told_apart=pair.told_apart,
             )

@@ -23,7 +23,9 @@ def get(name: str) -> type[Task]:
     (found,) = (
         value
         for value in vars(module).values()
-        if isinstance(value, type) and issubclass(value, Task) and value.__module__ == module.__name__
+        if isinstance(value, type)
+        and issubclass(value, Task)
+        and value.__module__ == module.__name__
     )
     return found
 

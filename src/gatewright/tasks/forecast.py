@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -48,6 +48,9 @@ class Forecast(Task):
 
     def network(self, cell: str, hidden_size: int, setting: Setting) -> nn.Module:
         return ForecastNetwork(self.preparation, self.options, cell, hidden_size, setting)
+
+    def rows(self, setting: Setting) -> int:
+        return len(self.layout.targets) if setting.variant == ALONE else 1
 
     def loss(self, prediction: Tensor, batch: Batch) -> Tensor:
         known, target = _known(batch.target)

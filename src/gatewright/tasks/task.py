@@ -47,6 +47,10 @@ class Task(ABC):
     def network(self, cell: str, hidden_size: int, setting: Setting) -> nn.Module:
         """A network whose ``forward(batch)`` gives a prediction, newly initialised."""
 
+    def rows(self, setting: Setting) -> int:
+        """How many sequences a network with this setting makes of one example."""
+        return 1
+
     @abstractmethod
     def loss(self, prediction: Tensor, batch: Batch) -> Tensor:
         """What training makes small, a scalar: a mean over what is known of the targets."""

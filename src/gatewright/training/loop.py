@@ -23,7 +23,7 @@ WEIGHT_DECAY = 1e-2
 STEPS_OF_SMALL_SETS = 50  # an epoch has at least these, if so many are allowed
 
 
-class Diverged(ArithmeticError):
+class DivergedError(ArithmeticError):
     """The loss is no longer a number."""
 
 
@@ -78,38 +78,70 @@ def train(
     ``checkpoint``, a training that was killed goes on from its last whole epoch and ends bitwise as
     if it had never stopped. ``watch`` is told of each epoch, also of those before a resume.
 
-    Raises Diverged where the loss stops being a finite number.
+    Raises DivergedError where the loss stops being a finite number.
     """
-    examples = task.examples(data, "train")
-    if len(examples) == 0:
-        raise ValueError("the training part holds no examples")
-    # Small sets are passed over several times in an epoch: steps are what teaches.
-    least = min(stopping.steps_per_epoch, STEPS_OF_SMALL_SETS)
-    whole = len(examples) // stopping.batch_size
-    steps = max(least, min(stopping.steps_per_epoch, whole))
-    optimizer = torch.optim.AdamW(
-        network.parameters(), setting.learning_rate, weight_decay=WEIGHT_DECAY, fused=True
-    )
-    epochs: list[Epoch] = []
-    best = {name: value.clone() for name, value in network.state_dict().items()}
+    training = _Training(network, task, data, setting, stopping, seed)
     if checkpoint is not None and checkpoint.exists():
-        tensors, record = files.load_tensors(checkpoint)
-        best = files.restore_training(tensors, network, optimizer)
-        epochs = [Epoch.model_validate(entry) for entry in record]
-        for epoch in epochs:
+        training.restore(checkpoint)
+        for epoch in training.epochs:
             watch(epoch)
-    started = time.monotonic() - (epochs[-1].seconds if epochs else 0.0)
-    while not _finished(epochs, stopping):
-        number = len(epochs) + 1
-        torch.manual_seed(_mixed(seed, number))  # dropout, drawn anew for each epoch
-        order = _order(examples, number, steps * stopping.batch_size, seed)
-        loss, norm, clipped = _run_epoch(
-            network, task, data, order, optimizer, setting, stopping, (number - 1) * steps, steps, started
+    started = time.monotonic() - (training.epochs[-1].seconds if training.epochs else 0.0)
+    while not _finished(training.epochs, stopping):
+        training.epoch(started)
+        if checkpoint is not None:
+            training.save(checkpoint)
+        watch(training.epochs[-1])
+    network.load_state_dict(training.best)
+    return Trained(network, training.epochs, _best(training.epochs))
+
+
+class _Training:
+    """A training between two of its epochs."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        task: Task,
+        data: Prepared,
+        setting: Setting,
+        stopping: Stopping,
+        seed: int,
+    ) -> None:
+        self.network, self.task, self.data = network, task, data
+        self.setting, self.stopping, self.seed = setting, stopping, seed
+        self.examples = task.examples(data, "train")
+        if len(self.examples) == 0:
+            raise ValueError("the training part holds no examples")
+        # A batch is so many sequences, whatever an example is made into.
+        self.batch_size = max(1, stopping.batch_size // task.rows(setting))
+        # Small sets are passed over several times in an epoch: steps are what teaches.
+        least = min(stopping.steps_per_epoch, STEPS_OF_SMALL_SETS)
+        whole = len(self.examples) // self.batch_size
+        self.steps = max(least, min(stopping.steps_per_epoch, whole))
+        self.optimizer = torch.optim.AdamW(
+            network.parameters(), setting.learning_rate, weight_decay=WEIGHT_DECAY, fused=True
         )
-        judged = validation_loss(network, task, data, stopping)
+        self.epochs: list[Epoch] = []
+        self.best = self._weights()
+
+    def restore(self, checkpoint: Path) -> None:
+        tensors, record = files.load_tensors(checkpoint)
+        self.best = files.restore_training(tensors, self.network, self.optimizer)
+        self.epochs = [Epoch.model_validate(entry) for entry in record]
+
+    def save(self, checkpoint: Path) -> None:
+        state = files.training_state(self.network, self.optimizer, self.best)
+        files.save_tensors(checkpoint, state, [epoch.model_dump() for epoch in self.epochs])
+
+    def epoch(self, started: float) -> None:
+        """One more epoch. ``started``: when the training would have begun without a pause."""
+        number = len(self.epochs) + 1
+        torch.manual_seed(_mixed(self.seed, number))  # dropout, drawn anew for each epoch
+        loss, norm, clipped = self._run(number, started)
+        judged = validation_loss(self.network, self.task, self.data, self.stopping)
         if not math.isfinite(judged):
-            raise Diverged(f"the validation loss is {judged} after epoch {number}")
-        epochs.append(
+            raise DivergedError(f"the validation loss is {judged} after epoch {number}")
+        self.epochs.append(
             Epoch(
                 number=number,
                 train_loss=loss,
@@ -119,14 +151,41 @@ def train(
                 seconds=time.monotonic() - started,
             )
         )
-        if _best(epochs) == number:
-            best = {name: value.clone() for name, value in network.state_dict().items()}
-        if checkpoint is not None:
-            state = files.training_state(network, optimizer, best)
-            files.save_tensors(checkpoint, state, [epoch.model_dump() for epoch in epochs])
-        watch(epochs[-1])
-    network.load_state_dict(best)
-    return Trained(network, epochs, _best(epochs))
+        if _best(self.epochs) == number:
+            self.best = self._weights()
+
+    def _weights(self) -> dict[str, Tensor]:
+        return {name: value.clone() for name, value in self.network.state_dict().items()}
+
+    def _run(self, number: int, started: float) -> tuple[float, float, float]:
+        """Mean loss, mean norm of the gradient, share of steps that were clipped."""
+        self.network.train()
+        losses, norms, clipped = 0.0, 0.0, 0
+        order = _order(self.examples, number, self.steps * self.batch_size, self.seed)
+        for place, some in enumerate(order.split(self.batch_size)):
+            step = (number - 1) * self.steps + place
+            if self.stopping.seconds is None:
+                way = step / (self.steps * self.stopping.epochs)
+            else:
+                way = (time.monotonic() - started) / self.stopping.seconds
+            loss, norm = self._step(some, schedule(way))
+            if not (math.isfinite(loss) and math.isfinite(norm)):
+                raise DivergedError(f"the loss is {loss}, its gradient {norm} at step {step + 1}")
+            self.optimizer.step()
+            losses, norms = losses + loss, norms + norm
+            clipped += norm > self.stopping.clip
+        return losses / self.steps, norms / self.steps, clipped / self.steps
+
+    def _step(self, examples: Tensor, rate: float) -> tuple[float, float]:
+        """The loss of a batch, and its gradient, clipped and told; the optimiser's turn is next."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.setting.learning_rate * rate
+        batch = self.task.batch(self.data, examples)
+        loss = self.task.loss(self.network(batch), batch)
+        self.optimizer.zero_grad()
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.stopping.clip)
+        return loss.item(), norm.item()
 
 
 def validation_loss(network: nn.Module, task: Task, data: Prepared, stopping: Stopping) -> float:
@@ -146,43 +205,6 @@ def evenly(examples: Tensor, most: int) -> Tensor:
     if len(examples) <= most:
         return examples
     return examples[torch.linspace(0, len(examples) - 1, most, dtype=torch.float64).long()]
-
-
-def _run_epoch(
-    network: nn.Module,
-    task: Task,
-    data: Prepared,
-    order: Tensor,
-    optimizer: torch.optim.Optimizer,
-    setting: Setting,
-    stopping: Stopping,
-    done: int,
-    steps: int,
-    started: float,
-) -> tuple[float, float, float]:
-    """Mean loss, mean norm of the gradient, share of steps that were clipped."""
-    network.train()
-    losses, norms, clipped = 0.0, 0.0, 0
-    batches = order.split(stopping.batch_size)
-    for number, some in enumerate(batches):
-        if stopping.seconds is None:
-            way = (done + number) / (steps * stopping.epochs)
-        else:
-            way = (time.monotonic() - started) / stopping.seconds
-        rate = schedule(way)
-        for group in optimizer.param_groups:
-            group["lr"] = setting.learning_rate * rate
-        batch = task.batch(data, some)
-        loss = task.loss(network(batch), batch)
-        optimizer.zero_grad()
-        loss.backward()
-        norm = nn.utils.clip_grad_norm_(network.parameters(), stopping.clip).item()
-        value = loss.item()
-        if not (math.isfinite(value) and math.isfinite(norm)):
-            raise Diverged(f"the loss is {value}, its gradient {norm} at step {done + number + 1}")
-        optimizer.step()
-        losses, norms, clipped = losses + value, norms + norm, clipped + (norm > stopping.clip)
-    return losses / len(batches), norms / len(batches), clipped / len(batches)
 
 
 def schedule(way: float) -> float:

@@ -58,7 +58,7 @@ class Model:
         checkpoint: Path | None = None,
         watch: Callable[[Epoch], None] = lambda epoch: None,
     ) -> Model:
-        """Fit on training, choose on validation. Raises Diverged as ``train`` does."""
+        """Fit on training, choose on validation. Raises DivergedError as ``train`` does."""
         model = cls(recipe, data.preparation)
         if isinstance(model.part, Fitted):
             model.part.fit(data)

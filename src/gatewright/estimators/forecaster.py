@@ -1,0 +1,315 @@
+"""Forecasts from tables and arrays, with scikit-learn's conventions."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import polars as pl
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from gatewright import __version__, fitting
+from gatewright.comparison.comparing import fingerprint
+from gatewright.data.ahead import history_of
+from gatewright.data.guessing import guess
+from gatewright.data.layout import Guess, Layout
+from gatewright.data.reading import Table, read
+from gatewright.errors import InputError
+from gatewright.estimators import arguments
+from gatewright.estimators.saving import given_arguments, plain_arguments
+from gatewright.estimators.series import (
+    REPLACED,
+    as_frame,
+    frame_of,
+    last_steps,
+    lengths_of,
+    names_for,
+    prepare_all,
+)
+from gatewright.fitting import FitRecord
+from gatewright.predictor import Predictor
+from gatewright.setting import Options
+from gatewright.tasks.forecast import SERIES, WINDOW
+from gatewright.training import Model
+
+Names = str | Sequence[str]
+
+
+class Forecaster(BaseEstimator):  # type: ignore[misc]
+    """Forecasts one series or many, all steps of the horizon at once, with a recurrent network.
+
+    What is not said of the columns is guessed, as ``gatewright.compare`` does; ``guesses_`` tells
+    how. All rows are used: the last ones, two horizons or ``validation_fraction``, tell when to
+    stop, and there is no test part. To know how good it is, use ``compare``, or ``score`` on rows
+    that come later. Repeatable for a given ``random_state``; torch's own random numbers stay as
+    they are.
+
+    Args:
+        cell: the name of a cell, as ``gatewright cells`` lists them.
+        horizon: steps ahead; None for what is usual at the frequency of the rows.
+        context: steps seen; by default three horizons or two seasons, as far as there are rows.
+        target: the column or columns to forecast; by default the one that can be meant.
+        time, series: the columns of times, and of the names of the series.
+        known: inputs whose future values are known; categories: inputs that are no numbers;
+            ignore: columns to leave out.
+        season, frequency: of the time axis, in steps, and as polars writes durations: "1h".
+        relative_to: "window", to forecast the change from the mean of what is seen, which a level
+            never seen before does not harm; or "series", its mean in training.
+        hidden_size, num_layers: of the recurrent stack.
+        dropout: between layers and before the last one.
+        learning_rate: at its highest.
+        batch_size: windows a step.
+        epochs: at most. An epoch is a pass over the training windows, but at most
+            ``steps_per_epoch`` steps, and 50 at least of so many.
+        patience: epochs without a lower loss on validation after which training ends.
+        validation_fraction: of the rows, the least that tells when to stop.
+        truncate: steps after which gradients stop going further back; 0 for never.
+        random_state: a seed, a numpy RandomState, or None for another result each time.
+
+    Attributes after ``fit``:
+        layout_: the part that each column plays, with the horizon and the context.
+        guesses_: what was guessed, each with its reason.
+        model_: the network and how its training went (``model_.epochs``).
+        predictor_: what takes tables.
+        record_: all of it, as ``save`` writes it, with the loss on validation.
+    """
+
+    def __init__(
+        self,
+        cell: str = "gru",
+        horizon: int | None = 24,
+        context: int | None = None,
+        *,
+        target: Names = (),
+        time: str | None = None,
+        series: str | None = None,
+        known: Names = (),
+        categories: Names = (),
+        ignore: Names = (),
+        season: int | None = None,
+        frequency: str | None = None,
+        relative_to: str = WINDOW,
+        hidden_size: int = 64,
+        num_layers: int = 1,
+        dropout: float = 0.0,
+        learning_rate: float = 3e-3,
+        batch_size: int = 32,
+        epochs: int = 40,
+        steps_per_epoch: int = 200,
+        patience: int = 8,
+        validation_fraction: float = 0.1,
+        truncate: int = 0,
+        random_state: Any = 0,
+    ) -> None:
+        self.cell = cell
+        self.horizon = horizon
+        self.context = context
+        self.target = target
+        self.time = time
+        self.series = series
+        self.known = known
+        self.categories = categories
+        self.ignore = ignore
+        self.season = season
+        self.frequency = frequency
+        self.relative_to = relative_to
+        self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.dropout = dropout
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.steps_per_epoch = steps_per_epoch
+        self.patience = patience
+        self.validation_fraction = validation_fraction
+        self.truncate = truncate
+        self.random_state = random_state
+
+    def fit(self, source: Any, y: None = None) -> Self:
+        """Train a new network.
+
+        Args:
+            source: a path, any data frame or series that narwhals reads, or an array (steps,) or
+                (steps, targets), NaN where missing.
+            y: nothing; scikit-learn's tools pass it.
+
+        Raises:
+            InputError: (a ValueError) the source or an argument is not fit for it.
+        """
+        self._check()
+        array = isinstance(source, np.ndarray | list | tuple)
+        self._array = names_for(source) if array else ()
+        table = self._read(source)
+        layout, guesses = self._guess(table)
+        layout, shares, more = lengths_of(
+            table, layout, self.horizon or layout.horizon, self.context, self.validation_fraction
+        )
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        options = Options(truncate=int(self.truncate))
+        recipe = arguments.recipe(self, seed, self.relative_to, options)
+        stopping = arguments.stopping(self)
+        with tempfile.TemporaryDirectory(prefix="gatewright-") as folder:
+            data = prepare_all(table, layout, shares, Path(folder) / "data")
+            model = arguments.train(recipe, data, stopping)
+            record = FitRecord(
+                gatewright=__version__,
+                torch=torch.__version__,
+                source=str(source) if isinstance(source, str | Path) else table.name,
+                fingerprint=fingerprint(Path(folder) / "data"),
+                layout=data.layout,
+                guesses=(*guesses, *more),
+                recipe=recipe,
+                stopping=stopping,
+                shares=shares,
+                notes=data.preparation.notes,
+                validation=fitting.judge(model, data, "validation"),
+            )
+        record = fitting.finished(record, model)
+        self._settle(record, Predictor(model, history_of(table, data.layout)))
+        return self
+
+    def _settle(self, record: FitRecord, predictor: Predictor) -> None:
+        self.record_ = record
+        self.predictor_ = predictor
+        self.model_: Model = predictor.model
+        self.layout_: Layout = record.layout
+        self.guesses_: tuple[Guess, ...] = record.guesses
+
+    def _check(self) -> None:
+        arguments.check(self)
+        arguments.whole_number("truncate", self.truncate, 0)
+        for name in ("horizon", "context", "season"):
+            if getattr(self, name) is not None:
+                arguments.whole_number(name, getattr(self, name), 1)
+        if self.relative_to not in (WINDOW, SERIES):
+            raise InputError(f"relative_to is {WINDOW!r} or {SERIES!r}, not {self.relative_to!r}")
+
+    def _guess(self, table: Table) -> tuple[Layout, list[Guess]]:
+        layout, guesses = guess(
+            table,
+            task="forecast",
+            targets=self._array or _names(self.target),
+            time=self.time,
+            series=self.series,
+            known=_names(self.known),
+            categories=_names(self.categories),
+            ignore=_names(self.ignore),
+            season=self.season,
+            frequency=self.frequency,
+        )
+        replaced = REPLACED - {"horizon"} if self.horizon is None else REPLACED
+        return layout, [found for found in guesses if found.what not in replaced]
+
+    def _read(self, source: Any) -> Table:
+        array = isinstance(source, np.ndarray | list | tuple)
+        if not self._array:
+            if array:
+                raise InputError(
+                    "this Forecaster was fitted on a table, and an array was given: give a table "
+                    "with the same columns"
+                )
+            return read(as_frame(source))
+        if not array:
+            raise InputError(
+                "this Forecaster was fitted on an array, and something else was given: give an "
+                f"array (steps, {len(self._array)})"
+            )
+        return read(frame_of(source, self._array))
+
+    def predict(self, source: Any = None) -> Any:
+        """The horizon after the rows that were given last.
+
+        Args:
+            source: rows that go on from the training rows, or of other series; at their end, rows
+                without targets are the future and carry the inputs that are known. None to go on
+                from the training rows.
+
+        Returns:
+            fitted on an array, an array (horizon, targets); else a polars frame, ``horizon`` rows a
+            series: its name, the time, each target's point (its name) and quantiles
+            (``NAME 0.05`` to ``NAME 0.95``).
+
+        Raises:
+            InputError: the rows do not fit.
+        """
+        check_is_fitted(self)
+        table = None if source is None else self._read(source).frame
+        found = self.predictor_.predict(table)
+        return found.select(self._array).to_numpy() if self._array else found
+
+    def score(self, source: Any, y: None = None) -> float:
+        """How well the last ``horizon`` rows of each series are forecast from those before them:
+        the mean squared error, negative so that more is better, over all series, steps and targets.
+
+        Args:
+            source: rows with their targets that go on from the training rows, which count as seen
+                before them; where there is a column of times, they may be among the rows too.
+
+        Raises:
+            InputError: the rows do not fit.
+        """
+        check_is_fitted(self)
+        table = self._read(source)
+        for name in self.layout_.targets:
+            if name not in table.schema:
+                raise InputError(f"{table.name} has no column {name!r} to judge forecasts by")
+        given, came = last_steps(table, self.layout_)
+        told = self.predictor_.predict(given)
+        errors = _side_by_side(told, came, self.layout_)
+        if not np.isfinite(errors).any():
+            raise InputError(
+                f"no forecast falls on a row of {table.name} with a target: give rows that go on "
+                "from those of the training"
+            )
+        return -float(np.nanmean(errors**2))
+
+    def save(self, folder: str | Path) -> None:
+        """Write what ``load`` and ``gatewright.load`` read: JSON, safetensors and Arrow.
+
+        Raises InputError where the folder holds something else.
+        """
+        check_is_fitted(self)
+        path = Path(folder)
+        fitting.claim(path)
+        held = {"name": type(self).__name__, "array": self._array}
+        made = {**held, "arguments": plain_arguments(self)}
+        fitting.keep(path, self.predictor_, self.record_.model_copy(update={"estimator": made}))
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """What ``save`` wrote. Raises InputError where it is something else."""
+        path = Path(folder)
+        predictor = fitting.load(path)
+        made = fitting.read_record(path).estimator if (path / fitting.RECORD).exists() else {}
+        if made.get("name") != cls.__name__:
+            raise InputError(f"{path} holds no {cls.__name__}: load it with gatewright.load")
+        found = cls(**given_arguments(made["arguments"]))
+        found._array = tuple(made["array"])
+        found._settle(fitting.read_record(path), predictor)
+        return found
+
+
+def _side_by_side(told: pl.DataFrame, came: pl.DataFrame, layout: Layout) -> Any:
+    """Errors (rows, targets) of the forecasts, NaN where nothing came."""
+    targets = list(layout.targets)
+    keys = [name for name in (layout.series, layout.time) if name]
+    if layout.time is None:
+        place = pl.int_range(pl.len())
+        place = (place.over(layout.series) if layout.series else place).alias("step of the horizon")
+        told, came = told.with_columns(place), came.with_columns(place)
+        keys = [*keys, "step of the horizon"]
+    both = told.select(*keys, *targets).join(
+        came.select(*keys, *targets), on=keys, how="inner", suffix=" came"
+    )
+    pairs = [pl.col(name) - pl.col(f"{name} came").alias(name) for name in targets]
+    return both.select(pairs).cast(pl.Float64).to_numpy()
+
+
+def _names(value: Names) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)

@@ -1,0 +1,303 @@
+"""What a comparison shows while it runs, for made-up events, and numbers as people read them."""
+
+from __future__ import annotations
+
+import pytest
+from rich.console import Console
+
+from gatewright.cli import numbers
+from gatewright.cli.board import Board
+from gatewright.cli.live import Terminal
+from gatewright.cli.plain import Lines
+from gatewright.comparison.folder import RunFolder
+from gatewright.comparison.records import Candidate, Fit, Job, Plan, Score
+from gatewright.data.layout import Guess, Layout
+from gatewright.setting import Setting
+from gatewright.training import Epoch, Recipe, Stopping
+
+NETWORK = Candidate(name="gru", title="gru", baseline=False, trained=True)
+RIDGE = Candidate(name="ridge_lags", title="ridge", baseline=True, trained=False)
+NAIVE = Candidate(name="last_value", title="last value", baseline=True, trained=False)
+
+
+def plan(**changes):
+    given = {
+        "gatewright": "1",
+        "source": "sales.csv",
+        "fingerprint": "",
+        "layout": Layout(task="forecast", targets=("sales",)),
+        "guesses": (Guess(what="time column", value="day", flag="--time", why="[all] are dates"),),
+        "candidates": (RIDGE, NAIVE, NETWORK),
+        "settings": (Setting(), Setting(learning_rate=0.01, num_layers=2, dropout=0.1)),
+        "seeds": (0, 1),
+        "stopping": Stopping(epochs=4),
+    }
+    return Plan(**(given | changes))
+
+
+def job(setting=0, seed=0):
+    recipe = Recipe(candidate="gru", seed=seed)
+    return Job(name=f"gru-{setting}-{seed}", recipe=recipe, setting=setting)
+
+
+def epoch(number, seconds):
+    return Epoch(
+        number=number,
+        train_loss=0.1234,
+        validation_loss=0.2345,
+        gradient_norm=1,
+        clipped=0,
+        seconds=seconds,
+    )
+
+
+def fit(candidate, loss, setting=0, seed=0, **changes):
+    given = {"validation_loss": loss, "validation_metric": loss, "seconds": 2.5}
+    name = f"{candidate}-{setting}-{seed}"
+    return Fit(name=name, candidate=candidate, setting=setting, seed=seed, **(given | changes))
+
+
+class Clock:
+    """Seconds that pass when the test says so."""
+
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def folder(tmp_path):
+    found = RunFolder(tmp_path / "run")
+    found.create()
+    return found
+
+
+def terminal(folder, *, width=100, height=40, **changes):
+    """A terminal that has begun, and what gives its screen as text."""
+    screen = Console(width=width, height=height, force_terminal=True)
+    clock = Clock()
+    shown = Terminal(screen, clock=clock)
+    shown.begin(plan(**changes), folder)
+    shown.end()  # nothing is to be written to the test's own output
+
+    def text():
+        page = Console(width=width, height=height)
+        with page.capture() as captured:
+            page.print(shown.render())
+        return captured.get()
+
+    return shown, clock, text
+
+
+def row(text, start):
+    """The cells of the line that starts so."""
+    line = next(line for line in text.splitlines() if line.strip().startswith(start))
+    return line.split()
+
+
+# The table in a terminal -----------------------------------------------------------------------
+
+
+def test_it_begins_with_the_guesses_and_their_flags(folder, capsys):
+    terminal(folder)
+    shown = capsys.readouterr().out
+    for part in ("time column", "day", "--time", "[all] are dates"):
+        assert part in shown
+
+
+def test_a_fit_in_progress_shows_epoch_loss_and_time_left(folder):
+    shown, _, text = terminal(folder)
+    shown.stage("trying settings", 4, 0)
+    shown.epoch(job(setting=1), epoch(1, 3.0))
+    line = text()
+    assert "setting 2 of 2" in line
+    assert "1/4" in line
+    assert "0.123" in line
+    assert "0.234" in line or "0.235" in line
+    assert "9.0 s" in line  # three more epochs like the first
+    assert "trying settings 0/4" in line
+
+
+def test_a_later_seed_is_called_one(folder):
+    shown, _, text = terminal(folder)
+    shown.stage("more seeds", 1, 0)
+    shown.epoch(job(seed=1), epoch(2, 3.0))
+    assert "seed 2 of 2" in text()
+
+
+def test_candidates_stand_by_their_best_score_beside_the_best_baseline(folder):
+    shown, _, text = terminal(folder)
+    shown.stage("trying settings", 4, 0)
+    shown.fitted(fit("ridge_lags", 0.5))
+    shown.fitted(fit("last_value", 2.0))
+    shown.fitted(fit("gru", 0.8))
+    shown.fitted(fit("gru", 0.4, setting=1))
+    page = text()
+    assert page.index(" gru ") < page.index(" ridge ") < page.index(" last value ")
+    assert row(page, "gru") == ["gru", "0.400", "+20%", "2/3"]
+    assert row(page, "ridge") == ["ridge", "0.500", "best", "baseline", "1/1"]
+    assert row(page, "last value") == ["last", "value", "2.00", "-300%", "1/1"]
+
+
+def test_another_seed_does_not_change_the_score(folder):
+    shown, _, text = terminal(folder)
+    shown.fitted(fit("gru", 0.4))
+    shown.fitted(fit("gru", 0.1, seed=1))
+    assert "0.400" in row(text(), "gru")
+
+
+def test_failures_are_counted(folder):
+    shown, _, text = terminal(folder)
+    shown.fitted(fit("gru", None, failed="diverged", validation_metric=None))
+    assert row(text(), "gru") == ["gru", "-", "-", "1", "failed,", "1/3"]
+
+
+def test_a_finished_fit_is_no_longer_in_progress(folder):
+    shown, _, text = terminal(folder)
+    shown.stage("trying settings", 4, 0)
+    shown.epoch(job(), epoch(1, 1.0))
+    shown.fitted(fit("gru", 0.4))
+    assert "setting 1 of 2" not in text()
+
+
+def test_time_left_follows_the_pace(folder):
+    shown, clock, text = terminal(folder)
+    shown.stage("trying settings", 4, 0)
+    assert "left" not in text().splitlines()[0]
+    clock.now = 30.0
+    shown.fitted(fit("gru", 0.4))  # of 3 such fits, and little else
+    assert "30%" in text()
+    assert "about 1 min" in text()
+
+
+def test_what_an_earlier_run_did_counts_as_done(folder):
+    folder.add_fit(fit("gru", 0.4))
+    folder.add_score(Score(name="ridge_lags-0-0", candidate="ridge_lags", seed=0, loss=1.0))
+    board = Board(plan(), folder)
+    assert board.standings["gru"].fits == 1
+    assert board.share() == pytest.approx(1.05 / 3.3, abs=0.01)
+    assert board.time_left() is None
+
+
+def test_the_end_is_the_whole(folder):
+    board = Board(plan(), folder)
+    for found in (fit("ridge_lags", 1), fit("last_value", 1), fit("gru", 1)):
+        board.fitted(found)
+    board.fitted(fit("gru", 1, setting=1))
+    board.fitted(fit("gru", 1, seed=1))
+    for _ in range(4):
+        board.scored()
+    assert board.share() == pytest.approx(1.0)
+
+
+def test_equal_time_is_told_in_seconds(folder):
+    shown, _, text = terminal(folder, stopping=Stopping(epochs=1_000_000, seconds=10.0))
+    shown.stage("trying settings", 4, 0)
+    shown.epoch(job(), epoch(7, 4.0))
+    assert "6.0 s" in text()
+    assert "1000000" not in text()
+
+
+def test_many_candidates_fit_in_a_low_window(folder):
+    many = [
+        Candidate(name=f"cell {n}", title=f"cell {n}", baseline=False, trained=True)
+        for n in range(30)
+    ]
+    shown, _, text = terminal(folder, width=80, height=24, candidates=tuple(many))
+    shown.stage("trying settings", 60, 0)
+    page = text()
+    assert len(page.splitlines()) <= 24
+    assert "more" in page
+    assert max(map(len, page.splitlines())) <= 80
+
+
+def test_nothing_is_shown_before_the_plan():
+    assert str(Terminal(Console()).render()) == ""
+
+
+# Lines where there is no terminal --------------------------------------------------------------
+
+
+def test_a_line_for_each_stage_and_fit(folder, capsys):
+    shown = Lines(Console(width=160, force_terminal=False))
+    shown.begin(plan(), folder)
+    shown.stage("trying settings", 4, 1)
+    shown.epoch(job(), epoch(1, 1.0))
+    shown.fitted(fit("ridge_lags", 0.5))
+    shown.fitted(fit("gru", 0.25, setting=1, epochs=[epoch(1, 1.0)]))
+    shown.fitted(fit("gru", None, failed="diverged: [the loss] is nan", validation_metric=None))
+    shown.stage("judging on test", 1, 0)
+    shown.scored(Score(name="gru-1-0", candidate="gru", seed=0, loss=0.3))
+    shown.end()
+    text = capsys.readouterr().out
+    assert "\x1b" not in text
+    assert [line for line in text.splitlines() if line][2:] == [
+        "trying settings: 4 fits, 1 of them done before",
+        "  [2/4] ridge: mean squared error 0.500 on validation after 2.5 s",
+        "  [3/4] gru, learning rate 0.01, 2 layers, dropout 0.1, seed 0: "
+        "mean squared error 0.250 on validation after 2.5 s (1 epoch)",
+        "  [4/4] gru, learning rate 0.003, 1 layer, seed 0: failed: diverged: [the loss] is nan",
+        "judging on test: 1 fit",
+        "  [1/1] gru, seed 0: mean squared error 0.300 on test",
+    ]
+
+
+# Numbers ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.06324, "0.0632"),
+        (0.25, "0.250"),
+        (1.875, "1.88"),
+        (123.4, "123"),
+        (12345.6, "12,346"),
+        (1e12, "1e+12"),
+        (0.0, "0"),
+        (None, "-"),
+    ],
+)
+def test_scores(value, text):
+    assert numbers.score(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.123, "+12%"),
+        (-0.05, "-5.0%"),
+        (-3.0, "-300%"),
+        (-55.5, "<-999%"),
+        (None, "-"),
+        (0, "+0%"),
+    ],
+)
+def test_skills(value, text):
+    assert numbers.skill(value) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.04, "0.0 s"),
+        (9.96, "10 s"),
+        (59.7, "1 min 0 s"),
+        (200, "3 min 20 s"),
+        (7500, "2 h 5 min"),
+    ],
+)
+def test_durations(seconds, text):
+    assert numbers.duration(seconds) == text
+
+
+def test_microseconds():
+    told = [numbers.microseconds(value) for value in (0.31, 42.4, 1830)]
+    assert told == ["0.3 µs", "42 µs", "1.8 ms"]
+
+
+def test_intervals():
+    assert numbers.interval(0.1, 0.2, numbers.score) == "0.100 to 0.200"
+    assert numbers.interval(None, 0.2, numbers.score) == ""
+    assert numbers.interval(-20.0, -30.0, numbers.skill) == "<-999%"
