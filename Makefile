@@ -25,8 +25,8 @@ ENGINE := CMakeLists.txt $(wildcard cmake/*.cmake engine/*.cpp engine/*.h)
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENV)/engine.stamp  ## set everything up, then measure a few cells beside torch
-	$(BIN)/gatewright bench --cases small
+demo: $(VENV)/engine.stamp  ## set everything up, then compare networks on real data
+	$(BIN)/gatewright compare sunspots --out runs/demo
 
 build: $(VENV)/engine.stamp  ## set up .venv and compile the engine
 

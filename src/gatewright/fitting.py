@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -323,8 +324,8 @@ def _load_fit(folder: Path, model: str | None) -> Predictor:
         raise InputError(
             f"the fit in {folder} is not finished: give its command again and it goes on"
         )
-    found = read_model(folder)
-    return Predictor(found, read_history(folder))
+    with _told(folder):
+        return Predictor(read_model(folder), read_history(folder))
 
 
 def read_record(folder: Path) -> FitRecord:
@@ -339,12 +340,27 @@ def read_record(folder: Path) -> FitRecord:
 
 
 def read_model(folder: Path) -> Model:
-    """The model of a finished fit. Raises InputError where its files are not whole."""
-    try:
+    """A fitted model and its preparation. Raises InputError where the files are not whole."""
+    with _told(folder), undisturbed():
         text = (folder / PREPARED).read_text("utf-8")
         preparation = PreparedRecord.model_validate_json(text).preparation
-        with undisturbed():
-            return Model.load(folder / f"{MODEL}.safetensors", preparation)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        return Model.load(folder / f"{MODEL}.safetensors", preparation)
+
+
+@contextmanager
+def _told(folder: Path) -> Iterator[None]:
+    """Tell in one sentence of a file that is not what it should be."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        RuntimeError,
+        pl.exceptions.PolarsError,
+    ) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(f"the model in {folder} cannot be read ({first}): fit it anew") from None

@@ -39,7 +39,7 @@ class Predictor:
         return self.preparation.layout
 
     def predict(self, source: Any = None) -> pl.DataFrame:
-        """Predictions for a table: a path or a data frame.
+        """Predictions for a table: a path, a data frame, or what ``read`` made of one.
 
         Forecasts: rows with a target go on from what the model was trained with; rows without, at
         the end, are the future and carry the inputs that are known ahead. Without a table the
@@ -54,7 +54,7 @@ class Predictor:
         forecasts = self.model.task.kind == "origins"
         if source is None and (not forecasts or self.history is None):
             raise InputError("there is nothing to predict: give a table")
-        table = None if source is None else read(source)
+        table = source if source is None or isinstance(source, Table) else read(source)
         if forecasts:
             table = join_history(table, self.history, self.layout)
         assert table is not None

@@ -12,7 +12,7 @@ from typing import Any
 
 from cyclopts import Group, Parameter
 
-from gatewright.cli.common import Flag, UsageError, among, listed
+from gatewright.cli.common import Flag, UsageError, among, character, listed
 
 LISTS = ("target", "known", "categories", "ignore", "cells", "baselines")
 
@@ -88,7 +88,7 @@ class Table:
 
             among("task", [self.task], tasks.names())
         found = _arguments(self)
-        found["delimiter"] = _delimiter(self.delimiter)
+        found["delimiter"] = character(self.delimiter)
         found["shares"] = (0.7, 0.1, 0.2)
         if self.shares is not None:
             found["shares"] = _three("--shares", self.shares, float, "0.7,0.1,0.2")
@@ -163,20 +163,6 @@ def repeating(command: str, file: Path, *asked: Any, **others: Any) -> str:
 def _arguments(record: Any) -> dict[str, Any]:
     found = {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
     return found | {name: listed(found[name]) for name in LISTS if name in found}
-
-
-def _delimiter(text: str | None) -> str | None:
-    if text is None:
-        return None
-    from gatewright.data.files import DELIMITERS
-
-    names = {name: character for character, name in DELIMITERS.items()} | {"\\t": "\t"}
-    found = names.get(text, text)
-    if len(found.encode()) != 1:
-        raise UsageError(
-            f"--delimiter is to be one character, or {', '.join(DELIMITERS.values())}, not {text!r}"
-        )
-    return found
 
 
 def _three(flag: str, text: str, kind: type[Any], example: str) -> tuple[Any, Any, Any]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import io
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -22,6 +24,9 @@ UsageError = InputError
 
 def console(*, stderr: bool = False) -> Console:
     """An output; wide enough for the tables where it is no terminal."""
+    stream = sys.stderr if stderr else sys.stdout
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="replace")  # a mark that an old encoding lacks is no error
     found = Console(stderr=stderr)
     return found if found.is_terminal else Console(stderr=stderr, width=WIDTH)
 
@@ -38,6 +43,21 @@ def among(kind: str, names: Iterable[str], there: Sequence[str]) -> None:
             near = difflib.get_close_matches(name, there, n=1)
             hint = f"did you mean {near[0]!r}? " if near else ""
             raise UsageError(f"no {kind} is called {name!r}: {hint}there are {', '.join(there)}")
+
+
+def character(text: str | None) -> str | None:
+    """The delimiter that ``--delimiter`` names. Raises UsageError where it is no character."""
+    if text is None:
+        return None
+    from gatewright.data.files import DELIMITERS
+
+    names = {name: character for character, name in DELIMITERS.items()} | {"\\t": "\t"}
+    found = names.get(text, text)
+    if len(found.encode()) != 1:
+        raise UsageError(
+            f"--delimiter is to be one character, or {', '.join(DELIMITERS.values())}, not {text!r}"
+        )
+    return found
 
 
 def source(file: Path, say: Console | None) -> Path:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from gatewright.data.ahead import join_history
 from gatewright.data.layout import Layout
-from gatewright.data.reading import Table, read
+from gatewright.data.reading import Table
 from gatewright.predictor import Predictor
 from gatewright.tasks.forecast import QUANTILES
 
@@ -38,14 +37,13 @@ STYLE: Any = {
 }
 
 
-def draw(predictor: Predictor, frame: pl.DataFrame, source: Path | None) -> Figure:
-    """A picture of what ``predictor`` said of ``source``."""
+def draw(predictor: Predictor, frame: pl.DataFrame, table: Table | None) -> Figure:
+    """A picture of what ``predictor`` said of a table, in ``frame``."""
     from matplotlib import rc_context
 
     layout = predictor.layout
     with rc_context(STYLE):
         if layout.task == "forecast":
-            table = None if source is None else read(source)
             return _forecasts(frame, join_history(table, predictor.history, layout), layout)
         if predictor.preparation.classes:
             return _classes(frame, layout.targets[0], predictor.preparation.classes)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 from cyclopts import Parameter
 
-from gatewright.cli.common import UsageError, source
+from gatewright.cli.common import UsageError, character, source
 
 if TYPE_CHECKING:
     import polars as pl
@@ -36,6 +36,7 @@ def predict(
     out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
     plot: Path | None = None,
     model: str | None = None,
+    delimiter: str | None = None,
 ) -> int:
     """Predict with a finished comparison or fit.
 
@@ -62,23 +63,28 @@ def predict(
         Draw a picture too: PNG, SVG or PDF by its ending.
     model
         The candidate of a comparison that predicts. Default: what its verdict recommends.
+    delimiter
+        Of a CSV file, where the guess is wrong.
     """
     _check_ending("--out", out, tuple(WRITERS))
     _check_ending("--plot", plot, PICTURES)
     if plot is not None and find_spec("matplotlib") is None:
         raise UsageError("--plot needs matplotlib: pip install 'gatewright[plot]'")
-    path = None if file is None else source(file, None)
+    from gatewright.data.reading import read
     from gatewright.fitting import load
 
     predictor = load(run, model)
-    frame = predictor.predict(path)
+    table = None
+    if file is not None:
+        table = read(source(file, None), delimiter=character(delimiter))
+    frame = predictor.predict(table)
     if out is not None:
         write_whole(out, lambda file: WRITERS[out.suffix.lower()](frame, file))
         print(f"{out}: {len(frame):,} row{'' if len(frame) == 1 else 's'}")
     if plot is not None:
         from gatewright.cli.forecast_plot import draw
 
-        figure = draw(predictor, frame, path)
+        figure = draw(predictor, frame, table)
         kind = plot.suffix.lower().removeprefix(".")
         write_whole(plot, lambda file: figure.savefig(file, format=kind, dpi=150))
         print(plot)

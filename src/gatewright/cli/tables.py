@@ -80,7 +80,7 @@ def leaderboard(result: Result, *, narrow: bool) -> Table:
         padding=(0, 1, 0, 0) if narrow else (0, 1),
     )
     table.add_column("", width=1)
-    table.add_column("candidate")
+    table.add_column("candidate", overflow="fold")
     for head in (f"{verdict.metric}\non test", "skill over the\nbest baseline"):
         table.add_column(f"{head}\n({level})" if narrow else head, justify="right", no_wrap=True)
         if not narrow:

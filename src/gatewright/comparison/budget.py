@@ -41,7 +41,7 @@ BUDGETS = {
         settings=3,
         seeds=3,
         hidden_size=32,
-        stopping=Stopping(epochs=12, steps_per_epoch=100, patience=4, validation_examples=512),
+        stopping=Stopping(epochs=10, steps_per_epoch=100, patience=4, validation_examples=512),
         seconds=10,
     ),
     "standard": Budget(

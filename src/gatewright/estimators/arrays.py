@@ -38,7 +38,7 @@ class Sequences:
 
     @property
     def channels(self) -> int:
-        return self.values.shape[1]
+        return int(self.values.shape[1])
 
     @property
     def item(self) -> Integers:

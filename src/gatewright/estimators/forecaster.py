@@ -304,6 +304,8 @@ def _side_by_side(told: pl.DataFrame, came: pl.DataFrame, layout: Layout) -> Any
         place = (place.over(layout.series) if layout.series else place).alias("step of the horizon")
         told, came = told.with_columns(place), came.with_columns(place)
         keys = [*keys, "step of the horizon"]
+    if layout.series:  # forecasts name the series in text
+        told, came = (each.cast({layout.series: pl.String}) for each in (told, came))
     both = told.select(*keys, *targets).join(
         came.select(*keys, *targets), on=keys, how="inner", suffix=" came"
     )

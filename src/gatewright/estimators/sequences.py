@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -36,7 +36,7 @@ from gatewright.training import Model
 from gatewright.training.predicting import predict_network
 
 
-class SequenceEstimator(BaseEstimator):  # type: ignore[misc]
+class SequenceEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     """What ``SequenceClassifier`` and ``SequenceRegressor`` share.
 
     Attributes after ``fit``:

@@ -262,7 +262,7 @@
     const tables = [...document.querySelectorAll(".confusion")];
     if (!tables.length) return;
     const options = tables.map((one) => [one.dataset.name, titled(one.dataset.name)]);
-    const first = options.find(([name]) => drawn.leaders.includes(name)) || options[0];
+    const first = options.find(([name]) => name === drawn.recommended) || options[0];
     const only = (name) => tables.forEach((one) => { one.hidden = one.dataset.name !== name; });
     const kinds = [["count", "Counts"], ["share", "Share of the row"]];
     const section = find("predictions");

@@ -60,7 +60,7 @@ def data_line(outcome: Outcome) -> list[str]:
         if layout.series:
             parts.append(f"{len(outcome.preparation.series):,} series")
         return [*parts, f"judged on {plural(verdict.units, 'test window')}"]
-    parts.append(f"{outcome.task.title} by {targets}")
+    parts.append(f"{outcome.task.title}: {targets}")
     if outcome.preparation.classes:
         parts.append(f"{len(outcome.preparation.classes):,} classes")
     return [*parts, f"judged on {plural(verdict.units, 'test sequence')}"]

@@ -60,6 +60,7 @@ def _drawn(outcome: Outcome) -> dict[str, Any]:
     found: dict[str, Any] = {
         "candidates": figures.contenders(plan, rows),
         "leaders": outcome.leaders,
+        "recommended": outcome.verdict.recommended,
         "metric": outcome.verdict.metric,
         "learning": figures.learning(plan, outcome.fits, rows),
         "steps": figures.by_step(outcome.scores, rows),

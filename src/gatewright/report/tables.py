@@ -94,7 +94,7 @@ def leaderboard(verdict: Verdict, rows: Sequence[Row]) -> Board:
         "skill": "skill over the best baseline",
         "parameters": "parameters",
         "training": "training",
-        "prediction": "a prediction",
+        "prediction": "per prediction",
         "seeds": "seeds",
     }
     if verdict.best_baseline is None:
@@ -108,14 +108,15 @@ def leaderboard(verdict: Verdict, rows: Sequence[Row]) -> Board:
 def reach(rows: Sequence[Row]) -> tuple[float, float]:
     """The ends of the interval plots: from the best to the last that is of interest.
 
-    A hopeless candidate is not to squeeze all others; the best baseline is always inside.
+    A hopeless candidate is not to squeeze all others; the best network and the best baseline are
+    always inside.
     """
     ranked = sorted((row for row in rows if row.loss is not None), key=lambda row: row.loss or 0)
     if not ranked:
         return 0.0, 1.0
     best = ranked[0].loss or 0.0
-    last = next((row.loss for row in ranked if row.baseline), best) or best
-    most = max(WIDEST * best, last)
+    first = [next((row for row in ranked if row.baseline == kind), ranked[0]) for kind in (0, 1)]
+    most = max(WIDEST * best, *(row.loss or 0.0 for row in first))
     inside = [row for row in ranked if (row.loss or 0) <= most] or ranked
     ends = [end for row in inside for end in (row.low, row.loss, row.high) if end is not None]
     low, high = min(ends), min(max(ends), WIDEST * most)
