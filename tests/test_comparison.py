@@ -194,11 +194,11 @@ def test_a_crash_stands_with_its_reason_and_the_others_go_on(
 
 
 def test_where_all_fail_it_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(jobs: list[Job], folder: Path, count: int, hear: crew.Hear) -> None:
+    def fail(self: crew.Crew, jobs: list[Job], hear: crew.Hear) -> None:
         for job in jobs:
             hear(job, {"failed": "diverged: the loss is nan"})
 
-    monkeypatch.setattr(crew, "run", fail)
+    monkeypatch.setattr(crew.Crew, "run", fail)
     with pytest.raises(InputError, match=r"no candidate could be fitted.*the loss is nan"):
         compare(tmp_path / "run")
 

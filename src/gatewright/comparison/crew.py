@@ -72,59 +72,60 @@ class Worker:
                     stream.close()
 
 
-def run(jobs: Iterable[Job], folder: Path, count: int, hear: Hear) -> None:
-    """Run jobs in ``count`` processes, in order; ``hear`` gets each message and its job.
+class Crew:
+    """Workers that stay from one stage of a run to the next. Leave it to end them."""
 
-    The last message of a job is {"fit": ...}, {"score": ...} or {"failed": reason}; {"stop":
-    reason} is one that no other job would survive either.
-    """
-    waiting = list(jobs)
-    workers: list[Worker] = []
-    with selectors.DefaultSelector() as selector:
-        try:
-            while len(workers) < min(count, len(waiting)):
-                _hire(workers, folder, selector)
-            for worker in workers:
-                worker.begin(waiting.pop(0))
-            while any(worker.job for worker in workers):
-                for key, _ in selector.select():
-                    _attend(key.data, workers, waiting, folder, selector, hear)
-        finally:
-            for worker in workers:
-                worker.end()
+    def __init__(self, folder: Path, count: int) -> None:
+        self.folder, self.count = folder, count
+        self.workers: list[Worker] = []
+        self.selector = selectors.DefaultSelector()
 
+    def __enter__(self) -> Crew:
+        return self
 
-def _hire(workers: list[Worker], folder: Path, selector: selectors.BaseSelector) -> Worker:
-    worker = Worker(folder)
-    workers.append(worker)
-    selector.register(worker.out, selectors.EVENT_READ, worker)
-    return worker
+    def __exit__(self, *error: object) -> None:
+        for worker in self.workers:
+            worker.end()
+        self.selector.close()
 
+    def run(self, jobs: Iterable[Job], hear: Hear) -> None:
+        """Run jobs in order, side by side; ``hear`` gets each message and its job.
 
-def _attend(
-    worker: Worker,
-    workers: list[Worker],
-    waiting: list[Job],
-    folder: Path,
-    selector: selectors.BaseSelector,
-    hear: Hear,
-) -> None:
-    """Pass on what one worker said, and give it more to do; replace it where it died."""
-    messages, job = worker.messages(), worker.job
-    if messages is None:
-        selector.unregister(worker.out)
-        workers.remove(worker)
-        reason = worker.how_it_ended()
-        worker.end()
-        if waiting:
-            _hire(workers, folder, selector).begin(waiting.pop(0))
-        if job is not None:
-            hear(job, {"failed": reason})
-        return
-    for message in messages:
-        assert job is not None, "a worker speaks of its job only"
-        if not ENDS.isdisjoint(message):
-            worker.job = None
+        The last message of a job is {"fit": ...}, {"score": ...} or {"failed": reason}; {"stop":
+        reason} is one that no other job would survive either.
+        """
+        waiting = list(jobs)
+        while len(self.workers) < min(self.count, len(waiting)):
+            self._hire()
+        for worker in self.workers[: len(waiting)]:
+            worker.begin(waiting.pop(0))
+        while any(worker.job for worker in self.workers):
+            for key, _ in self.selector.select():
+                self._attend(key.data, waiting, hear)
+
+    def _hire(self) -> Worker:
+        worker = Worker(self.folder)
+        self.workers.append(worker)
+        self.selector.register(worker.out, selectors.EVENT_READ, worker)
+        return worker
+
+    def _attend(self, worker: Worker, waiting: list[Job], hear: Hear) -> None:
+        """Pass on what one worker said, and give it more to do; replace it where it died."""
+        messages, job = worker.messages(), worker.job
+        if messages is None:
+            self.selector.unregister(worker.out)
+            self.workers.remove(worker)
+            reason = worker.how_it_ended()
+            worker.end()
             if waiting:
-                worker.begin(waiting.pop(0))
-        hear(job, message)
+                self._hire().begin(waiting.pop(0))
+            if job is not None:
+                hear(job, {"failed": reason})
+            return
+        for message in messages:
+            assert job is not None, "a worker speaks of its job only"
+            if not ENDS.isdisjoint(message):
+                worker.job = None
+                if waiting:
+                    worker.begin(waiting.pop(0))
+            hear(job, message)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from gatewright.comparison import crew
@@ -44,21 +44,26 @@ def run(folder: RunFolder, plan: Plan, jobs: int, progress: Progress) -> None:
 
     Raises OSError where the folder cannot be written any more.
     """
-    search = [job for job in _search(plan) if job.name not in folder.fits()]
-    total = len(_search(plan))
-    progress.stage("trying settings", total, total - len(search))
-    _carry_out(search, folder, jobs, progress)
-    again = _repeats(plan, folder.fits())
-    left = [job for job in again if job.name not in folder.fits()]
-    progress.stage("more seeds", len(again), len(again) - len(left))
-    _carry_out(left, folder, jobs, progress)
-    final = finalists(plan, folder.fits())
-    left = [job for job in final if job.name not in folder.scores()]
-    progress.stage("judging on test", len(final), len(final) - len(left))
-    _carry_out(left, folder, jobs, progress)
+    with crew.Crew(folder.path, jobs) as workers:
+        search = _search(plan)
+        _carry_out("trying settings", search, folder.fits(), workers, folder, progress)
+        again = _repeats(plan, folder.fits())
+        _carry_out("more seeds", again, folder.fits(), workers, folder, progress)
+        final = finalists(plan, folder.fits())
+        _carry_out("judging on test", final, folder.scores(), workers, folder, progress)
 
 
-def _carry_out(jobs: Sequence[Job], folder: RunFolder, count: int, progress: Progress) -> None:
+def _carry_out(
+    title: str,
+    jobs: Sequence[Job],
+    done: Collection[str],
+    workers: crew.Crew,
+    folder: RunFolder,
+    progress: Progress,
+) -> None:
+    left = [job for job in jobs if job.name not in done]
+    progress.stage(title, len(jobs), len(jobs) - len(left))
+
     def hear(job: Job, message: dict[str, Any]) -> None:
         if "stop" in message:
             raise OSError(message["stop"])
@@ -73,8 +78,7 @@ def _carry_out(jobs: Sequence[Job], folder: RunFolder, count: int, progress: Pro
             folder.add_fit(fit)
             progress.fitted(fit)
 
-    if jobs:
-        crew.run(jobs, folder.path, count, hear)
+    workers.run(left, hear)
 
 
 def _fit(job: Job, message: dict[str, Any]) -> Fit:

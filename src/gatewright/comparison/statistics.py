@@ -325,7 +325,8 @@ def ratio_interval(
     middle = above * below - square * covariance[0, 1]
     root = middle**2 - quadratic * (above**2 - square * covariance[0, 0])
     half = float(np.sqrt(max(root, 0.0)))
-    return float((middle - half) / quadratic), float((middle + half) / quadratic)
+    # A loss is an error: its ratio to another is never below zero.
+    return max(0.0, float((middle - half) / quadratic)), float((middle + half) / quadratic)
 
 
 def model_confidence_set(losses: Array, block: int, size: float, seed: int) -> list[int]:

@@ -353,7 +353,7 @@ def _candidates(
             seeds=int(tests.means.seeds[place]),
             rank=place + 1,
             loss=loss,
-            interval=(loss - own, loss + own) if math.isfinite(own) else None,
+            interval=(min(loss, max(0.0, loss - own)), loss + own) if own < math.inf else None,
             skill=skill,
             skill_interval=interval,
         )

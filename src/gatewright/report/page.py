@@ -109,7 +109,7 @@ def _key_figures(outcome: Outcome) -> list[tuple[str, str, str]]:
     """What to know of the recommended candidate at a glance: name, figure, small print."""
     verdict = outcome.verdict
     row = next(row for row in outcome.rows if row.name == verdict.recommended)
-    found = [(verdict.metric, number(row.loss), interval(row.low, row.high))]
+    found = [(verdict.metric, number(row.loss), interval(row.low, row.high, 3))]
     if row.skill is not None and not row.baseline:
         ends = interval(row.skill_low, row.skill_high, as_percent=True)
         found.append(("better than the best baseline", percent(row.skill), ends))

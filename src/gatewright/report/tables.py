@@ -24,6 +24,7 @@ from gatewright.setting import Setting
 MOST_CLASSES = 30  # of a confusion matrix; the rest are counted together
 WIDEST = 2.0  # how far interval plots reach at least, in losses of the best
 OTHERS = "all others"
+NARROW = 8.0  # percent of an interval plot
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,11 @@ class Whisker:
     middle: float
     high: float
     beyond: bool
+
+    @property
+    def capped(self) -> bool:
+        """Whether there is room for its ends beside the dot in its middle."""
+        return self.high - self.low > NARROW
 
 
 @dataclass(frozen=True)
@@ -102,7 +108,7 @@ def leaderboard(verdict: Verdict, rows: Sequence[Row]) -> Board:
     best = next((row.loss for row in judged if row.name == verdict.best_baseline), None)
     place = None if best is None or not low <= best <= high else 100 * (best - low) / (high - low)
     lines = [_line(verdict, row, low, high) for row in rows]
-    return Board(columns, lines, (number(low, 3), number(high, 3)), place)
+    return Board(columns, lines, (number(low, 2), number(high, 2)), place)
 
 
 def reach(rows: Sequence[Row]) -> tuple[float, float]:
@@ -121,7 +127,7 @@ def reach(rows: Sequence[Row]) -> tuple[float, float]:
     ends = [end for row in inside for end in (row.low, row.loss, row.high) if end is not None]
     low, high = min(ends), min(max(ends), WIDEST * most)
     margin = 0.06 * (high - low) or 0.1 * abs(high) or 1.0
-    return low - margin, high + margin
+    return max(0.0, low - margin), high + margin  # no loss is below zero
 
 
 def _whisker(row: Row, low: float, high: float) -> Whisker | None:
@@ -141,7 +147,7 @@ def _line(verdict: Verdict, row: Row, low: float, high: float) -> Line:
         return Line(row.name, row.title, row.baseline, False, False, row.failed, Cell(NOTHING))
     best = row.name == verdict.best_baseline
     cells = {
-        "loss": Cell(number(row.loss), row.loss, interval(row.low, row.high)),
+        "loss": Cell(number(row.loss), row.loss, interval(row.low, row.high, 3)),
         "skill": Cell(
             NOTHING if best else percent(row.skill),
             row.skill,
