@@ -56,7 +56,7 @@ def test_scikit_learn_conventions(estimator: Any, check: Any) -> None:
 
 
 def test_the_check_with_arrays_of_the_array_api() -> None:
-    environment = {**os.environ, "SCIPY_ARRAY_API": "1"}
+    environment = {**os.environ, "SCIPY_ARRAY_API": "1", "OMP_NUM_THREADS": "1"}
     found = subprocess.run(
         [sys.executable, "-c", RUN_IT], env=environment, capture_output=True, text=True, check=False
     )

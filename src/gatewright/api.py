@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -78,48 +80,61 @@ def compare(
     Raises InputError, in one sentence, where the source or the arguments are not fit for it.
     """
     table = read(source, delimiter=delimiter)
-    temporary = tempfile.TemporaryDirectory(prefix="gatewright-") if out is None else None
-    folder = RunFolder(Path(temporary.name if temporary else str(out)))
-    compare_into(
-        folder,
-        table,
-        source=str(source) if isinstance(source, str | Path) else table.name,
-        parts=Parts(shares, rows),
-        given={
-            "targets": _names(target),
-            "task": task,
-            "time": time,
-            "series": series,
-            "sequence": sequence,
-            "step": step,
-            "known": _names(known),
-            "categories": _names(categories),
-            "ignore": _names(ignore),
-            "group": group,
-            "split": split,
-            "horizon": horizon,
-            "context": context,
-            "season": season,
-            "frequency": frequency,
-        },
-        budget={
-            "chosen_cells": _names(cells),
-            "more_baselines": _names(baselines),
-            "budget": budget,
-            "settings": settings,
-            "seeds": seeds,
-            "epochs": epochs,
-            "parameters": parameters,
-            "equal": equal,
-            "options": Options(class_weights=class_weights, truncate=truncate),
-        },
-        command=command,
-        jobs=jobs,
-        restart=restart,
-        progress=progress or Progress(),
-    )
-    report.write(folder)
-    return Result(folder, temporary)
+    with _folder(out) as folder:
+        compare_into(
+            folder,
+            table,
+            source=str(source) if isinstance(source, str | Path) else table.name,
+            parts=Parts(shares, rows),
+            given={
+                "targets": _names(target),
+                "task": task,
+                "time": time,
+                "series": series,
+                "sequence": sequence,
+                "step": step,
+                "known": _names(known),
+                "categories": _names(categories),
+                "ignore": _names(ignore),
+                "group": group,
+                "split": split,
+                "horizon": horizon,
+                "context": context,
+                "season": season,
+                "frequency": frequency,
+            },
+            budget={
+                "chosen_cells": _names(cells),
+                "more_baselines": _names(baselines),
+                "budget": budget,
+                "settings": settings,
+                "seeds": seeds,
+                "epochs": epochs,
+                "parameters": parameters,
+                "equal": equal,
+                "options": Options(class_weights=class_weights, truncate=truncate),
+            },
+            command=command,
+            jobs=jobs,
+            restart=restart,
+            progress=progress or Progress(),
+        )
+        report.write(folder)
+    return Result(folder, temporary=out is None)
+
+
+@contextmanager
+def _folder(out: str | Path | None) -> Iterator[RunFolder]:
+    """The folder asked for, or a temporary one that goes where no result comes of it."""
+    if out is not None:
+        yield RunFolder(Path(out))
+        return
+    path = Path(tempfile.mkdtemp(prefix="gatewright-"))
+    try:
+        yield RunFolder(path)
+    except BaseException:
+        shutil.rmtree(path, ignore_errors=True)
+        raise
 
 
 def _names(value: Names) -> tuple[str, ...]:

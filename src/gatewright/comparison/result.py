@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
+import weakref
 from functools import cached_property
 from pathlib import Path
 
@@ -18,14 +18,13 @@ from gatewright.predictor import Predictor
 
 
 class Result:
-    """A finished run. ``temporary`` keeps its folder alive where no other was asked for."""
+    """A finished run. The folder of a ``temporary`` one goes when the result does."""
 
-    def __init__(
-        self, folder: RunFolder, temporary: tempfile.TemporaryDirectory[str] | None = None
-    ) -> None:
+    def __init__(self, folder: RunFolder, *, temporary: bool = False) -> None:
         """Raises InputError where the folder holds no finished run."""
         self.folder = folder
-        self._temporary = temporary
+        if temporary:
+            weakref.finalize(self, shutil.rmtree, folder.path, ignore_errors=True)
         plan, verdict = folder.plan(), folder.verdict()
         if plan is None:
             raise InputError(
