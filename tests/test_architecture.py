@@ -44,6 +44,8 @@ LEVELS = [
 ]
 HEIGHT = {part: height for height, level in enumerate(LEVELS) for part in level}
 
+DISTRIBUTIONS = packages_distributions()  # read once: it looks at every file installed
+
 # What runs where only the standard library is installed: the wheel's build.
 STANDARD_LIBRARY_ONLY = {"equations", "cells", "equations.emit"}
 TORCH_ONLY = {"reference", "native", "layers"}
@@ -51,6 +53,7 @@ TORCH_ONLY = {"reference", "native", "layers"}
 # The modules that name cells, and why. Everywhere else a cell is found by looking in the folder.
 MAY_NAME_CELLS = {
     "layers": "the public classes of torch.nn: RNN, LSTM, GRU and their cells",
+    "estimators": "the default of an argument",
     "comparison.planning": "who runs where no cells are asked for",
     "bench.cases": "the targets, stated for particular cells",
     "bench.peers": "which class of torch.nn computes what",
@@ -127,11 +130,10 @@ def test_extras_are_imported_inside_functions(path: Path) -> None:
     """A module may import an extra at once only if nothing imports that module at once."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     required = {re.split(r"[<>=!~ \[]", text)[0].lower() for text in project["dependencies"]}
-    known = packages_distributions()
     extras = []
     for line, name in imports(iter(ast.parse(path.read_text()).body)):
         package = name.split(".")[0]
-        distributions = {found.lower() for found in known.get(package, [package])}
+        distributions = {found.lower() for found in DISTRIBUTIONS.get(package, [package])}
         if package == "gatewright" or package in sys.stdlib_module_names:
             continue
         if not distributions & required:

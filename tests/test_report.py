@@ -129,7 +129,7 @@ def test_names_stay_names(pages: dict[str, tuple[RunFolder, Page]]) -> None:
 
 def test_embedded_data_cannot_leave_its_script() -> None:
     data = {"a": "</script><!--<script>&\u2028"}
-    text = str(embedded(data))
+    text = embedded(data)
     assert not set("<>&\u2028") & set(text)
     assert json.loads(text) == data
     with pytest.raises(ValueError, match="not JSON compliant"):
@@ -341,4 +341,4 @@ def test_a_hopeless_candidate_does_not_squeeze_the_others() -> None:
     low, high = tables.reach([row("a", 1.0), row("b", 50.0, True)])
     assert high > 50
     low, high = tables.reach([row("a", 0.0)])
-    assert low < 0 < high
+    assert low == 0 < high
