@@ -65,36 +65,60 @@ def naive_loss() -> float:
 
 
 def gatewright_side(cell: str, steps: int) -> list[float]:
-    """The training that gw.Forecaster is to do, of its parts: this function is to call it."""
+    """Gatewright: the training that compare, fit and Forecaster do, quantiles included."""
     import torch
 
-    import gatewright
+    from gatewright import tasks
+    from gatewright.setting import Setting
+    from gatewright.training.loop import Stopping, train
+
+    prepared = _gatewright_data()
+    task = tasks.get("forecast")(prepared.preparation)
+    setting = Setting(learning_rate=RATE, variant="series")
+    stopping = Stopping(
+        batch_size=BATCH, epochs=1, steps_per_epoch=steps, clip=CLIP, validation_examples=BATCH
+    )
+    losses, loss = [], task.loss
+
+    def kept(prediction: Tensor, batch: Any) -> Tensor:
+        losses.append(torch.nn.functional.mse_loss(prediction.detach()[..., 0], batch.target))
+        return loss(prediction, batch)
 
     torch.manual_seed(SEED)
-    recurrent = getattr(gatewright, cell)(1, HIDDEN_SIZE)
-    head = torch.nn.Linear(HIDDEN_SIZE, HORIZON)
-    parameters = [*recurrent.parameters(), *head.parameters()]
-    optimizer = torch.optim.AdamW(parameters, lr=RATE, fused=True)
-    loss_of = torch.nn.MSELoss()
+    task.loss = kept
+    train(task.network(cell.lower(), HIDDEN_SIZE, setting), task, prepared, setting, stopping, SEED)
+    return [float(value) for value in losses[:steps]]  # the last one is of validation
 
-    flat = torch.from_numpy(data()).flatten()
-    a_series = LENGTH - CONTEXT - HORIZON + 1
-    starts = (torch.arange(SERIES)[:, None] * LENGTH + torch.arange(a_series)).flatten()
-    window = torch.arange(CONTEXT + HORIZON)[:, None]
-    order, taken = torch.randperm(len(starts)), 0
-    for _ in range(steps):
-        if taken + BATCH > len(starts):
-            order, taken = torch.randperm(len(starts)), 0
-        chosen = starts[order[taken : taken + BATCH]]
-        taken += BATCH
-        values = flat[window + chosen]  # (CONTEXT + HORIZON, BATCH)
-        output, _ = recurrent(values[:CONTEXT, :, None])
-        loss = loss_of(head(output[-1]), values[CONTEXT:].T)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, CLIP)
-        optimizer.step()
-    return []
+
+@cache
+def _gatewright_data() -> Any:
+    import torch
+
+    from gatewright.data.layout import Layout
+    from gatewright.data.prepared import Channel, Preparation, Prepared
+
+    layout = Layout(task="forecast", targets=("y",), horizon=HORIZON, context=CONTEXT)
+    channel = Channel(name="y", column="y", role="target", known=False)
+    values = torch.from_numpy(data()).reshape(-1, 1)
+    start = torch.arange(SERIES) * LENGTH
+    end = start + LENGTH
+    # All is training, but for the end of the first series, which is validation.
+    bounds = torch.stack([start, end, end, end], 1)
+    bounds[0, 1] -= HORIZON + BATCH
+    nothing = torch.empty(0, dtype=torch.int64)
+    return Prepared(
+        preparation=Preparation(layout=layout, channels=(channel,)),
+        items=tuple(str(number) for number in range(SERIES)),
+        values=values,
+        codes=torch.empty(len(values), 0, dtype=torch.int64),
+        time=torch.arange(len(values)),
+        bounds=bounds,
+        part=nothing,
+        group=nothing,
+        target=values,
+        center=torch.zeros(SERIES, 1, dtype=torch.float64),
+        scale=torch.ones(SERIES, 1, dtype=torch.float64),
+    )
 
 
 # Of Lightning's Trainer. Barebones turns off logging, checkpoints, the bar and the summary.
@@ -197,13 +221,15 @@ class Watched:
     steps: int = 0
     parameters: int = 0  # of the recurrent layer
     batches: list[tuple[int, int]] = field(default_factory=list)  # (sequences, their steps)
-    forecasts: list[int] = field(default_factory=list)  # numbers in a batch of them
+    forecasts: list[int] = field(default_factory=list)  # numbers that linear layers gave
     losses: list[float] = field(default_factory=list)
 
     def __call__(self, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         """A hook for the calls of every module."""
         import torch
 
+        if not module.training:
+            return
         if hasattr(module, "weight_ih_l0"):
             sizes = tuple(inputs[0].shape[:2])
             self.steps += 1
@@ -221,7 +247,7 @@ class Watched:
             "steps": self.steps,
             "parameters": self.parameters,
             "batches": sorted(set(self.batches)),
-            "forecasts": sorted(set(self.forecasts)),
+            "forecasts": max(self.forecasts),
             "losses": len(self.losses),
             "loss": sum(last) / len(last),
         }
@@ -238,7 +264,7 @@ def expected(cell: str, steps: int) -> dict[str, Any]:
         "steps": steps,
         "parameters": gates * HIDDEN_SIZE * (1 + HIDDEN_SIZE + 2),
         "batches": [[BATCH, CONTEXT]],
-        "forecasts": [BATCH * HORIZON],
+        "forecasts": BATCH * HORIZON,
         "losses": steps,
     }
 

@@ -143,6 +143,9 @@
     return redraw;
   }
 
+  // An axis that counts: plotly would put 1.5 between two of few.
+  const counted = (text, last) => ({ text, ...(last <= 12 && { dtick: 1 }) });
+
   const line = (name, x, y, look, more = {}) => ({
     type: "scatter", mode: "lines", name: quiet(short(name, 40)), x, y,
     line: { color: look.color, dash: look.dash, width: look.baseline ? 2 : 2.4 }, ...more,
@@ -287,7 +290,7 @@
         return line(titled(name), x, found[name], lookOf(name));
       }),
       given: {
-        xaxis: { text: "steps ahead" }, yaxis: { text: drawn.metric, rangemode: "tozero" },
+        xaxis: counted("steps ahead", found[names[0]].length), yaxis: { text: drawn.metric, rangemode: "tozero" },
         hovermode: "x unified",
       },
     });
@@ -319,6 +322,7 @@
     const curves = () => groups().filter(({ key }) => state.on.has(key)).flatMap(
       ({ text, look, curves: some }) => some.map((one) => ({ one, look, text: `${text}, seed ${one.seed}` })),
     );
+    const longest = () => Math.max(...curves().map(({ one }) => one.epoch.at(-1)), 0);
     const solid = (look) => ({ ...look, dash: "solid" });
 
     function losses() {
@@ -333,7 +337,7 @@
           },
         ];
       });
-      return { traces, given: { xaxis: { text: "epoch" }, yaxis: { text: "loss", type: state.scale } } };
+      return { traces, given: { xaxis: counted("epoch", longest()), yaxis: { text: "loss", type: state.scale } } };
     }
 
     function norms() {
@@ -345,7 +349,7 @@
         type: "line", xref: "paper", x0: 0, x1: 1, y0: drawn.clip, y1: drawn.clip,
         line: { color: colour("faint"), width: 1, dash: "dash" },
       };
-      const given = { xaxis: { text: "epoch" }, yaxis: { text: "norm", rangemode: "tozero" }, shapes: [clip] };
+      const given = { xaxis: counted("epoch", longest()), yaxis: { text: "norm", rangemode: "tozero" }, shapes: [clip] };
       return { traces, given };
     }
 
