@@ -87,8 +87,8 @@ def gather_windows(data: Prepared, examples: Tensor) -> Batch:
         codes=_rows(data.codes, rows),
         lengths=None if whole else lengths,
         target=_rows(data.target, ahead.T),
-        future=_rows(data.values, ahead)[..., known],
-        future_codes=_rows(data.codes, ahead)[..., codes],
+        future=_rows(data.values, ahead, known),
+        future_codes=_rows(data.codes, ahead, codes),
     )
 
 
@@ -114,6 +114,10 @@ def gather_sequences(data: Prepared, examples: Tensor) -> Batch:
     )
 
 
-def _rows(array: Tensor, rows: Tensor) -> Tensor:
-    """array[rows], through the quicker call for whole rows."""
-    return array.index_select(0, rows.reshape(-1)).view(*rows.shape, array.shape[1])
+def _rows(array: Tensor, rows: Tensor, columns: list[int] | None = None) -> Tensor:
+    """array[rows], or some columns of it, through the quicker call for whole rows."""
+    count = array.shape[1] if columns is None else len(columns)
+    if count == 0:  # as is usual of categories: the shortest way pays in every training step
+        return array.new_empty(*rows.shape, 0)
+    found = array.index_select(0, rows.reshape(-1)).view(*rows.shape, array.shape[1])
+    return found if columns is None else found[..., columns]
