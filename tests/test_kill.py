@@ -63,7 +63,7 @@ def test_killed_at_twenty_moments_it_ends_bitwise_the_same(table: Path, tmp_path
         while killed < KILLS:
             process = begin(table, out)
             try:
-                process.wait(moments.uniform(0.2, 5.0))
+                process.communicate(timeout=moments.uniform(0.2, 5.0))
                 break  # it was done before its time had come
             except subprocess.TimeoutExpired:
                 process.kill()
