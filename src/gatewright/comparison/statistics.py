@@ -31,7 +31,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from types import ModuleType
 
 import numpy as np
@@ -88,8 +87,10 @@ class Contrasts:
 
 
 def _special() -> ModuleType:
-    # By name: scipy comes with arch, and has no types to check against.
-    return import_module("scipy.special")
+    from scipy import special
+
+    found: ModuleType = special
+    return found
 
 
 def two_sided(statistic: Array, freedom: Array | int) -> Array:
