@@ -73,7 +73,7 @@ def _forecasts(frame: pl.DataFrame, joined: Table, layout: Layout) -> Figure:
             seen = past.filter(pl.col(layout.series) == name)
         _forecast(panel, seen, ahead, target, layout)
         panel.set_title(target if name is None else f"{target}, {name}")
-    axes[0].legend(loc="upper left", ncols=4, fontsize=8)
+    axes[0].legend(loc="best", ncols=4, fontsize=8)
     if len(wanted) > PANELS:
         figure.supxlabel(f"the first {PANELS} of {len(wanted)}", fontsize=8, color=FAINT)
     return figure
