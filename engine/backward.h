@@ -3,8 +3,8 @@
 // there is never more of them than the cache holds.
 #pragma once
 
+#include "digest.h"
 #include "gradients.h"
-#include "team.h"
 
 namespace gatewright {
 namespace GATEWRIGHT_LEVEL {
@@ -307,7 +307,8 @@ static int run_backward(const Call& call, const CellCode& cell) {
   Memory** memories = arena.take<Memory*>(slots);
   char* memory = arena.take<char>(slots * slot);
   Barrier barriers[most_directions];
-  run_teams(call, [&](int rank, int members, int d) {
+  Watch<T> watch(call, cell);
+  return run_teams(call, watch, [&](int rank, int members, int d) {
     const Direction& direction = call.direction[d];
     Part part = part_of<T>(call, cell, rank, members, &barriers[d]);
     Arena own(memory + (d * call.threads + rank) * slot);
@@ -328,7 +329,6 @@ static int run_backward(const Call& call, const CellCode& cell) {
             [&](int who) -> const Memory& { return *team[who]; });
     part.meet_all();  // nobody's memory goes while others read it
   });
-  return ok;
 }
 
 }  // namespace GATEWRIGHT_LEVEL

@@ -13,6 +13,11 @@ namespace gatewright {
 constexpr int most_states = 8;
 constexpr int most_directions = 2;
 
+// The weights of one direction, as torch stacks them; null where there are none.
+struct Weights {
+  const void *weight_ih, *weight_hh, *bias_ih, *bias_hh;
+};
+
 // One direction of a layer.
 struct Direction {
   const void* packed;       // weights as pack() lays them out
@@ -38,6 +43,10 @@ struct Direction {
   void* grad_bias_hh;       // (h projections * hidden) or null
   void* grad_learned;       // (vectors, hidden)
   int64_t reverse;
+
+  int64_t verify;           // whether to see first that the weights are those that were packed
+  Weights weights;          // to verify
+  uint64_t digest;          // of the weights when they were packed
 };
 
 struct Call {
@@ -52,28 +61,25 @@ struct Call {
   const int64_t* order;    // (batch) or null: as given
   const int64_t* lengths;  // (batch) by row, falling, or null: all full
   Direction direction[most_directions];
+
+  bool verifies() const {
+    for (int64_t d = 0; d < directions; ++d)
+      if (direction[d].verify) return true;
+    return false;
+  }
 };
 
-// The weights of one direction, as torch stacks them; null where there are none.
-struct Weights {
-  const void *weight_ih, *weight_hh, *bias_ih, *bias_hh;
-};
-
-// A live stream: the layers of a step, one call each, prepared once; and a sample of the weights,
-// to notice that they were overwritten since.
+// A live stream: the layers of a step, one call each, prepared once.
 struct Stream {
   Call* const* calls;
   int64_t layers, states, layer_bytes;  // bytes of one state of one layer
-  const uint32_t* const* weights;
-  const int64_t* words;  // of each weight, in 32 bits
-  int64_t weight_count;
-  uint64_t digest;
   const void* x;
   const char* initial[most_states];  // (layers, batch, hidden) each
   char* final[most_states];
   void* output;  // (batch, hidden) of the last layer
 };
 
+// changed: the weights to verify are not those that were packed; nothing was computed.
 enum Status : int { ok = 0, out_of_memory = 1, changed = 2 };
 
 }  // namespace gatewright

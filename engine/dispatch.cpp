@@ -52,7 +52,7 @@ const Level& at(int64_t place) {
 using namespace gatewright;
 
 // Python's mirror of the struct must be of the same size; and its meaning of the same version.
-GATEWRIGHT_EXPORT int64_t gatewright_interface() { return 1'000'000 + int64_t(sizeof(Call)); }
+GATEWRIGHT_EXPORT int64_t gatewright_interface() { return 2'000'000 + int64_t(sizeof(Call)); }
 
 GATEWRIGHT_EXPORT int64_t gatewright_levels() {
   const Level* levels[3];
@@ -80,10 +80,11 @@ GATEWRIGHT_EXPORT int64_t gatewright_packed_size(int64_t level, int64_t cell, in
   return at(level).packed_size(cell, is_double, input, hidden, backward);
 }
 
-GATEWRIGHT_EXPORT void gatewright_pack(int64_t level, int64_t cell, int64_t is_double,
-                                       int64_t input, int64_t hidden, const Weights* weights,
-                                       void* forward, void* backward) {
-  at(level).pack(cell, is_double, input, hidden, *weights, forward, backward);
+// The digest of the weights, which are packed for the passes whose memory is given.
+GATEWRIGHT_EXPORT uint64_t gatewright_pack(int64_t level, int64_t cell, int64_t is_double,
+                                           int64_t input, int64_t hidden, int64_t threads,
+                                           const Weights* weights, void* forward, void* backward) {
+  return at(level).pack(cell, is_double, input, hidden, threads, *weights, forward, backward);
 }
 
 GATEWRIGHT_EXPORT int gatewright_function(int64_t level, const char* name, int64_t is_double,
@@ -91,25 +92,8 @@ GATEWRIGHT_EXPORT int gatewright_function(int64_t level, const char* name, int64
   return at(level).function(name, is_double, count, from, to);
 }
 
-// A digest of the memory of each array, given in 32-bit words: of all of it, or of enough to notice
-// that weights were overwritten as a whole.
-GATEWRIGHT_EXPORT uint64_t gatewright_sample(const uint32_t* const* arrays, const int64_t* words,
-                                             int64_t count, int64_t all) {
-  uint64_t digest = 14695981039346656037ull;
-  for (int64_t a = 0; a < count; ++a) {
-    // Odd, so that the samples of a matrix do not all lie in one column.
-    int64_t step = all || words[a] <= 512 ? 1 : (words[a] / 16) | 1;
-    for (int64_t i = 0; i < words[a]; i += step)
-      digest = (digest ^ arrays[a][i]) * 1099511628211ull;
-  }
-  return digest;
-}
-
 // One step of a stream: each layer's output is the next one's input.
 GATEWRIGHT_EXPORT int gatewright_step(const Stream* stream) {
-  if (gatewright_sample(stream->weights, stream->words, stream->weight_count,
-                        stream->calls[0]->is_double) != stream->digest)
-    return changed;
   const void* x = stream->x;
   for (int64_t layer = 0; layer < stream->layers; ++layer) {
     Call& call = *stream->calls[layer];

@@ -1,7 +1,7 @@
 // The forward pass: for each step, stage and block of units, the sums and the elementwise loop.
 #pragma once
 
-#include "team.h"
+#include "digest.h"
 
 namespace gatewright {
 namespace GATEWRIGHT_LEVEL {
@@ -280,13 +280,13 @@ static int run_forward(const Call& call, const CellCode& cell) {
   for (int64_t d = 0; d < call.directions; ++d) start[d] = Start<T>(call, others, arena);
   char* memory = arena.take<char>(slots * slot);
   Barrier barriers[most_directions];
-  run_teams(call, [&](int rank, int members, int d) {
+  Watch<T> watch(call, cell);
+  return run_teams(call, watch, [&](int rank, int members, int d) {
     Part part = part_of<T>(call, cell, rank, members, &barriers[d]);
     Arena own(memory + (d * call.threads + rank) * slot);
     ForwardMemory<T> pieces(call, cell, own);
     Forward<T>(call, cell, call.direction[d], schedule, start[d], part, pieces).run();
   });
-  return ok;
 }
 
 }  // namespace GATEWRIGHT_LEVEL

@@ -51,14 +51,25 @@ int64_t packed_size(int64_t cell, int64_t is_double, int64_t input, int64_t hidd
                    : packed_elements<float>(*cells[cell], input, hidden, backward);
 }
 
-void pack_any(int64_t cell, int64_t is_double, int64_t input, int64_t hidden,
-              const Weights& weights, void* ahead, void* back) {
-  if (is_double)
-    pack<double>(*cells[cell], input, hidden, weights, static_cast<double*>(ahead),
-                 static_cast<double*>(back));
-  else
-    pack<float>(*cells[cell], input, hidden, weights, static_cast<float*>(ahead),
-                static_cast<float*>(back));
+template <class T>
+uint64_t pack_all(const CellCode& cell, int64_t input, int64_t hidden, int64_t threads,
+                  const Weights& weights, void* ahead, void* back) {
+  Watched<T> watched(cell, input, hidden, weights);
+  std::atomic<uint64_t> digest{0};
+  Barrier barrier;
+  run_threads(threads, [&](int rank, int members) {
+    digest.fetch_add(watched.share(rank, members), std::memory_order_relaxed);
+    barrier.wait(members);  // what is written meanwhile is packed, or noticed by the next call
+    pack<T>(cell, input, hidden, weights, Share{rank, members}, static_cast<T*>(ahead),
+            static_cast<T*>(back));
+  });
+  return digest.load(std::memory_order_relaxed);
+}
+
+uint64_t pack_any(int64_t cell, int64_t is_double, int64_t input, int64_t hidden, int64_t threads,
+                  const Weights& weights, void* ahead, void* back) {
+  auto one = is_double ? pack_all<double> : pack_all<float>;
+  return one(*cells[cell], input, hidden, threads, weights, ahead, back);
 }
 
 // The functions of the language over an array, for tests of their precision.

@@ -19,8 +19,8 @@ struct Level {
   int (*backward)(const Call& call);
   int64_t (*packed_size)(int64_t cell, int64_t is_double, int64_t input, int64_t hidden,
                          int64_t backward);
-  void (*pack)(int64_t cell, int64_t is_double, int64_t input, int64_t hidden,
-               const Weights& weights, void* forward, void* backward);
+  uint64_t (*pack)(int64_t cell, int64_t is_double, int64_t input, int64_t hidden, int64_t threads,
+                   const Weights& weights, void* forward, void* backward);
   int (*function)(const char* name, int64_t is_double, int64_t count, const void* from, void* to);
   double (*multiply_adds)(int64_t threads, int64_t rounds);
 };

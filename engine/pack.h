@@ -66,66 +66,79 @@ GATEWRIGHT_INLINE Layout backward_layout(const CellCode& cell, int64_t input, in
   return at;
 }
 
-// Columns of `from` (one a unit and sum, `depth` long) into blocks [k][sum][vector][lane].
+// A member's share of a row of blocks.
+struct Share {
+  int rank, members;
+
+  int64_t begin(const Blocks& blocks) const { return blocks.count() * rank / members; }
+  int64_t end(const Blocks& blocks) const { return blocks.count() * (rank + 1) / members; }
+};
+
+// Columns of `from` (one a unit and sum, `depth` long) into blocks [k][sum][vector][lane]. A few
+// terms of all columns at a time: what is read and what is written stay in the nearest cache.
 template <class T>
 static void pack_columns(const T* from, const int64_t* rows, int64_t sums, int64_t hidden,
-                         int64_t depth, Blocks blocks, T* to) {
+                         int64_t depth, Blocks blocks, Share share, T* to) {
   constexpr int L = lanes<T>;
-  for (int64_t b = 0; b < blocks.count(); ++b) {
-    int64_t vectors = blocks.of(b), wide = sums * vectors * L;
-    for (int64_t a = 0; a < sums; ++a)
-      for (int64_t lane = 0; lane < vectors * L; ++lane) {
-        int64_t unit = b * blocks.width * L + lane;
-        T* column = to + a * vectors * L + lane;
-        if (unit < hidden) {
-          const T* row = from + (rows[a] * hidden + unit) * depth;
-          for (int64_t k = 0; k < depth; ++k) column[k * wide] = row[k];
-        } else {
-          for (int64_t k = 0; k < depth; ++k) column[k * wide] = 0;
+  constexpr int64_t together = 64 / int64_t(sizeof(T));  // a cache line of each column
+  for (int64_t b = share.begin(blocks); b < share.end(blocks); ++b) {
+    int64_t vectors = blocks.of(b), wide = sums * vectors * L, first = b * blocks.width * L;
+    T* block = to + first * sums * depth;
+    for (int64_t k = 0; k < depth; k += together) {
+      int64_t some = least(together, depth - k);
+      for (int64_t a = 0; a < sums; ++a)
+        for (int64_t lane = 0; lane < vectors * L; ++lane) {
+          T* column = block + k * wide + a * vectors * L + lane;
+          const T* row = from + (rows[a] * hidden + first + lane) * depth + k;
+          bool there = first + lane < hidden;
+          for (int64_t i = 0; i < some; ++i) column[i * wide] = there ? row[i] : 0;
         }
-      }
-    to += depth * wide;
+    }
   }
 }
 
 // Rows of `from` (one a unit and sum, `columns` long) into blocks [k][vector][lane].
 template <class T>
 static void pack_rows(const T* from, const int64_t* rows, int64_t sums, int64_t hidden,
-                      int64_t columns, T* to) {
+                      int64_t columns, Share share, T* to) {
   constexpr int L = lanes<T>;
   Blocks blocks = column_blocks<T>(columns);
-  for (int64_t b = 0; b < blocks.count(); ++b) {
+  for (int64_t b = share.begin(blocks); b < share.end(blocks); ++b) {
     int64_t wide = blocks.of(b) * L, first = b * blocks.width * L;
     int64_t count = least(wide, columns - first);
+    T* block = to + first * sums * hidden;
     for (int64_t a = 0; a < sums; ++a)
-      for (int64_t unit = 0; unit < hidden; ++unit, to += wide) {
+      for (int64_t unit = 0; unit < hidden; ++unit, block += wide) {
         const T* row = from + (rows[a] * hidden + unit) * columns + first;
-        for (int64_t i = 0; i < count; ++i) to[i] = row[i];
-        for (int64_t i = count; i < wide; ++i) to[i] = 0;
+        std::memcpy(block, row, size_t(count) * sizeof(T));
+        for (int64_t i = count; i < wide; ++i) block[i] = 0;
       }
   }
 }
 
 template <class T>
-static void pack_biases(const StageCode& stage, int64_t hidden, Blocks blocks, const T* of_input,
-                        const T* of_recurrent, T* to) {
+static void pack_biases(const StageCode& stage, int64_t hidden, Blocks blocks, Share share,
+                        const T* of_input, const T* of_recurrent, T* to) {
   constexpr int L = lanes<T>;
-  for (int64_t b = 0; b < blocks.count(); ++b)
+  for (int64_t b = share.begin(blocks); b < share.end(blocks); ++b) {
+    int64_t first = b * blocks.width * L;
+    T* block = to + first * stage.sums();
     for (int64_t a = 0; a < stage.sums(); ++a)
-      for (int64_t lane = 0; lane < blocks.of(b) * L; ++lane) {
-        int64_t unit = b * blocks.width * L + lane;
+      for (int64_t unit = first; unit < first + blocks.of(b) * L; ++unit) {
         T sum = 0;
         if (unit < hidden && of_input && stage.x_row[a] >= 0)
           sum += of_input[stage.x_row[a] * hidden + unit];
         if (unit < hidden && of_recurrent && stage.h_row[a] >= 0)
           sum += of_recurrent[stage.h_row[a] * hidden + unit];
-        *to++ = sum;
+        *block++ = sum;
       }
+  }
 }
 
+// A member's share of packing; forward or backward may be null.
 template <class T>
 static void pack(const CellCode& cell, int64_t input, int64_t hidden, const Weights& weights,
-                 T* forward, T* backward) {
+                 Share share, T* forward, T* backward) {
   const T* weight_ih = static_cast<const T*>(weights.weight_ih);
   const T* weight_hh = static_cast<const T*>(weights.weight_hh);
   Layout ahead = forward_layout<T>(cell, input, hidden);
@@ -135,16 +148,18 @@ static void pack(const CellCode& cell, int64_t input, int64_t hidden, const Weig
     Blocks blocks = unit_blocks<T>(stage, hidden);
     const int64_t* h_rows = stage.h_row + stage.x_only;
     if (forward) {
-      pack_biases<T>(stage, hidden, blocks, static_cast<const T*>(weights.bias_ih),
+      pack_biases<T>(stage, hidden, blocks, share, static_cast<const T*>(weights.bias_ih),
                      static_cast<const T*>(weights.bias_hh), forward + ahead.bias[s]);
-      pack_columns<T>(weight_ih, stage.x_row, stage.x_sums(), hidden, input, blocks,
+      pack_columns<T>(weight_ih, stage.x_row, stage.x_sums(), hidden, input, blocks, share,
                       forward + ahead.input[s]);
-      pack_columns<T>(weight_hh, h_rows, stage.h_sums(), hidden, hidden, blocks,
+      pack_columns<T>(weight_hh, h_rows, stage.h_sums(), hidden, hidden, blocks, share,
                       forward + ahead.recurrent[s]);
     }
     if (backward) {
-      pack_rows<T>(weight_hh, h_rows, stage.h_sums(), hidden, hidden, backward + back.recurrent[s]);
-      pack_rows<T>(weight_ih, stage.x_row, stage.x_sums(), hidden, input, backward + back.input[s]);
+      pack_rows<T>(weight_hh, h_rows, stage.h_sums(), hidden, hidden, share,
+                   backward + back.recurrent[s]);
+      pack_rows<T>(weight_ih, stage.x_row, stage.x_sums(), hidden, input, share,
+                   backward + back.input[s]);
     }
   }
 }

@@ -216,29 +216,38 @@ struct Start {
   }
 };
 
-// Run work(rank, members, direction) for every direction, with the threads dealt out to the
-// directions where there are enough. With one thread no parallel region is entered, so that a
-// forked process can call.
+// Run work(rank, members) on so many threads. With one thread no parallel region is entered, so that
+// a forked process can call.
 template <class Work>
-static void run_teams(const Call& call, Work&& work) {
-  int directions = int(call.directions);
+static void run_threads(int64_t threads, Work&& work) {
 #if defined(_OPENMP)
-  if (call.threads > 1) {
-#pragma omp parallel num_threads(int(call.threads))
-    {
-      int threads = omp_get_num_threads(), rank = omp_get_thread_num();
-      if (threads >= directions && directions > 1) {
-        int mine = rank % directions;
-        int members = threads / directions + (mine < threads % directions);
-        work(rank / directions, members, mine);
-      } else {
-        for (int d = 0; d < directions; ++d) work(rank, threads, d);
-      }
-    }
+  if (threads > 1) {
+#pragma omp parallel num_threads(int(threads))
+    work(omp_get_thread_num(), omp_get_num_threads());
     return;
   }
 #endif
-  for (int d = 0; d < directions; ++d) work(0, 1, d);
+  work(0, 1);
+}
+
+// Run work(rank, members, direction) for every direction, with the threads dealt out to the
+// directions where there are enough. First all threads look whether the packed weights still hold;
+// where they do not, nothing is run.
+template <class Watch, class Work>
+static Status run_teams(const Call& call, Watch& watch, Work&& work) {
+  int directions = int(call.directions);
+  run_threads(call.threads, [&](int rank, int threads) {
+    watch.look(rank, threads);
+    if (!watch.unchanged()) return;
+    if (threads >= directions && directions > 1) {
+      int mine = rank % directions;
+      int members = threads / directions + (mine < threads % directions);
+      work(rank / directions, members, mine);
+    } else {
+      for (int d = 0; d < directions; ++d) work(rank, threads, d);
+    }
+  });
+  return watch.unchanged() ? ok : changed;
 }
 
 }  // namespace GATEWRIGHT_LEVEL

@@ -136,7 +136,8 @@ def in_place(layer: gw.Recurrent) -> None:
 
 
 def through_data(layer: gw.Recurrent) -> None:
-    layer.weight_ih_l0.data.mul_(0.5)  # moves no version counter
+    layer.weight_ih_l0.data.mul_(0.5)  # moves no version counter: seen when a stream begins
+    layer.step(input_for(layer, 3))
 
 
 def other_data(layer: gw.Recurrent) -> None:
@@ -199,7 +200,11 @@ def test_a_change_of_any_parameter_is_noticed(name: str, short: list[bool]) -> N
         with torch.no_grad():
             parameter.add_(0.25)
         assert_follows(layer, short, x, state)
+        parameter.data[0].sub_(0.5)
+        layer.step(x)  # a stream begins
+        assert_follows(layer, short, x, state)
         parameter.data.sub_(0.5)
+        layer.flatten_parameters()
         assert_follows(layer, short, x, state)
 
 

@@ -21,10 +21,18 @@ from gatewright.equations import Cell
 
 # The version of the interface; the library adds the size of its Call, so that a library of other
 # structs is refused and not called.
-INTERFACE = 1_000_000
+INTERFACE = 2_000_000
 MOST_STATES = 8
 
+OUT_OF_MEMORY, CHANGED = 1, 2  # Status of engine/call.h
+
 _States = c_void_p * MOST_STATES
+
+
+class Weights(Structure):
+    """``Weights`` of engine/call.h."""
+
+    _fields_ = [(name, c_void_p) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
 
 
 class Direction(Structure):
@@ -52,6 +60,9 @@ class Direction(Structure):
         ("grad_bias_hh", c_void_p),
         ("grad_learned", c_void_p),
         ("reverse", c_int64),
+        ("verify", c_int64),
+        ("weights", Weights),
+        ("digest", c_uint64),
     ]
 
 
@@ -78,21 +89,11 @@ class Stream(Structure):
     _fields_ = [
         ("calls", c_void_p),
         *[(name, c_int64) for name in ("layers", "states", "layer_bytes")],
-        ("weights", c_void_p),
-        ("words", c_void_p),
-        ("weight_count", c_int64),
-        ("digest", c_uint64),
         ("x", c_void_p),
         ("initial", _States),
         ("final", _States),
         ("output", c_void_p),
     ]
-
-
-class Weights(Structure):
-    """``Weights`` of engine/call.h."""
-
-    _fields_ = [(name, c_void_p) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
 
 
 class _CellCounts(Structure):
@@ -140,12 +141,11 @@ _SIGNATURES = {
     "gatewright_forward": (ctypes.c_int, [c_void_p]),
     "gatewright_backward": (ctypes.c_int, [c_void_p]),
     "gatewright_packed_size": (c_int64, [c_int64] * 6),
-    "gatewright_pack": (None, [c_int64] * 5 + [POINTER(Weights), c_void_p, c_void_p]),
+    "gatewright_pack": (c_uint64, [c_int64] * 6 + [POINTER(Weights), c_void_p, c_void_p]),
     "gatewright_function": (
         ctypes.c_int,
         [c_int64, c_char_p, c_int64, c_int64, c_void_p, c_void_p],
     ),
-    "gatewright_sample": (c_uint64, [c_void_p, c_void_p, c_int64, c_int64]),
     "gatewright_step": (ctypes.c_int, [c_void_p]),
     "gatewright_multiply_adds": (c_double, [c_int64, c_int64, c_int64]),
 }

@@ -7,21 +7,14 @@ microseconds; compiled and exported programs see the registered operator ``gatew
 from __future__ import annotations
 
 from collections.abc import Sequence
-from ctypes import byref
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from gatewright import cells, reference
-from gatewright.native import library
 from gatewright.native.library import Direction
 from gatewright.native.problem import Problem, dense, in_order, like_input, results
-
-
-def _check(status: int) -> None:
-    if status != 0:
-        raise MemoryError("the engine found no memory for this call; use a smaller batch")
 
 
 def forward_pass(
@@ -45,13 +38,10 @@ def forward_pass(
     if lengths is not None:
         output.zero_()
     call = problem.call(output, kept, save)
-    weights = [problem.packed(d, backward=False) for d in range(directions)]
-    for d, tensor in enumerate(weights):
-        direction = call.direction[d]
-        direction.packed = tensor.data_ptr()
+    for d in range(directions):
         for place, final in enumerate(finals):
-            direction.final[place] = final[d].data_ptr()
-    _check(library.load().functions.gatewright_forward(byref(call)))
+            call.direction[d].final[place] = final[d].data_ptr()
+    problem.run(call, backward=False)
     return made
 
 
@@ -88,19 +78,17 @@ def backward_pass(
         call.grad_output_time, call.grad_output_batch = grad_output.stride()[:2]
     if with_x:
         call.grad_x_time, call.grad_x_batch = grad_xs[0].stride()[:2]
-    weights = [problem.packed(d, backward=True) for d in range(directions)]
     each = len(parameters) // directions
     learned = []
     for d in range(directions):
         direction = call.direction[d]
-        direction.packed_back = weights[d].data_ptr()
         direction.incoming = incoming[d].data_ptr()
         if grad_output is not None:
             offset = d * problem.hidden * grad_output.element_size()
             direction.grad_output = grad_output.data_ptr() + offset
         direction.grad_x = grad_xs[d].data_ptr() if with_x else None
         learned.append(_point_grads(direction, grad_parameters[d * each : (d + 1) * each], problem))
-    _check(library.load().functions.gatewright_backward(byref(call)))
+    problem.run(call, backward=True)
     if with_x and directions > 1:
         grads[0].add_(grad_xs[1])
     if problem.order is not None:

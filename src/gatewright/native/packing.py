@@ -1,10 +1,15 @@
-"""Weights in the engine's order, kept until the parameters change."""
+"""Weights in the engine's order, kept until the parameters change.
+
+Weights can be written unseen: through ``.data`` or numpy, or by a fused optimiser. So the engine
+reads every element at each call and compares a digest with that of the weights that were packed
+(engine/digest.h). Nothing here decides by a sample, or by version counters alone.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from ctypes import Array, byref, c_int64, c_void_p
+from ctypes import byref
 from dataclasses import dataclass
 from functools import cache
 
@@ -18,6 +23,9 @@ from gatewright.native.library import Kernel, Weights
 
 # More layers than this in use at once are packed anew at each call.
 MOST_KEPT = 1024
+
+# Fewer elements than this are packed before other threads have woken up.
+WORTH_THREADS = 30_000
 
 
 @dataclass(frozen=True)
@@ -45,11 +53,22 @@ def sizes(name: str, count: int) -> Sizes:
 
 
 @dataclass(frozen=True)
+class Packed:
+    """The weights and biases of one direction as the engine reads them.
+
+    known: whether they were packed just now, so that nothing is to be verified.
+    """
+
+    memory: Tensor
+    digest: int  # of the weights when they were packed
+    known: bool
+
+
+@dataclass(frozen=True)
 class _Entry:
     storages: tuple[StorageWeakRef, ...]
     versions: tuple[int, ...]
-    sample: int
-    packed: Tensor
+    packed: Packed
 
 
 # Held while the table changes: calls come from several threads at once.
@@ -58,69 +77,68 @@ _kept: OrderedDict[tuple[object, ...], _Entry] = OrderedDict()
 
 
 def forget() -> None:
-    """Drop all packed weights, for changes that torch's version counters do not see."""
+    """Drop all packed weights."""
     with _changing:
         _kept.clear()
 
 
-def sample(weights: list[Tensor]) -> tuple[int, tuple[Array[c_void_p], Array[c_int64]]]:
-    """A digest of the values, and what it was taken of: addresses and sizes.
+class DirectionWeights:
+    """The weights of one direction of a layer, and their packed forms.
 
-    Of all values in float64, where numerical derivatives change one at a time; of some in float32.
+    parameters: in the engine's order; those beyond ``sizes.weights`` are learned vectors.
+
+    Raises RuntimeError for parameters that were replaced by others of a wrong shape.
     """
-    count = len(weights)
-    addresses = (c_void_p * count)(*[weight.data_ptr() for weight in weights])
-    words = (c_int64 * count)(*[weight.numel() * weight.element_size() // 4 for weight in weights])
-    digest = library.load().functions.gatewright_sample(
-        addresses, words, count, weights[0].dtype == torch.float64
-    )
-    return digest, (addresses, words)
 
+    def __init__(
+        self, kernel: Kernel, parameters: list[Tensor], sizes: Sizes, input: int, hidden: int
+    ) -> None:
+        _check_shapes(parameters, sizes, input, hidden)
+        self.kernel, self.input, self.hidden = kernel, input, hidden
+        # Without gaps: the engine reads the memory from end to end.
+        self.tensors = [
+            parameter.detach().resolve_neg().contiguous()
+            for parameter in parameters[: sizes.weights]
+        ]
+        self.is_double = self.tensors[0].dtype == torch.float64
+        self.pointers = Weights(
+            **{
+                field: weight.data_ptr()
+                for field, weight in zip(sizes.fields, self.tensors, strict=True)
+            }
+        )
 
-def packed(
-    kernel: Kernel,
-    parameters: list[Tensor],
-    sizes: Sizes,
-    input: int,
-    hidden: int,
-    backward: bool,
-) -> Tensor:
-    """The weights and biases of one direction as the engine reads them.
+    def packed(self, *, backward: bool, anew: bool = False) -> Packed:
+        """Packed before, as far as is known here; ``anew`` for weights that the engine found to
+        differ."""
+        places = [(weight.data_ptr(), weight.dtype) for weight in self.tensors]
+        level = library.load().level
+        key = (self.kernel.index, level, backward, self.input, self.hidden, *places)
+        versions = tuple(0 if w.is_inference() else w._version for w in self.tensors)
+        entry = _kept.get(key)
+        # A counter that moved tells of a change before anything is read.
+        if not anew and entry is not None and entry.versions == versions:
+            return entry.packed
+        fresh = self._pack(backward)
+        storages = tuple(StorageWeakRef(weight.untyped_storage()) for weight in self.tensors)
+        with _changing:
+            _kept[key] = _Entry(storages, versions, Packed(fresh.memory, fresh.digest, False))
+            _kept.move_to_end(key)
+            _purge()
+        return fresh
 
-    They are packed again when a version counter, the memory, or a sample of the values changes:
-    writes through ``.data`` move no counter, but nearly always the sample.
-    """
-    # Without gaps: a sample reads the memory from end to end.
-    weights = [
-        parameter.detach().resolve_neg().contiguous() for parameter in parameters[: sizes.weights]
-    ]
-    level = library.load().level
-    _check_shapes(parameters, sizes, input, hidden)
-    places = [(weight.data_ptr(), weight.dtype) for weight in weights]
-    key = (kernel.index, level, backward, input, hidden, *places)
-    if any(weight.is_inference() for weight in weights):
-        return _pack(kernel, weights, sizes, input, hidden, backward)
-    versions = tuple(weight._version for weight in weights)
-    digest, _ = sample(weights)
-    entry = _kept.get(key)
-    if (
-        entry is not None
-        and entry.versions == versions
-        and entry.sample == digest
-        and not any(storage.expired() for storage in entry.storages)
-    ):
-        return entry.packed
-    fresh = _pack(kernel, weights, sizes, input, hidden, backward)
-    storages = tuple(StorageWeakRef(weight.untyped_storage()) for weight in weights)
-    with _changing:
-        _kept[key] = _Entry(storages, versions, digest, fresh)
-        _kept.move_to_end(key)
-        _purge()
-    return fresh
+    def _pack(self, backward: bool) -> Packed:
+        loaded = library.load()
+        where = (loaded.level, self.kernel.index, self.is_double, self.input, self.hidden)
+        size = loaded.functions.gatewright_packed_size(*where, backward)
+        memory = self.tensors[0].new_empty(size)
+        targets = (None, memory.data_ptr()) if backward else (memory.data_ptr(), None)
+        threads = torch.get_num_threads() if size > WORTH_THREADS else 1
+        digest = loaded.functions.gatewright_pack(*where, threads, byref(self.pointers), *targets)
+        return Packed(memory, digest, True)
 
 
 def _check_shapes(parameters: list[Tensor], sizes: Sizes, input: int, hidden: int) -> None:
-    """RuntimeError for parameters that were replaced by others of a wrong shape."""
     x_rows, h_rows = sizes.x_projections * hidden, sizes.h_projections * hidden
     wanted = {
         "weight_ih": (x_rows, input),
@@ -145,25 +163,3 @@ def _purge() -> None:
         del _kept[key]
     while len(_kept) > MOST_KEPT:
         _kept.popitem(last=False)
-
-
-def _pack(
-    kernel: Kernel,
-    weights: list[Tensor],
-    sizes: Sizes,
-    input: int,
-    hidden: int,
-    backward: bool,
-) -> Tensor:
-    loaded = library.load()
-    is_double = weights[0].dtype == torch.float64
-    size = loaded.functions.gatewright_packed_size(
-        loaded.level, kernel.index, is_double, input, hidden, backward
-    )
-    result = weights[0].new_empty(size)
-    given = Weights(**{field: w.data_ptr() for field, w in zip(sizes.fields, weights, strict=True)})
-    targets = (None, result.data_ptr()) if backward else (result.data_ptr(), None)
-    loaded.functions.gatewright_pack(
-        loaded.level, kernel.index, is_double, input, hidden, byref(given), *targets
-    )
-    return result

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from ctypes import byref
+
 import torch
 from torch import Tensor
 
 from gatewright.native import library
-from gatewright.native.library import Call
-from gatewright.native.packing import packed, sizes
+from gatewright.native.library import CHANGED, Call
+from gatewright.native.packing import DirectionWeights, Packed, sizes
 
 DTYPES = (torch.float32, torch.float64)
 
@@ -160,10 +162,38 @@ class Problem:
         work = weights * self.time * self.batch * self.directions
         return torch.get_num_threads() if work > WORTH_THREADS else 1
 
-    def packed(self, d: int, backward: bool) -> Tensor:
-        return packed(
-            self.kernel, self.parameters[d], self.sizes, self.input, self.hidden, backward
-        )
+    def run(self, call: Call, *, backward: bool) -> None:
+        """Run a pass with the weights as they are now.
+
+        Raises MemoryError.
+        """
+        functions = library.load().functions
+        run = functions.gatewright_backward if backward else functions.gatewright_forward
+        weights = [
+            DirectionWeights(self.kernel, own, self.sizes, self.input, self.hidden)
+            for own in self.parameters
+        ]
+        packed = [one.packed(backward=backward) for one in weights]
+        _point(call, weights, packed, backward)
+        status = run(byref(call))
+        if status == CHANGED:
+            # What is packed now is not verified again: another thread may write without end.
+            packed = [one.packed(backward=backward, anew=True) for one in weights]
+            _point(call, weights, packed, backward)
+            status = run(byref(call))
+        if status:
+            raise MemoryError("the engine found no memory for this call; use a smaller batch")
+
+
+def _point(
+    call: Call, weights: list[DirectionWeights], packed: list[Packed], backward: bool
+) -> None:
+    """Have each direction use these weights, and verify those that may have changed since."""
+    for d, (own, ready) in enumerate(zip(weights, packed, strict=True)):
+        direction = call.direction[d]
+        setattr(direction, "packed_back" if backward else "packed", ready.memory.data_ptr())
+        direction.verify, direction.digest = not ready.known, ready.digest
+        direction.weights = own.pointers
 
 
 # What the forward pass keeps for the backward pass, by the field of Direction.

@@ -1,7 +1,9 @@
 """One step of a live stream after another, without autograd, in a few microseconds each.
 
 What does not change from step to step is prepared once: the calls, scratch memory, packed weights.
-A step then fills in a handful of addresses.
+A step then fills in a handful of addresses. To read every weight at each step would cost as much as
+the step itself, so the first step of a stream verifies them, and the others look at addresses and
+version counters.
 """
 
 from __future__ import annotations
@@ -15,11 +17,9 @@ from torch import Tensor
 
 from gatewright.equations import Cell
 from gatewright.native import library
-from gatewright.native.library import Call, Stream
-from gatewright.native.packing import packed, sample, sizes
+from gatewright.native.library import CHANGED, Call, Stream
+from gatewright.native.packing import DirectionWeights, sizes
 from gatewright.native.problem import DTYPES, WORTH_THREADS
-
-_CHANGED = 2  # Status of engine/call.h
 
 
 class Stepper:
@@ -45,6 +45,7 @@ class Stepper:
         self.count = len(cell.states)
         self.lock = threading.Lock()
         self.batch = self.level = -1
+        self.begun = self.verified = 0  # the streams begun, and those whose weights were verified
         self.known: list[tuple[str, Tensor, int, int]] = []  # with version and address
 
     def step(self, x: Tensor, states: tuple[Tensor, ...]) -> tuple[Tensor, list[Tensor]] | None:
@@ -83,12 +84,30 @@ class Stepper:
             made.append(fresh)
         output = torch.empty_like(self.outputs[len(size)])
         self.stream.x, self.stream.output = x.data_ptr(), output.data_ptr()
-        status = self.run(self.address)
-        if status == _CHANGED:
+        status = self._run()
+        if status == CHANGED:
             return self._step(x, states) if self._prepare(batch) else None
         if status:
             raise MemoryError("the engine found no memory for a step; use a smaller batch")
         return output, made
+
+    def _run(self) -> int:
+        begun = self.begun
+        verify = begun != self.verified
+        for call in self.calls if verify else ():
+            call.direction[0].verify = True
+        status: int = self.run(self.address)
+        for call in self.calls if verify else ():
+            call.direction[0].verify = False
+        if status != CHANGED:
+            self.verified = begun
+        return status
+
+    def begin(self) -> None:
+        """Verify the weights at the next step, which begins or goes on with a new stream."""
+        if self.cell.vectors:  # copied when a step is prepared, and in no digest
+            self.forget()
+        self.begun += 1
 
     def forget(self) -> None:
         """Prepare anew at the next step."""
@@ -132,23 +151,20 @@ class Stepper:
             for width in (len(self.cell.states) - 1, self.kernel.saved, 1)
         ]
         self.memory: list[object] = [scratch]
-        calls = [self._call(weights, batch, hidden, scratch) for weights in layers]
-        self._stream(calls, flat, batch * hidden * first.element_size())
+        self.verified = self.begun
+        self.calls = [self._call(weights, batch, hidden, scratch) for weights in layers]
+        self._stream(batch * hidden * first.element_size())
         return True
 
-    def _stream(self, calls: list[Call], weights: list[Tensor], layer_bytes: int) -> None:
-        digest, (addresses, words) = sample(weights)
+    def _stream(self, layer_bytes: int) -> None:
+        calls = self.calls
         table = (POINTER(Call) * len(calls))(*[pointer(call) for call in calls])
-        self.memory += [table, calls, addresses, words]
+        self.memory.append(table)
         self.stream = Stream(
             calls=cast(table, c_void_p),
             layers=len(calls),
             states=len(self.cell.states),
             layer_bytes=layer_bytes,
-            weights=cast(addresses, c_void_p),
-            words=cast(words, c_void_p),
-            weight_count=len(weights),
-            digest=digest,
         )
         self.address = addressof(self.stream)
         self.initial, self.final = self.stream.initial, self.stream.final
@@ -169,11 +185,13 @@ class Stepper:
         call.x_time = call.x_batch = call.input
         call.output_time = call.output_batch = hidden
         own = sizes(self.cell.name, len(weights))
-        ready = packed(self.kernel, weights, own, call.input, hidden, backward=False)
+        read = DirectionWeights(self.kernel, weights, own, call.input, hidden)
+        ready = read.packed(backward=False, anew=True)
+        direction.weights, direction.digest = read.pointers, ready.digest
         learned = [weight.detach() for weight in weights[own.weights :]]
-        vectors = torch.stack(learned) if learned else ready
-        direction.packed, direction.learned = ready.data_ptr(), vectors.data_ptr()
-        self.memory += [ready, vectors]
+        vectors = torch.stack(learned) if learned else ready.memory
+        direction.packed, direction.learned = ready.memory.data_ptr(), vectors.data_ptr()
+        self.memory += [read, ready, vectors]
         for field, tensor in zip(("states", "saved", "source"), scratch, strict=True):
             setattr(direction, field, tensor.data_ptr())
         return call
