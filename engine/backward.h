@@ -294,6 +294,19 @@ static void join(const Call& call, const CellCode& cell, const Direction& direct
   }
 }
 
+// A member's share of the gradients that are sums over all steps and rows.
+template <class T>
+static bool all_finite(const Call& call, const CellCode& cell, const Direction& direction,
+                       const Part& part, const Targets<T>& targets) {
+  T sum = 0;  // x - x is no number where x is not finite
+  auto look = [&](const T* values, int64_t size) {
+    for (int64_t i = part.begin(size); i < part.end(size); ++i) sum += values[i] - values[i];
+  };
+  targets.each(call, cell, look);
+  look(static_cast<const T*>(direction.grad_learned), cell.vectors * call.hidden);
+  return sum == 0;
+}
+
 template <class T>
 static int run_backward(const Call& call, const CellCode& cell) {
   using Memory = BackwardMemory<T>;
@@ -308,7 +321,8 @@ static int run_backward(const Call& call, const CellCode& cell) {
   char* memory = arena.take<char>(slots * slot);
   Barrier barriers[most_directions];
   Watch<T> watch(call, cell);
-  return run_teams(call, watch, [&](int rank, int members, int d) {
+  std::atomic<bool> finite{true};
+  Status status = run_teams(call, watch, [&](int rank, int members, int d) {
     const Direction& direction = call.direction[d];
     Part part = part_of<T>(call, cell, rank, members, &barriers[d]);
     Arena own(memory + (d * call.threads + rank) * slot);
@@ -328,7 +342,9 @@ static int run_backward(const Call& call, const CellCode& cell) {
     join<T>(call, cell, direction, part, targets,
             [&](int who) -> const Memory& { return *team[who]; });
     part.meet_all();  // nobody's memory goes while others read it
+    if (!all_finite<T>(call, cell, direction, part, targets)) finite = false;
   });
+  return status == ok && !finite ? not_finite : status;
 }
 
 }  // namespace GATEWRIGHT_LEVEL

@@ -80,6 +80,7 @@ struct Stream {
 };
 
 // changed: the weights to verify are not those that were packed; nothing was computed.
-enum Status : int { ok = 0, out_of_memory = 1, changed = 2 };
+// not_finite: a gradient of a weight is infinite or no number.
+enum Status : int { ok = 0, out_of_memory = 1, changed = 2, not_finite = 3 };
 
 }  // namespace gatewright

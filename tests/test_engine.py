@@ -7,6 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import gatewright as gw
 from gatewright import cells, native, reference
 from gatewright.native import library
 from problems import Given, make
@@ -218,3 +219,27 @@ def test_packed_weights_follow_every_change():
     run()
     torch.optim.SGD([weight], lr=0.1).step()
     run()
+
+
+@BY_CELL
+@pytest.mark.parametrize("scale", [1e30, 1e38, 3e38])
+def test_gradients_overflow_only_where_they_are_out_of_range(name, scale):
+    """Sums that leave float32 on their way and come back to it are as in float64."""
+    torch.manual_seed(0)
+    layer = gw.Recurrent(name, 3, 5)
+    exact = gw.Recurrent(name, 3, 5, backend="reference", dtype=torch.float64)
+    exact.load_state_dict(layer.state_dict())
+    largest = torch.finfo(torch.float32).max
+    for _ in range(20):
+        x = torch.randn(6, 3, 3).clamp(-1, 1) * scale
+        gradients = []
+        for each in (layer, exact):
+            each.zero_grad()
+            given = x.to(each.weight_ih_l0.dtype).requires_grad_()
+            each(given)[0].sum().backward()
+            gradients.append([p.grad for p in each.parameters()])
+        for ours, true in zip(*gradients, strict=True):
+            inside = true.abs() < largest * 0.99
+            assert ours[inside].isfinite().all()
+            beyond = true.abs() > largest * 1.01
+            assert torch.equal(ours[beyond].sign() * torch.inf, ours[beyond].double())

@@ -24,7 +24,7 @@ from gatewright.equations import Cell
 INTERFACE = 2_000_000
 MOST_STATES = 8
 
-OUT_OF_MEMORY, CHANGED = 1, 2  # Status of engine/call.h
+OUT_OF_MEMORY, CHANGED, NOT_FINITE = 1, 2, 3  # Status of engine/call.h
 
 _States = c_void_p * MOST_STATES
 

@@ -88,7 +88,10 @@ def backward_pass(
             direction.grad_output = grad_output.data_ptr() + offset
         direction.grad_x = grad_xs[d].data_ptr() if with_x else None
         learned.append(_point_grads(direction, grad_parameters[d * each : (d + 1) * each], problem))
-    problem.run(call, backward=True)
+    finite = problem.run(call, backward=True)
+    if not finite and x.dtype == torch.float32:
+        rest = (directions, lengths, mask, zone, grad_output, grad_finals, with_x)
+        return _wide_gradients(cell, x, states, parameters, *rest)
     if with_x and directions > 1:
         grads[0].add_(grad_xs[1])
     if problem.order is not None:
@@ -99,6 +102,43 @@ def backward_pass(
         for place, vector in enumerate(vectors):
             grad_parameters[d * each + problem.sizes.weights + place].copy_(vector)
     return grads
+
+
+def _wide_gradients(
+    cell: str,
+    x: Tensor,
+    states: list[Tensor],
+    parameters: list[Tensor],
+    directions: int,
+    lengths: Tensor | None,
+    mask: Tensor | None,
+    zone: Tensor | None,
+    grad_output: Tensor | None,
+    grad_finals: Tensor,
+    with_x: bool,
+) -> list[Tensor]:
+    """The gradients by way of float64.
+
+    A sum may leave the range of float32 on its way and come back to it. Whether it does depends on
+    the order of its terms, which differs between the engine and the reference.
+    """
+
+    def wide(tensor: Tensor | None) -> Tensor | None:
+        return None if tensor is None else tensor.double()
+
+    given = (
+        cell,
+        x.double(),
+        [state.double() for state in states],
+        [parameter.double() for parameter in parameters],
+        directions,
+        lengths,
+        wide(mask),
+        wide(zone),
+    )
+    output, *rest = forward_pass(*given, True)
+    kept, grads = rest[len(states) :], (wide(grad_output), grad_finals.double())
+    return [grad.float() for grad in backward_pass(*given, output, kept, *grads, with_x)]
 
 
 def _point_grads(direction: Direction, grads: list[Tensor], problem: Problem) -> Tensor:

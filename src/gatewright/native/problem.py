@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gatewright.native import library
-from gatewright.native.library import CHANGED, Call
+from gatewright.native.library import CHANGED, NOT_FINITE, OUT_OF_MEMORY, Call
 from gatewright.native.packing import DirectionWeights, Packed, sizes
 
 DTYPES = (torch.float32, torch.float64)
@@ -162,8 +162,8 @@ class Problem:
         work = weights * self.time * self.batch * self.directions
         return torch.get_num_threads() if work > WORTH_THREADS else 1
 
-    def run(self, call: Call, *, backward: bool) -> None:
-        """Run a pass with the weights as they are now.
+    def run(self, call: Call, *, backward: bool) -> bool:
+        """Run a pass with the weights as they are now; False where a gradient is not finite.
 
         Raises MemoryError.
         """
@@ -181,8 +181,9 @@ class Problem:
             packed = [one.packed(backward=backward, anew=True) for one in weights]
             _point(call, weights, packed, backward)
             status = run(byref(call))
-        if status:
+        if status == OUT_OF_MEMORY:
             raise MemoryError("the engine found no memory for this call; use a smaller batch")
+        return bool(status != NOT_FINITE)
 
 
 def _point(
