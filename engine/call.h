@@ -61,12 +61,6 @@ struct Call {
   const int64_t* order;    // (batch) or null: as given
   const int64_t* lengths;  // (batch) by row, falling, or null: all full
   Direction direction[most_directions];
-
-  bool verifies() const {
-    for (int64_t d = 0; d < directions; ++d)
-      if (direction[d].verify) return true;
-    return false;
-  }
 };
 
 // A live stream: the layers of a step, one call each, prepared once.

@@ -116,6 +116,12 @@ class Watched {
     add(weights.bias_hh, h_rows);
   }
 
+  int64_t bytes() const {
+    int64_t sum = 0;
+    for (const Array& array : arrays_) sum += array.bytes;
+    return sum;
+  }
+
   // The share of the digest that a member of a team adds; it does not depend on their number.
   uint64_t share(int rank, int members) const {
     int64_t pieces = 0;
@@ -148,36 +154,57 @@ class Watched {
   int count_ = 0;
 };
 
-// Looks at the weights of a call, all threads together, before anything is computed with them.
+// Looks at the weights of a call before anything is computed with them. Few are looked at by every
+// thread, which takes less time than to wait for one another.
 template <class T>
 class Watch {
  public:
-  Watch(const Call& call, const CellCode& cell) : call_(call), cell_(cell) {}
+  Watch(const Call& call, const CellCode& cell) : call_(call), cell_(cell) {
+    int64_t bytes = 0;
+    for (int64_t d = 0; d < call.directions; ++d)
+      if (call.direction[d].verify) bytes += watched(d).bytes();
+    together_ = bytes > alone_bytes;
+    if (bytes == 0) found_ = same;
+  }
 
   void look(int rank, int members) {
+    if (found_.load(std::memory_order_relaxed) == same) return;
+    bool found = true;
     for (int64_t d = 0; d < call_.directions; ++d) {
       const Direction& direction = call_.direction[d];
       if (!direction.verify) continue;
-      Watched<T> watched(cell_, call_.input, call_.hidden, direction.weights);
-      seen_[d].fetch_add(watched.share(rank, members), std::memory_order_relaxed);
+      if (together_)
+        seen_[d].fetch_add(watched(d).share(rank, members), std::memory_order_relaxed);
+      else
+        found = found && watched(d).share(0, 1) == direction.digest;
     }
-    if (call_.verifies()) together_.wait(members);
+    if (together_) {
+      barrier_.wait(members);
+      for (int64_t d = 0; d < call_.directions; ++d)
+        found = found && (!call_.direction[d].verify ||
+                          seen_[d].load(std::memory_order_relaxed) == call_.direction[d].digest);
+    }
+    // What the first thread finds is true for all, though another process writes meanwhile.
+    int nothing = unknown;
+    found_.compare_exchange_strong(nothing, found ? same : different);
   }
 
-  // Once all have looked.
-  bool unchanged() const {
-    for (int64_t d = 0; d < call_.directions; ++d)
-      if (call_.direction[d].verify &&
-          seen_[d].load(std::memory_order_relaxed) != call_.direction[d].digest)
-        return false;
-    return true;
-  }
+  bool unchanged() const { return found_.load() == same; }
 
  private:
+  enum Found : int { unknown, same, different };
+  static constexpr int64_t alone_bytes = int64_t(1) << 19;
+
+  Watched<T> watched(int64_t d) const {
+    return {cell_, call_.input, call_.hidden, call_.direction[d].weights};
+  }
+
   const Call& call_;
   const CellCode& cell_;
+  bool together_;
+  std::atomic<int> found_{unknown};
   std::atomic<uint64_t> seen_[most_directions] = {};
-  Barrier together_;
+  Barrier barrier_;
 };
 
 }  // namespace GATEWRIGHT_LEVEL

@@ -7,15 +7,16 @@
 #if defined(_OPENMP)
 #include <omp.h>
 #endif
-#include <sched.h>
 
 #include "pack.h"
 
 namespace gatewright {
 namespace GATEWRIGHT_LEVEL {
 
-// All threads of a team meet here once a step: they spin, and give way when the wait is long
-// (more threads than cores).
+// All threads of a team meet here once a step. Who is early spins for some microseconds, longer than
+// a wait lasts while every thread has a core to itself; then it sleeps. A thread that went on
+// spinning would keep its core from the one that it waits for, where another process took that
+// one's.
 class Barrier {
  public:
   void wait(int members) {
@@ -24,16 +25,18 @@ class Barrier {
     if (arrived_.fetch_add(1, std::memory_order_acq_rel) == members - 1) {
       arrived_.store(0, std::memory_order_relaxed);
       round_.store(round + 1, std::memory_order_release);
+      round_.notify_all();
       return;
     }
-    for (int spins = 0; round_.load(std::memory_order_acquire) == round; ++spins) {
+    for (int spins = 0; spins < 2000; ++spins) {
+      if (round_.load(std::memory_order_acquire) != round) return;
 #if defined(__x86_64__)
       __builtin_ia32_pause();
 #elif defined(__aarch64__)
       asm volatile("yield");
 #endif
-      if (spins > 4000) sched_yield();
     }
+    round_.wait(round, std::memory_order_acquire);
   }
 
  private:
@@ -236,6 +239,7 @@ static void run_threads(int64_t threads, Work&& work) {
 template <class Watch, class Work>
 static Status run_teams(const Call& call, Watch& watch, Work&& work) {
   int directions = int(call.directions);
+  Barrier done;
   run_threads(call.threads, [&](int rank, int threads) {
     watch.look(rank, threads);
     if (!watch.unchanged()) return;
@@ -246,6 +250,7 @@ static Status run_teams(const Call& call, Watch& watch, Work&& work) {
     } else {
       for (int d = 0; d < directions; ++d) work(rank, threads, d);
     }
+    done.wait(threads);  // not in OpenMP's barrier, which spins for milliseconds
   });
   return watch.unchanged() ? ok : changed;
 }

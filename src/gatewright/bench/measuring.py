@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from gatewright.bench.results import Timing
+from gatewright.errors import InputError
 
 Work = Callable[[], object]
 
@@ -19,10 +20,11 @@ class Pace:
 
     budget: float = 4.0  # for all sides of a case together, calibration aside
     sample: float = 0.008  # calls are repeated until one sample takes this long
-    # Thread pools wait for more work in a busy loop after a call, ONNX Runtime's for more than 8
-    # and less than 30 milliseconds; without a pause, one library's waiting threads would hold the
-    # cores in another's sample.
-    pause: float = 0.03
+    # Thread pools wait for more work in a busy loop after a call: one library's waiting threads
+    # would hold the cores in another's sample. So each side waits until the process is at rest, in
+    # looks of this length, but not for ever.
+    pause: float = 0.01
+    patience: float = 2.0
     fewest: int = 7
     most: int = 101
 
@@ -42,10 +44,28 @@ def measure(sides: Mapping[str, Work], pace: Pace) -> dict[str, Timing]:
         samples: dict[str, list[float]] = {name: [] for name in sides}
         for _ in range(rounds):
             for name, work in sides.items():
-                time.sleep(pace.pause)
+                _rest(pace)
                 work()  # wakes the threads and fills the caches
                 samples[name].append(1e3 * _sample(work, repeats[name]))
     return {name: Timing.of(found, repeats[name]) for name, found in samples.items()}
+
+
+def _rest(pace: Pace) -> None:
+    """Wait until no thread of this process is busy any more.
+
+    Raises InputError where some are for longer than the pace has patience.
+    """
+    begin = time.perf_counter()
+    while True:
+        busy, start = time.process_time(), time.perf_counter()
+        time.sleep(pace.pause)
+        if time.process_time() - busy <= 0.1 * (time.perf_counter() - start):
+            return
+        if time.perf_counter() - begin > pace.patience:
+            raise InputError(
+                f"threads of a library are still busy {pace.patience:g} seconds after its call, "
+                "and would hold the cores while others are measured: leave it out with --peers"
+            )
 
 
 def _sample(work: Work, repeats: int) -> float:
