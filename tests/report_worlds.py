@@ -14,11 +14,12 @@ from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.outcome import conclude
 from gatewright.comparison.records import Candidate, Fit, Plan, Score
 from gatewright.comparison.running import chosen, finalists
+from gatewright.data import kept
 from gatewright.data.layout import Guess, Layout
 from gatewright.data.prepared import Preparation, PreparedRecord
 from gatewright.setting import Setting
 from gatewright.training import Epoch, Stopping
-from gatewright.training.checkpoint import save_tensors, write_whole
+from gatewright.training.checkpoint import save_tensors
 
 SPITEFUL = (
     "<img src=x onerror=alert(1)>",
@@ -232,7 +233,7 @@ class World:
             notes=self.notes,
         )
         record = PreparedRecord(preparation=preparation, items=self.items)
-        write_whole(folder.path / "prepared.json", record.model_dump_json().encode())
+        kept.keep(folder.path, record, None)
 
 
 def _epochs(name: str) -> list[Epoch]:

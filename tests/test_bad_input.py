@@ -11,6 +11,7 @@ from datetime import date, timedelta
 
 import pytest
 
+import report_worlds
 from gatewright import cli
 
 SHORT = ("--cells", "gru", "--settings", "1", "--seeds", "1", "--epochs", "1", "--jobs", "1")
@@ -172,8 +173,7 @@ def refused(content, flags, told, capsys, tmp_path, command=("compare",)):
     text = sentence([*command, bad, *flags], capsys)
     for part in told:
         assert part in text
-    assert [path.name for path in tmp_path.iterdir() if path.name != "bad.csv"] in ([], ["runs"])
-    assert not any(tmp_path.glob("runs/*"))
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.csv"]
 
 
 # What a file holds, and what is asked of it -----------------------------------------------------
@@ -253,19 +253,17 @@ def test_a_folder_that_cannot_be_made(command, capsys, tmp_path):
 
 def test_a_wrong_word_with_restart_leaves_the_run_alone(capsys, tmp_path):
     (tmp_path / "sales.csv").write_text(csv(*ROWS))
-    (tmp_path / "run").mkdir()
-    for name in ("plan.json", "fits.jsonl"):
-        (tmp_path / "run" / name).write_text("what was there")
+    report_worlds.one_target().write(tmp_path / "run")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     flags = ["--restart", "--out", "run", "--cells", "lstn"]
     assert "'lstn'" in sentence(["compare", "sales.csv", *flags], capsys)
-    assert (tmp_path / "run" / "plan.json").read_text() == "what was there"
-    assert (tmp_path / "run" / "fits.jsonl").read_text() == "what was there"
+    assert {path: path.read_bytes() for path in before} == before
 
 
 def test_a_disk_that_is_full_when_a_fit_ends(capsys, monkeypatch, tmp_path):
     from gatewright.comparison import folder as folders
 
-    append, kept = folders._append, []
+    append, kept = folders.append_record, []
 
     def full(path, record):
         if len(kept) == 2:
@@ -273,7 +271,7 @@ def test_a_disk_that_is_full_when_a_fit_ends(capsys, monkeypatch, tmp_path):
         append(path, record)
         kept.append(record)
 
-    monkeypatch.setattr(folders, "_append", full)
+    monkeypatch.setattr(folders, "append_record", full)
     (tmp_path / "sales.csv").write_text(csv(*ROWS))
     command = ["compare", "sales.csv", *SHORT, "--quiet"]
     text = sentence(command, capsys)

@@ -225,4 +225,4 @@ def test_bench_answers_at_once_where_nothing_can_be_written() -> None:
     )
     assert result.returncode == 2
     assert result.stderr.count("\n") == 1
-    assert "nothing can be written into /dev/null/runs" in result.stderr
+    assert "/dev/null/runs cannot be written" in result.stderr

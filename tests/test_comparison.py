@@ -167,8 +167,7 @@ def test_every_record_is_json_and_no_work_is_left(done: tuple[Result, Heard]) ->
 
 def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
-    folder.create()
-    with folder.locked(), pytest.raises(InputError, match="another run is at work"):
+    with folder.opened(), pytest.raises(InputError, match="another run is at work"):
         compare(tmp_path / "run")
 
 

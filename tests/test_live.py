@@ -11,7 +11,9 @@ from gatewright.cli.live import Terminal
 from gatewright.cli.plain import Lines
 from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.records import Candidate, Fit, Job, Plan, Score
+from gatewright.data import kept
 from gatewright.data.layout import Guess, Layout
+from gatewright.data.prepared import Preparation, PreparedRecord
 from gatewright.setting import Setting
 from gatewright.training import Epoch, Recipe, Stopping
 
@@ -69,7 +71,9 @@ class Clock:
 @pytest.fixture
 def folder(tmp_path):
     found = RunFolder(tmp_path / "run")
-    found.create()
+    found.path.mkdir()
+    preparation = Preparation(layout=plan().layout, channels=())
+    kept.keep(found.path, PreparedRecord(preparation=preparation, items=()), None)
     return found
 
 

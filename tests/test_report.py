@@ -16,6 +16,7 @@ import worlds
 from gatewright import report
 from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.records import Fit
+from gatewright.comparison.result import Result
 from gatewright.comparison.worker import _before
 from gatewright.errors import InputError
 from gatewright.report import facts, figures, numbers, tables
@@ -86,11 +87,10 @@ def test_page_is_well_formed_and_told_in_words(
     pages: dict[str, tuple[RunFolder, Page]], name: str
 ) -> None:
     folder, page = pages[name]
-    verdict = folder.verdict()
-    assert verdict is not None
+    result = Result(folder)
     assert not page.open
-    assert verdict.text in page.text
-    for row in folder.leaderboard():
+    assert result.verdict.text in page.text
+    for row in result.rows:
         assert row.title in page.text
     ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     assert len(ids) == len(set(ids))
@@ -168,10 +168,7 @@ def test_no_baseline_leaves_out_skill(pages: dict[str, tuple[RunFolder, Page]]) 
 def test_many_classes_are_gathered(pages: dict[str, tuple[RunFolder, Page]]) -> None:
     folder, page = pages["many_classes"]
     assert tables.OTHERS in page.text
-    plan, verdict = folder.plan(), folder.verdict()
-    assert plan is not None
-    assert verdict is not None
-    outcome = Outcome.read(folder, plan, verdict)
+    outcome = Outcome.read(folder, Result(folder).plan)
     given = outcome.scores[outcome.shown["lstm"].fit].measures["confusion"]
     found = tables.confusions(
         outcome.preparation.classes, outcome.rows, outcome.fits, outcome.scores
@@ -181,18 +178,14 @@ def test_many_classes_are_gathered(pages: dict[str, tuple[RunFolder, Page]]) -> 
     assert sum(square.count for row in matrix.rows for square in row) == np.sum(given)
 
 
-def test_predictions_are_left_out_where_their_files_are_gone(tmp_path: Path) -> None:
-    folder = report_worlds.one_target().write(tmp_path)
-    for path in (tmp_path / "scores").iterdir():
-        path.unlink()
-    page = Page(report.write(folder).read_text("utf-8"))
-    assert "forecasts" not in page.data
-    assert "Forecasts" not in page.text
-
-
 def test_unfinished_run_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no finished comparison"):
+    with pytest.raises(InputError, match="holds no comparison"):
         report.write(RunFolder(tmp_path))
+    folder = report_worlds.one_target().write(tmp_path)
+    journal = tmp_path / "scores.jsonl"
+    journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:-1]))
+    with pytest.raises(InputError, match="is not finished: give its command again"):
+        report.write(folder)
 
 
 def test_report_replaces_the_one_before_it(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.result import Result
 from gatewright.comparison.running import Progress
 from gatewright.data.reading import read
+from gatewright.folders import named
 from gatewright.setting import Options
 
 Names = str | Sequence[str]
@@ -127,7 +128,7 @@ def compare(
 def _folder(out: str | Path | None) -> Iterator[RunFolder]:
     """The folder asked for, or a temporary one that goes where no result comes of it."""
     if out is not None:
-        yield RunFolder(Path(out))
+        yield RunFolder(named(out))
         return
     path = Path(tempfile.mkdtemp(prefix="gatewright-"))
     try:

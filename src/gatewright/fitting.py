@@ -1,29 +1,29 @@
 """One fit without a comparison, kept in a folder; and what any folder of a model predicts with.
 
-fit.json             the layout, every guess and choice, and how the fit did
-prepared.json        what was fitted on the training part to turn a table into arrays
+fit.json                       the layout, every guess and choice, and how the fit did
+prepared.json, history.arrow   what a prediction needs beside the model
 model.safetensors
-history.arrow        of forecasts, the rows that they go on from
-checkpoint.safetensors   while it trains
+checkpoint.safetensors         while it trains
 """
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from gatewright import __version__, baselines, cells
 from gatewright.comparison.comparing import Parts, fingerprint
-from gatewright.comparison.folder import RunFolder
-from gatewright.comparison.result import Result, read_history
+from gatewright.comparison.folder import PLAN, RunFolder
+from gatewright.comparison.result import Result
 from gatewright.comparison.worker import TEST_EXAMPLES, by_unit
+from gatewright.data import kept
 from gatewright.data.ahead import history_of
 from gatewright.data.guessing import guess
 from gatewright.data.layout import Guess, Layout
@@ -31,13 +31,15 @@ from gatewright.data.prepare import prepare
 from gatewright.data.prepared import Prepared, PreparedRecord
 from gatewright.data.reading import Table
 from gatewright.errors import InputError
+from gatewright.folders import ANOTHER, claimed, named, remove
 from gatewright.predictor import Predictor
+from gatewright.sealed import DamagedError, read_record, told, write_record
 from gatewright.setting import Options, Setting
 from gatewright.training import DivergedError, Epoch, Model, Recipe, Stopping, evenly
-from gatewright.training.checkpoint import write_whole
 
-RECORD, PREPARED, CHECKPOINT = "fit.json", "prepared.json", "checkpoint.safetensors"
-MODEL = "model"  # .safetensors
+RECORD, MODEL, CHECKPOINT = "fit.json", "model.safetensors", "checkpoint.safetensors"
+FILES = (MODEL, *kept.FILES)
+AGAIN, ELSEWHERE = "fit it anew", f"{ANOTHER}, or remove it yourself"
 
 
 class Judged(BaseModel):
@@ -128,10 +130,9 @@ def fit_into(
         seed=seed,
         options=options,
     )
-    claim(folder)
     with (
         undisturbed(),
-        RunFolder(folder).locked(),
+        claimed(folder, RECORD, "a fit"),
         tempfile.TemporaryDirectory(prefix="gatewright-") as temporary,
     ):
         layout, guesses = guess(table, **given)
@@ -173,22 +174,6 @@ def undisturbed() -> Iterator[None]:
             torch.set_num_threads(threads)
 
 
-def claim(folder: Path) -> None:
-    """Make a folder, or raise InputError where it holds something else than a fit."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        there = {path.name for path in folder.iterdir()} - {".lock"}
-    except OSError as error:
-        raise InputError(
-            f"{folder} cannot be written ({error.strerror}): choose another folder with --out"
-        ) from None
-    if there and RECORD not in there:
-        raise InputError(
-            f"{folder} holds something else than a fit ({min(there)}): choose another folder "
-            "with --out"
-        )
-
-
 def _check_candidate(name: str, task: str) -> None:
     if name in cells.names():
         return
@@ -205,12 +190,12 @@ def _check_candidate(name: str, task: str) -> None:
 
 
 def _settle(folder: Path, record: FitRecord) -> FitRecord | None:
-    """Write the record, unless the same fit stands there; returns it if that one is finished."""
-    path = folder / RECORD
-    if not path.exists():
-        _write(folder, record)
+    """Write the record, unless the same fit stands there; returns it if that one is finished, and
+    all that it predicts with as it was written."""
+    if not os.path.lexists(folder / RECORD):
+        write_record(folder / RECORD, record)
         return None
-    there = read_record(folder)
+    there = read_fit(folder)
     old, new = there.decisions(), record.decisions()
     different = [name for name in new if old[name] != new[name]]
     if different:
@@ -219,7 +204,13 @@ def _settle(folder: Path, record: FitRecord) -> FitRecord | None:
             f"{folder} holds another fit (different: {', '.join(words)}): choose another folder "
             "with --out, or remove it"
         )
-    return there if there.finished else None
+    if not there.finished:
+        return None
+    try:
+        read_predictor(folder)
+    except DamagedError:
+        return None
+    return there
 
 
 def _fit(
@@ -235,7 +226,8 @@ def _fit(
             record.recipe, data, record.stopping, checkpoint=checkpoint, watch=progress
         )
     except DivergedError as error:
-        checkpoint.unlink(missing_ok=True)
+        # The same folder is for another try.
+        remove(folder, [CHECKPOINT, RECORD])
         raise InputError(
             f"the training of {record.recipe.candidate} failed, as {error}: give a smaller "
             "--learning-rate"
@@ -264,15 +256,16 @@ def finished(record: FitRecord, model: Model) -> FitRecord:
 def keep(
     folder: Path, predictor: Predictor, record: FitRecord, items: tuple[str, ...] = ()
 ) -> None:
-    """Write all that ``load`` reads; the record last, which makes the fit complete."""
+    """Write all that ``load`` reads; the record last, which makes the fit complete.
+
+    Raises InputError where a record of something else stands there.
+    """
+    if os.path.lexists(folder / RECORD):  # what takes its place is not whole until the end
+        write_record(folder / RECORD, read_fit(folder).model_copy(update={"finished": False}))
     prepared = PreparedRecord(preparation=predictor.preparation, items=items)
-    write_whole(folder / PREPARED, prepared.model_dump_json().encode())
-    predictor.save(folder, MODEL)
-    _write(folder, record)
-
-
-def _write(folder: Path, record: FitRecord) -> None:
-    write_whole(folder / RECORD, record.model_dump_json(indent=2).encode())
+    kept.keep(folder, prepared, predictor.history)
+    predictor.model.save(folder / MODEL)
+    write_record(folder / RECORD, record)
 
 
 def judge(model: Model, data: Prepared, part: str) -> Judged | None:
@@ -301,12 +294,13 @@ def load(folder: str | Path, model: str | None = None) -> Predictor:
         model: of a comparison, the candidate; by default the one that its verdict recommends.
 
     Raises:
-        InputError: the folder holds neither, is not finished, or has no such candidate.
+        InputError: the folder holds neither, is not finished, has no such candidate, or a file of
+            it is damaged.
     """
-    path = Path(folder)
-    if (path / RECORD).exists():
+    path = named(folder)
+    if os.path.lexists(path / RECORD):
         return _load_fit(path, model)
-    if (path / "plan.json").exists():
+    if os.path.lexists(path / PLAN):
         result = Result(RunFolder(path))
         with undisturbed():
             return result.best if model is None else result.model(model)
@@ -317,50 +311,29 @@ def load(folder: str | Path, model: str | None = None) -> Predictor:
 
 
 def _load_fit(folder: Path, model: str | None) -> Predictor:
-    record = read_record(folder)
+    record = read_fit(folder)
     if model not in (None, record.recipe.candidate):
         raise InputError(f"{folder} holds one model, {record.recipe.candidate}, and no {model!r}")
     if not record.finished:
         raise InputError(
             f"the fit in {folder} is not finished: give its command again and it goes on"
         )
-    with _told(folder):
-        return Predictor(read_model(folder), read_history(folder))
+    return read_predictor(folder)
 
 
-def read_record(folder: Path) -> FitRecord:
-    """fit.json. Raises InputError where it is not what this version writes."""
-    try:
-        return FitRecord.model_validate_json((folder / RECORD).read_text("utf-8"))
-    except (OSError, ValidationError, UnicodeDecodeError):
-        raise InputError(
-            f"{folder / RECORD} is not what this version of Gatewright writes: fit anew, in "
-            "another folder"
-        ) from None
+def read_fit(folder: Path) -> FitRecord:
+    """fit.json. Raises DamagedError where it is not as it was written."""
+    return read_record(folder / RECORD, FitRecord, ELSEWHERE)
 
 
-def read_model(folder: Path) -> Model:
-    """A fitted model and its preparation. Raises InputError where the files are not whole."""
-    with _told(folder), undisturbed():
-        text = (folder / PREPARED).read_text("utf-8")
-        preparation = PreparedRecord.model_validate_json(text).preparation
-        return Model.load(folder / f"{MODEL}.safetensors", preparation)
+def read_predictor(folder: Path) -> Predictor:
+    """What ``keep`` wrote. Raises DamagedError where a file is not as it was written."""
+    return Predictor(read_model(folder, AGAIN), kept.read_history(folder, AGAIN))
 
 
-@contextmanager
-def _told(folder: Path) -> Iterator[None]:
-    """Tell in one sentence of a file that is not what it should be."""
-    try:
-        yield
-    except InputError:
-        raise
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        RuntimeError,
-        pl.exceptions.PolarsError,
-    ) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(f"the model in {folder} cannot be read ({first}): fit it anew") from None
+def read_model(folder: Path, remedy: str) -> Model:
+    """A fitted model and its preparation. Raises DamagedError, with what to do, where a file is
+    not as it was written."""
+    preparation, path = kept.read_preparation(folder, remedy), folder / MODEL
+    with told(path, remedy), undisturbed():
+        return Model.load(path, preparation)

@@ -103,12 +103,6 @@ class Predictor:
                 columns[target] = (told + preparation.target_mean[place]).numpy()
         return pl.DataFrame(columns)
 
-    def save(self, folder: Path, name: str = "model") -> None:
-        """``NAME.safetensors``, and the history beside it."""
-        self.model.save(folder / f"{name}.safetensors")
-        if self.history is not None:
-            self.history.write_ipc(folder / "history.arrow")
-
 
 def _origin(data: Prepared, item: int, horizon: int) -> int:
     """The row after the last one with a target, so that a whole horizon is there."""

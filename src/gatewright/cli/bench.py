@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 from gatewright import cells as known
-from gatewright.cli.common import Flag, UsageError, among, console, listed
+from gatewright.cli.common import Flag, Place, UsageError, among, console, listed
+from gatewright.folders import made
 
 
 def bench(
@@ -17,7 +17,7 @@ def bench(
     threads: int | None = None,
     forward: Flag = False,
     backward: Flag = False,
-    out: Path = Path("runs/bench"),
+    out: Place = Path("runs/bench"),
     quiet: Flag = False,
     json: Flag = False,
 ) -> int:
@@ -70,21 +70,10 @@ def bench(
     found = sets.select(chosen, only, works)
     if not found:
         raise UsageError("no case is left: these cases have no such cell or pass")
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"--out is to be a folder, and {out} is a file")
-    try:
-        # Before minutes of measuring, not after them.
-        out.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=out).close()
-    except OSError as error:
-        raise UsageError(
-            f"--out: nothing can be written into {out} ({error.strerror}); name another folder"
-        ) from None
     try:
         others = choose(listed(peers))
     except ValueError as error:
         raise UsageError(str(error)) from None
-
     # Only now, so that a slip of the pen is answered at once.
     import torch
 
@@ -98,4 +87,5 @@ def bench(
         figures=sets.figures(chosen, only),
         pace=SMALL_PACE if chosen == ["small"] else Pace(),
     )
-    return command(plan, out, quiet=quiet, json=json, console=console())
+    with made(out):  # before minutes of measuring, not after them
+        return command(plan, out, quiet=quiet, json=json, console=console())

@@ -9,11 +9,20 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
+from cyclopts import Parameter, Token
 from rich.console import Console
 
 from gatewright.errors import InputError
 
+
+def _path(kind: object, tokens: Sequence[Token]) -> Path:
+    (token,) = tokens
+    if not token.value.strip():  # to Path the folder that the program was started in
+        raise ValueError("an empty name is no path: give a file or a folder")
+    return Path(token.value)
+
+
+Place = Annotated[Path, Parameter(converter=_path)]
 Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
 WRONG, INTERRUPTED = 2, 130
 WIDTH = 160  # of tables where there is no terminal
@@ -89,6 +98,6 @@ def cannot_write(error: OSError, folder: Path) -> UsageError:
         raise error
     what = f"{error.filename or folder}: {error.strerror}" if error.strerror else str(error)
     return UsageError(
-        f"{folder} cannot be written any more ({what}): what was finished is intact; make room, "
-        "then give the same command again and it goes on"
+        f"{folder} cannot be written any more ({what}): what was finished is intact; set that "
+        "right, then give the same command again and it goes on"
     )

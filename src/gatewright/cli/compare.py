@@ -12,7 +12,15 @@ from rich.console import Console
 from rich.text import Text
 
 from gatewright.cli.asking import GUESSED, USUAL, Contest, Table, repeating
-from gatewright.cli.common import INTERRUPTED, Flag, UsageError, cannot_write, console, source
+from gatewright.cli.common import (
+    INTERRUPTED,
+    Flag,
+    Place,
+    UsageError,
+    cannot_write,
+    console,
+    source,
+)
 
 if TYPE_CHECKING:
     from gatewright.comparison.result import Result
@@ -20,12 +28,12 @@ if TYPE_CHECKING:
 
 
 def compare(
-    file: Path,
+    file: Place,
     /,
     *,
     table: Table = GUESSED,
     contest: Contest = USUAL,
-    out: Path | None = None,
+    out: Place | None = None,
     jobs: int | None = None,
     restart: Flag = False,
     quiet: Flag = False,

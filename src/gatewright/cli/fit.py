@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +14,15 @@ from rich.console import Console
 from rich.text import Text
 
 from gatewright.cli.asking import GUESSED, Table, repeating
-from gatewright.cli.common import INTERRUPTED, Flag, UsageError, cannot_write, console, source
+from gatewright.cli.common import (
+    INTERRUPTED,
+    Flag,
+    Place,
+    UsageError,
+    cannot_write,
+    console,
+    source,
+)
 
 if TYPE_CHECKING:
     from gatewright.fitting import FitRecord
@@ -77,13 +84,13 @@ class Choices:
 
 
 def fit(
-    file: Path,
+    file: Place,
     /,
     *,
     cell: Annotated[str, Parameter(show_default=False)],
     table: Table = GUESSED,
     choices: Choices = Choices(),
-    out: Path | None = None,
+    out: Place | None = None,
     quiet: Flag = False,
     json: Flag = False,
 ) -> int:
@@ -115,7 +122,7 @@ def fit(
     folder = out or Path("runs") / f"{path.stem}-{cell}"
     command = repeating("fit", file, table, choices, cell=cell, out=out)
     try:
-        with _taken_back(folder), _shown(screen, path, quiet=quiet) as (begin, watch):
+        with _shown(screen, path, quiet=quiet) as (begin, watch):
             record = _fitted(path, cell, folder, arguments, choices, begin, watch)
     except KeyboardInterrupt:
         print(
@@ -130,18 +137,6 @@ def fit(
     elif not quiet:
         _tell(record, folder, screen)
     return 0
-
-
-@contextlib.contextmanager
-def _taken_back(folder: Path) -> Iterator[None]:
-    """Leave no new folder behind where nothing came of it."""
-    new = not folder.exists()
-    try:
-        yield
-    except BaseException:
-        if new and not (folder / "fit.json").exists():
-            shutil.rmtree(folder, ignore_errors=True)
-        raise
 
 
 def _fitted(

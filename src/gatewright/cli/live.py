@@ -19,7 +19,7 @@ from gatewright.cli.board import Board, Standing
 from gatewright.cli.tables import guesses, notes
 from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.records import Fit, Job, Plan, Score
-from gatewright.comparison.running import Progress
+from gatewright.comparison.running import Progress, finished
 from gatewright.training import Epoch
 
 AROUND = 9  # lines that stand around the candidates, without the fits in progress
@@ -45,7 +45,7 @@ class Terminal(Progress):
             self.waiting.stop()
         self.board = Board(plan, folder, self.clock)
         self.screen.print(guesses(plan.guesses, notes(folder)))
-        if folder.verdict() is None:
+        if not finished(plan, folder.fits(), folder.scores()):
             self.live = Live(
                 console=self.screen,
                 get_renderable=self.render,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 from cyclopts import Parameter
 
-from gatewright.cli.common import UsageError, character, source
+from gatewright.cli.common import Place, UsageError, character, source
 
 if TYPE_CHECKING:
     import polars as pl
@@ -29,12 +29,12 @@ WRITERS: dict[str, Callable[[pl.DataFrame, BinaryIO], object]] = {
 
 
 def predict(
-    run: Path,
-    file: Path | None = None,
+    run: Place,
+    file: Place | None = None,
     /,
     *,
-    out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
-    plot: Path | None = None,
+    out: Annotated[Place | None, Parameter(name=["--out", "-o"])] = None,
+    plot: Place | None = None,
     model: str | None = None,
     delimiter: str | None = None,
 ) -> int:

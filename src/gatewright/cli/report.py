@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from gatewright.cli.common import cannot_write
+from gatewright.cli.common import Place, cannot_write
 
 
 def report(
-    run: Path,
+    run: Place,
     /,
     *,
     open_it: Annotated[bool, Parameter(name="--open", negative="--no-open")] = True,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -44,11 +43,7 @@ def guesses(found: Sequence[Guess], noted: Sequence[str]) -> RenderableType:
 
 def notes(folder: RunFolder) -> list[str]:
     """What was noticed while the table was prepared."""
-    path = folder.path / "prepared.json"
-    if not path.exists():
-        return []
-    found: list[str] = json.loads(path.read_text("utf-8"))["preparation"]["notes"]
-    return found
+    return list(folder.preparation().notes)
 
 
 def show_result(result: Result, screen: Console) -> None:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
+from gatewright import tasks
 from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.outcome import conclude
 from gatewright.comparison.planning import make_plan
 from gatewright.comparison.records import Plan
-from gatewright.comparison.running import Progress, cores, run
+from gatewright.comparison.running import Progress, cores, finished, run
 from gatewright.data.ahead import history_of
 from gatewright.data.guessing import guess
 from gatewright.data.prepare import prepare
-from gatewright.data.prepared import ARRAYS
+from gatewright.data.prepared import FILES
 from gatewright.data.reading import Table
 from gatewright.errors import InputError
 
@@ -51,44 +53,57 @@ def compare_into(
     Raises InputError where the input is not fit for it or the folder holds another comparison.
     """
     layout, guesses = guess(table, **given)
-    with folder.opened(), folder.locked():
+    with folder.opened():
         data = prepare(table, layout, folder.data, shares=parts.shares, rows=parts.rows)
-        plan = make_plan(
-            data,
-            guesses,
-            source=source,
-            fingerprint=fingerprint(folder.data),
-            shares=parts.shares,
-            rows=parts.rows,
-            command=command,
-            **budget,
-        )
-        if restart:
-            folder.empty()  # only now, so that a slip of the pen costs nothing
-        _settle(folder, plan)
-        folder.keep_preparation()
-        if plan.layout.task == "forecast":
-            history_of(table, plan.layout).write_ipc(folder.path / "history.arrow")
-        progress.begin(plan, folder)
         try:
-            if folder.verdict() is None:
-                run(folder, plan, jobs or cores(), progress)
-                conclude(folder, plan)
+            plan = make_plan(
+                data,
+                guesses,
+                source=source,
+                fingerprint=fingerprint(folder.data),
+                shares=parts.shares,
+                rows=parts.rows,
+                command=command,
+                **budget,
+            )
+            _settle(folder, plan, restart=restart)
+            folder.keep_preparation(_history(table, plan))
+            _carry_out(folder, plan, jobs or cores(), progress)
         finally:
-            progress.end()
-        folder.clear_work()
+            folder.clear_arrays()
 
 
-def _settle(folder: RunFolder, plan: Plan) -> None:
+def _history(table: Table, plan: Plan) -> pl.DataFrame | None:
+    """The rows that a forecast goes on from."""
+    if tasks.get(plan.layout.task).kind != "origins":
+        return None
+    return history_of(table, plan.layout)
+
+
+def _carry_out(folder: RunFolder, plan: Plan, jobs: int, progress: Progress) -> None:
+    folder.create()
+    folder.mend()
+    progress.begin(plan, folder)
+    try:
+        if not finished(plan, folder.fits(), folder.scores()):
+            run(folder, plan, jobs, progress)
+        conclude(folder, plan)
+    finally:
+        progress.end()
+    folder.clear_checkpoints(plan)
+
+
+def _settle(folder: RunFolder, plan: Plan, *, restart: bool) -> None:
     """Write the plan, unless a run of it stands there already."""
     there = folder.plan()
-    if there is None:
+    if there is not None and restart:
+        folder.empty(there)  # only now, so that a slip of the pen costs nothing
+    if there is None or restart:
         folder.write_plan(plan)
         return
     old, new = there.decisions(), plan.decisions()
     different = [name for name in new if old.get(name) != new[name]]
     if different:
-        folder.clear_work()
         words = ["the data" if name == "fingerprint" else name for name in different]
         raise InputError(
             f"{folder.path} holds another comparison (different: {', '.join(words)}): choose "
@@ -99,8 +114,7 @@ def _settle(folder: RunFolder, plan: Plan) -> None:
 def fingerprint(folder: Path) -> str:
     """A digest of prepared arrays: the same for the same data, wherever they came from."""
     digest = hashlib.sha256()
-    names: Sequence[str] = [*(f"{name}.npy" for name in ARRAYS), "prepared.json"]
-    for name in names:
+    for name in FILES:
         with (folder / name).open("rb") as file:
             while block := file.read(BLOCK):
                 digest.update(block)

@@ -2,120 +2,163 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
+import polars as pl
 
 from gatewright.comparison.records import Fit, Plan, Row, Score
 from gatewright.comparison.verdict import Verdict
-from gatewright.data.prepared import Prepared
+from gatewright.data import kept, prepared
+from gatewright.data.prepared import Preparation, Prepared, PreparedRecord
 from gatewright.errors import InputError
+from gatewright.folders import ANOTHER, claimed, remove
+from gatewright.sealed import (
+    DamagedError,
+    append_record,
+    read_record,
+    read_records,
+    sound_records,
+    told,
+    write_record,
+    write_records,
+    write_whole,
+)
 from gatewright.training import Model
-from gatewright.training.checkpoint import write_whole
+from gatewright.training.checkpoint import Tensors, load_tensors
 
-Record = TypeVar("Record", bound=BaseModel)
+PLAN = "plan.json"
+PLOTS = (
+    "leaderboard.png",
+    "forecasts.png",
+    "error_by_step.png",
+    "confusion.png",
+    "predicted_and_true.png",
+    "learning.png",
+)
+RECORDS = (
+    *("fits.jsonl", "scores.jsonl", "leaderboard.json", "verdict.json", *kept.FILES),
+    *("report.html", "worker.log", *(f"plots/{name}" for name in PLOTS)),
+)
+BELOW = ("models", "scores", "checkpoints")  # a file a fit
+PLACES = ("data", ".data.partial", ".data.before")  # of arrays: whole, being written, replaced
+ARRAYS = [f"{place}/{name}" for place in PLACES for name in prepared.FILES]
+AGAIN = "give the command of this comparison again, which makes it anew"
+ELSEWHERE = f"{ANOTHER}, or remove it yourself"
 
 
 class RunFolder:
-    """Reads and writes the files that ``records`` lists."""
+    """Reads and writes the files that ``records`` lists.
+
+    What reads one raises DamagedError where it is not as it was written.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.data = path / "data"
 
-    def create(self) -> None:
-        """Make the folder. Raises InputError where that cannot be."""
-        try:
-            for folder in ("models", "scores", "checkpoints"):
-                (self.path / folder).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(
-                f"{self.path} cannot be written ({error.strerror}): choose another folder with "
-                "--out"
-            ) from None
-
     @contextmanager
     def opened(self) -> Iterator[None]:
-        """Make the folder; take it away again where it was new and no plan came of it."""
-        new = not self.path.exists()
-        self.create()
-        try:
-            yield
-        except BaseException:
-            if new and not (self.path / "plan.json").exists():
-                shutil.rmtree(self.path, ignore_errors=True)
-            raise
+        """Make the folder, or take it where it is ours, and keep a second run out.
 
-    def empty(self) -> None:
-        """Remove what an earlier run wrote, but for arrays, which are replaced; nothing else."""
-        for name in ("models", "scores", "checkpoints", "plots"):
-            shutil.rmtree(self.path / name, ignore_errors=True)
-        for pattern in ("*.json", "*.jsonl", "history.arrow", "report.html", "worker.log"):
-            for path in self.path.glob(pattern):
-                path.unlink()
-        self.create()
+        Where no plan comes of it nothing is left.
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep a second run out of the folder. Raises InputError where one is at work."""
-        with (self.path / ".lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise InputError(
-                    f"another run is at work in {self.path}: wait for it, or choose another folder "
-                    "with --out"
-                ) from None
+        Raises InputError where the folder holds something else, is in use or cannot be written.
+        """
+        with claimed(self.path, PLAN, "a comparison", writes=ARRAYS, early=PLACES):
+            self.plan()  # one that is not ours is found out before anything is written
+            for name in BELOW:
+                if (self.path / name).is_symlink():
+                    raise InputError(f"{self.path / name} is a link to elsewhere: {ELSEWHERE}")
             yield
+
+    def create(self) -> None:
+        """Make the folders that hold a file a fit."""
+        for name in BELOW:
+            (self.path / name).mkdir(parents=True, exist_ok=True)
+
+    def files(self, plan: Plan) -> list[str]:
+        """The names, below the folder, of all that a run of a plan writes and keeps."""
+        return [*RECORDS, *_below(plan, *BELOW)]
+
+    def empty(self, plan: Plan) -> None:
+        """Remove what a run of a plan wrote but for the plan, which stays to tell whose it is."""
+        remove(self.path, self.files(plan))
 
     def plan(self) -> Plan | None:
         """The plan, or None where no run began."""
-        return _read(self.path / "plan.json", Plan)
+        path = self.path / PLAN
+        return read_record(path, Plan, ELSEWHERE) if os.path.lexists(path) else None
 
     def write_plan(self, plan: Plan) -> None:
-        write_whole(self.path / "plan.json", plan.model_dump_json(indent=2).encode())
+        write_record(self.path / PLAN, plan)
 
     def fits(self) -> dict[str, Fit]:
         """The finished fits by name."""
-        return {fit.name: fit for fit in _read_lines(self.path / "fits.jsonl", Fit)}
+        return {fit.name: fit for fit in read_records(self.path / "fits.jsonl", Fit, AGAIN)}
 
     def scores(self) -> dict[str, Score]:
         """What was judged on test, by the fit's name."""
-        return {score.name: score for score in _read_lines(self.path / "scores.jsonl", Score)}
+        found = read_records(self.path / "scores.jsonl", Score, AGAIN)
+        return {score.name: score for score in found}
 
     def add_fit(self, fit: Fit) -> None:
-        _append(self.path / "fits.jsonl", fit)
+        append_record(self.path / "fits.jsonl", fit)
 
     def add_score(self, score: Score) -> None:
-        _append(self.path / "scores.jsonl", score)
+        append_record(self.path / "scores.jsonl", score)
+
+    def mend(self) -> None:
+        """Forget the fits and scores whose lines or files are damaged, so that they are done again.
+
+        A score counts only with its fit: what is fitted again is judged again.
+        """
+        fits, every_fit = sound_records(self.path / "fits.jsonl", Fit, AGAIN)
+        scores, every_score = sound_records(self.path / "scores.jsonl", Score, AGAIN)
+        good = [one for one in fits if one.failed or _is_sound(self.model_path(one.name))]
+        names = {one.name for one in good}
+        judged = [
+            one
+            for one in scores
+            if one.name in names and (one.failed or _is_sound(self.score_path(one.name)))
+        ]
+        if every_fit and every_score and (len(good), len(judged)) == (len(fits), len(scores)):
+            return
+        remove(self.path, ["verdict.json"])  # it is of what is forgotten now
+        write_records(self.path / "scores.jsonl", judged)
+        write_records(self.path / "fits.jsonl", good)
 
     def verdict(self) -> Verdict | None:
-        return _read(self.path / "verdict.json", Verdict)
-
-    def leaderboard(self) -> list[Row]:
-        path = self.path / "leaderboard.json"
-        entries = json.loads(path.read_text("utf-8")) if path.exists() else []
-        return [Row.model_validate(entry) for entry in entries]
+        path = self.path / "verdict.json"
+        return read_record(path, Verdict, AGAIN) if os.path.lexists(path) else None
 
     def write_outcome(self, verdict: Verdict, rows: list[Row]) -> None:
+        """Write the leaderboard, which nothing here reads again, and the verdict."""
         board = json.dumps([row.model_dump() for row in rows], indent=2)
         write_whole(self.path / "leaderboard.json", board.encode())
-        write_whole(self.path / "verdict.json", verdict.model_dump_json(indent=2).encode())
+        write_record(self.path / "verdict.json", verdict)
 
-    def keep_preparation(self) -> None:
-        """Put what was fitted on training where it outlives the arrays."""
-        shutil.copy2(self.data / "prepared.json", self.path / "prepared.json")
+    def keep_preparation(self, history: pl.DataFrame | None) -> None:
+        """Put what was fitted on training where it outlives the arrays; and the rows to go on
+        from."""
+        text = (self.data / prepared.RECORD).read_text("utf-8")
+        kept.keep(self.path, PreparedRecord.model_validate_json(text), history)
 
     def prepared(self) -> Prepared:
         """The arrays; only while they are there."""
         return Prepared.open(self.data)
+
+    def preparation(self) -> Preparation:
+        """What was fitted on training."""
+        return kept.read_preparation(self.path, AGAIN)
+
+    def history(self) -> pl.DataFrame | None:
+        """The rows that forecasts go on from, where there are any."""
+        return kept.read_history(self.path, AGAIN)
 
     def model_path(self, name: str) -> Path:
         return self.path / "models" / f"{name}.safetensors"
@@ -128,48 +171,39 @@ class RunFolder:
 
     def model(self, name: str) -> Model:
         """A fitted model, to predict with."""
-        from gatewright.data.prepared import PreparedRecord
+        preparation, path = self.preparation(), self.model_path(name)
+        with told(path, AGAIN):
+            return Model.load(path, preparation)
 
-        text = (self.path / "prepared.json").read_text("utf-8")
-        return Model.load(
-            self.model_path(name), PreparedRecord.model_validate_json(text).preparation
-        )
+    def kept_score(self, name: str) -> tuple[Tensors, Any]:
+        """What stands beside the score of a fit, and its record."""
+        path = self.score_path(name)
+        with told(path, AGAIN):
+            return load_tensors(path)
 
-    def clear_work(self) -> None:
-        """Remove what only a running comparison needs."""
-        shutil.rmtree(self.data, ignore_errors=True)
-        shutil.rmtree(self.path / "checkpoints", ignore_errors=True)
+    def clear_arrays(self) -> None:
+        """Remove the arrays that were prepared here."""
+        remove(self.path, ARRAYS)
+
+    def clear_checkpoints(self, plan: Plan) -> None:
+        """Remove what only a running comparison goes on from."""
+        remove(self.path, _below(plan, "checkpoints"))
 
 
-def _read(path: Path, kind: type[Record]) -> Record | None:
-    if not path.exists():
-        return None
+def _below(plan: Plan, *places: str) -> list[str]:
+    return [f"{place}/{name}.safetensors" for place in places for name in plan.fit_names()]
+
+
+def _is_sound(path: Path) -> bool:
+    """Whether tensors are as they were written. Raises DamagedError where that cannot be mended."""
     try:
-        return kind.model_validate_json(path.read_text("utf-8"))
-    except (ValidationError, UnicodeDecodeError):
-        raise InputError(
-            f"{path} is not what this version of Gatewright writes: choose another folder with "
-            "--out"
-        ) from None
-
-
-def _read_lines(path: Path, kind: type[Record]) -> list[Record]:
-    """The whole lines of a file; a last line cut short by a kill is taken off."""
-    if not path.exists():
-        return []
-    content = path.read_bytes()
-    whole = content[: content.rfind(b"\n") + 1]
-    if len(whole) < len(content):
-        write_whole(path, whole)
-    return [kind.model_validate_json(line) for line in whole.splitlines()]
-
-
-def _append(path: Path, record: BaseModel) -> None:
-    line = f"{record.model_dump_json()}\n".encode()
-    with path.open("ab") as file:
-        file.write(line)
-        file.flush()
-        os.fsync(file.fileno())
+        with told(path, AGAIN):
+            load_tensors(path)
+    except DamagedError:
+        if path.is_dir():
+            raise
+        return False
+    return True
 
 
 def as_json(value: Any) -> str:

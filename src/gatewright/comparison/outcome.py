@@ -1,4 +1,4 @@
-"""From what was judged on test to the verdict and the leaderboard."""
+"""From what was judged on test to the verdict and the leaderboard; and reading both again."""
 
 from __future__ import annotations
 
@@ -12,27 +12,55 @@ import numpy as np
 from gatewright import tasks
 from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.records import Candidate, Fit, Plan, Row, Score
-from gatewright.comparison.running import chosen, finalists
+from gatewright.comparison.running import chosen, finalists, finished
 from gatewright.comparison.verdict import Verdict, decide
 from gatewright.errors import InputError
-from gatewright.training.checkpoint import load_tensors
+from gatewright.sealed import DamagedError
 
 
 def conclude(folder: RunFolder, plan: Plan) -> tuple[Verdict, list[Row]]:
-    """The statistics of a run whose fits are all judged, written to its folder too.
+    """What ``outcome`` gives, written to the folder too."""
+    verdict, rows = outcome(folder, plan)
+    folder.write_outcome(verdict, rows)
+    return verdict, rows
 
-    Raises InputError where every candidate failed.
+
+def outcome(folder: RunFolder, plan: Plan) -> tuple[Verdict, list[Row]]:
+    """The verdict of a finished run, and its leaderboard, best first.
+
+    The leaderboard follows from plan, fits, scores and verdict; so does the verdict from the other
+    three, where its file is missing or damaged.
+
+    Raises InputError where something is left to fit or to judge, or every candidate failed.
     """
-    scores = _scores(folder, plan)
+    fits, judged = folder.fits(), folder.scores()
+    if not finished(plan, fits, judged):
+        raise InputError(
+            f"the comparison in {folder.path} is not finished: give its command again and it goes "
+            f"on ({plan.command or 'gatewright compare'})"
+        )
+    scores = _scores(plan, fits, judged)
+    try:
+        verdict = folder.verdict()
+    except DamagedError:
+        verdict = None
+    if verdict is None:
+        verdict = _decide(folder, plan, fits, scores)
+    return verdict, _rows(plan, fits, scores, verdict)
+
+
+def _decide(
+    folder: RunFolder, plan: Plan, fits: Mapping[str, Fit], scores: Mapping[str, Sequence[Score]]
+) -> Verdict:
     if not any(_whole(found) for found in scores.values()):
-        reasons = {fit.failed for fit in folder.fits().values() if fit.failed}
+        reasons = {fit.failed for fit in fits.values() if fit.failed}
         raise InputError(
             f"no candidate could be fitted and judged ({'; '.join(sorted(reasons)[:3])}): "
             f"{folder.path / 'worker.log'} may say more"
         )
     losses = _losses(folder, scores)
     task = tasks.get(plan.layout.task)
-    verdict = decide(
+    return decide(
         losses,
         kind=task.kind,  # type: ignore[arg-type]
         horizon=_overlap(plan, scores) if task.kind == "origins" else 1,
@@ -40,18 +68,15 @@ def conclude(folder: RunFolder, plan: Plan) -> tuple[Verdict, list[Row]]:
         metric=task.metric,
         titles={found.name: found.title for found in plan.candidates},
     )
-    rows = _rows(plan, folder.fits(), scores, verdict)
-    folder.write_outcome(verdict, rows)
-    return verdict, rows
 
 
-def _scores(folder: RunFolder, plan: Plan) -> dict[str, list[Score]]:
+def _scores(
+    plan: Plan, fits: dict[str, Fit], judged: Mapping[str, Score]
+) -> dict[str, list[Score]]:
     """Candidate -> its scores, in the order of seeds."""
-    held = folder.scores()
     found: dict[str, list[Score]] = {}
-    for job in finalists(plan, folder.fits()):
-        if job.name in held:
-            found.setdefault(job.recipe.candidate, []).append(held[job.name])
+    for job in finalists(plan, fits):
+        found.setdefault(job.recipe.candidate, []).append(judged[job.name])
     return found
 
 
@@ -64,7 +89,7 @@ def _losses(
 ) -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
     """Candidate -> (seeds, units), of the units that every candidate has."""
     read = {
-        name: [load_tensors(folder.score_path(score.name))[0] for score in _whole(found)]
+        name: [folder.kept_score(score.name)[0] for score in _whole(found)]
         for name, found in scores.items()
         if _whole(found)
     }

@@ -59,9 +59,23 @@ class Plan(BaseModel):
     def candidate(self, name: str) -> Candidate:
         return next(found for found in self.candidates if found.name == name)
 
+    def fit_names(self) -> list[str]:
+        """What every fit that the plan may come to is called."""
+        return [
+            fit_name(candidate.name, setting, seed)
+            for candidate in self.candidates
+            for setting in range(len(self.settings))
+            for seed in self.seeds
+        ]
+
     def decisions(self) -> dict[str, Any]:
         """What two plans have to share for one to go on from the other."""
         return self.model_dump(exclude={"command", "guesses", "source"})
+
+
+def fit_name(candidate: str, setting: int, seed: int) -> str:
+    """A fit, as its line and its files are called: "gru-2-0"."""
+    return f"{candidate}-{setting}-{seed}"
 
 
 class Job(BaseModel):
@@ -69,7 +83,7 @@ class Job(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    name: str  # "gru-2-0": candidate, number of the setting, seed
+    name: str  # as ``fit_name`` has it
     recipe: Recipe
     setting: int
     score: bool = False  # judge the saved model on test instead of fitting it

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import polars as pl
 
-from gatewright.comparison.folder import RunFolder
+from gatewright.comparison.folder import PLAN, RunFolder
+from gatewright.comparison.outcome import outcome
 from gatewright.comparison.records import Plan, Row
 from gatewright.comparison.running import finalists
 from gatewright.comparison.verdict import Verdict
 from gatewright.errors import InputError
+from gatewright.folders import claimed, named
 from gatewright.predictor import Predictor
 
 
@@ -25,19 +27,15 @@ class Result:
         self.folder = folder
         if temporary:
             weakref.finalize(self, shutil.rmtree, folder.path, ignore_errors=True)
-        plan, verdict = folder.plan(), folder.verdict()
+        plan = folder.plan()
         if plan is None:
             raise InputError(
                 f"{folder.path} holds no comparison: make one with gatewright compare FILE"
             )
-        if verdict is None:
-            raise InputError(
-                f"the comparison in {folder.path} is not finished: give its command again and it "
-                f"goes on ({plan.command or 'gatewright compare'})"
-            )
         self.plan: Plan = plan
-        self.verdict: Verdict = verdict
-        self.rows: list[Row] = folder.leaderboard()
+        self.verdict: Verdict
+        self.rows: list[Row]
+        self.verdict, self.rows = outcome(folder, plan)
 
     @property
     def leaderboard(self) -> pl.DataFrame:
@@ -66,21 +64,19 @@ class Result:
             known = ", ".join(row.name for row in self.rows if not row.failed)
             raise InputError(f"no candidate of this comparison is called {name!r}: it has {known}")
         found = min(mine, key=lambda fit: (fit.validation_loss or 0.0, fit.seed))
-        return Predictor(self.folder.model(found.name), read_history(self.folder.path))
+        return Predictor(self.folder.model(found.name), self.folder.history())
 
     def save(self, path: str | Path) -> Path:
-        """Copy the run's folder, report included, to a new place.
+        """Copy all that the run wrote, report included, to a new place.
 
-        Raises InputError where there is something already.
+        Raises InputError where there is something already, or nothing can be.
         """
-        target = Path(path)
-        if target.exists() and any(target.iterdir()):
-            raise InputError(f"{target} is not empty: choose another folder")
-        shutil.copytree(self.folder.path, target, dirs_exist_ok=True)
+        target, source = named(path), self.folder
+        names = [name for name in source.files(self.plan) if (source.path / name).is_file()]
+        with claimed(target, PLAN, "a comparison", writes=names, lock=False):
+            if any(target.iterdir()):
+                raise InputError(f"{target} is not empty: choose another folder")
+            for name in (*names, PLAN):  # the plan last: without it all goes again
+                (target / name).parent.mkdir(exist_ok=True)
+                shutil.copy2(source.path / name, target / name)
         return target
-
-
-def read_history(folder: Path) -> pl.DataFrame | None:
-    """The rows that forecasts go on from, where there are any."""
-    path = folder / "history.arrow"
-    return pl.read_ipc(path) if path.exists() else None

@@ -8,7 +8,7 @@ from typing import Any
 
 from gatewright.comparison import crew
 from gatewright.comparison.folder import RunFolder
-from gatewright.comparison.records import Candidate, Fit, Job, Plan, Score
+from gatewright.comparison.records import Candidate, Fit, Job, Plan, Score, fit_name
 from gatewright.training import Epoch, Recipe
 
 
@@ -51,6 +51,12 @@ def run(folder: RunFolder, plan: Plan, jobs: int, progress: Progress) -> None:
         _carry_out("more seeds", again, folder.fits(), workers, folder, progress)
         final = finalists(plan, folder.fits())
         _carry_out("judging on test", final, folder.scores(), workers, folder, progress)
+
+
+def finished(plan: Plan, fits: dict[str, Fit], scores: dict[str, Score]) -> bool:
+    """Whether nothing of a plan is left to fit or to judge."""
+    fitted = all(job.name in fits for job in [*_search(plan), *_repeats(plan, fits)])
+    return fitted and all(job.name in scores for job in finalists(plan, fits))
 
 
 def _carry_out(
@@ -114,7 +120,8 @@ def job(plan: Plan, candidate: Candidate, setting: int, seed: int) -> Job:
         seed=seed,
         options=plan.options,
     )
-    return Job(name=f"{candidate.name}-{setting}-{seed}", recipe=recipe, setting=setting)
+    name = fit_name(candidate.name, setting, seed)
+    return Job(name=name, recipe=recipe, setting=setting)
 
 
 def _search(plan: Plan) -> list[Job]:

@@ -21,6 +21,7 @@ from torch import Tensor
 from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.records import Fit, Job, Plan, Score
 from gatewright.data.prepared import Prepared
+from gatewright.sealed import DamagedError
 from gatewright.training import DivergedError, Epoch, Model, evenly
 from gatewright.training.checkpoint import save_tensors
 
@@ -173,6 +174,8 @@ def _serve(folder: RunFolder, requests: SimpleQueue[str], out: Any) -> None:
                 say({"fit": fit(job, plan, folder, data, say).model_dump()})
         except OSError as error:
             say({"stop": f"{error.filename or folder.path}: {error.strerror}"})
+        except DamagedError as error:
+            say({"stop": str(error)})
         except Exception as error:  # noqa: BLE001, the candidate's fault; the others go on
             say({"failed": f"{type(error).__name__}: {error}"})
 

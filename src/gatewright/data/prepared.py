@@ -77,6 +77,8 @@ ARRAYS = {
     "center": np.float64,  # (items, targets): forecasts; number = target * scale + center
     "scale": np.float64,  # (items, targets)
 }
+RECORD = "prepared.json"
+FILES = (*(f"{name}.npy" for name in ARRAYS), RECORD)  # what a folder of arrays holds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,7 +112,7 @@ class Prepared:
     @classmethod
     def open(cls, folder: Path) -> Prepared:
         """Map the arrays that ``gatewright.data.prepare`` wrote to ``folder``."""
-        record = PreparedRecord.model_validate_json((folder / "prepared.json").read_text("utf-8"))
+        record = PreparedRecord.model_validate_json((folder / RECORD).read_text("utf-8"))
         arrays = {name: _mapped(folder / f"{name}.npy") for name in ARRAYS}
         return cls(preparation=record.preparation, items=record.items, **arrays)
 
@@ -120,6 +122,7 @@ class PreparedRecord(BaseModel):
 
     preparation: Preparation
     items: tuple[str, ...]
+    history: str = ""  # beside a model of forecasts: the digest of history.arrow
 
 
 def _mapped(path: Path) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from gatewright.data.prepared import ARRAYS
+from gatewright.data.prepared import ARRAYS, FILES, RECORD, PreparedRecord
 from gatewright.errors import InputError
 
 
@@ -22,8 +23,7 @@ def written_aside(folder: Path) -> Iterator[Path]:
     After an exception or a kill, ``folder`` is as it was before. Raises InputError where something
     else than prepared data stands there.
     """
-    ours = not folder.exists() or (folder / "prepared.json").exists()
-    if not ours and (not folder.is_dir() or any(folder.iterdir())):
+    if os.path.lexists(folder) and not _holds_prepared(folder):
         raise InputError(f"{folder} holds something else than prepared data; name another folder")
     aside, before = (folder.with_name(f".{folder.name}.{kind}") for kind in ("partial", "before"))
     for left in (aside, before):
@@ -37,6 +37,20 @@ def written_aside(folder: Path) -> Iterator[Path]:
     finally:
         for left in (aside, before):
             shutil.rmtree(left, ignore_errors=True)
+
+
+def _holds_prepared(folder: Path) -> bool:
+    """Whether a folder holds what ``prepare`` writes, or nothing, and nothing else."""
+    if folder.is_symlink() or not folder.is_dir():
+        return False
+    there = {path.name for path in folder.iterdir()}
+    if not there <= set(FILES):
+        return False
+    try:
+        text = (folder / RECORD).read_text("utf-8")
+        return bool(PreparedRecord.model_validate_json(text))
+    except (OSError, ValueError):
+        return not there
 
 
 class ArrayFile:

@@ -33,6 +33,7 @@ from gatewright.estimators.series import (
     prepare_all,
 )
 from gatewright.fitting import FitRecord
+from gatewright.folders import claimed, named
 from gatewright.predictor import Predictor
 from gatewright.setting import Options
 from gatewright.tasks.forecast import SERIES, WINDOW
@@ -275,23 +276,24 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
         Raises InputError where the folder holds something else.
         """
         check_is_fitted(self)
-        path = Path(folder)
-        fitting.claim(path)
+        path = named(folder)
         held = {"name": type(self).__name__, "array": self._array}
         made = {**held, "arguments": plain_arguments(self)}
-        fitting.keep(path, self.predictor_, self.record_.model_copy(update={"estimator": made}))
+        with claimed(path, fitting.RECORD, "a fit", writes=fitting.FILES, lock=False):
+            fitting.keep(path, self.predictor_, self.record_.model_copy(update={"estimator": made}))
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
         """What ``save`` wrote. Raises InputError where it is something else."""
-        path = Path(folder)
+        path = named(folder)
         predictor = fitting.load(path)
-        made = fitting.read_record(path).estimator if (path / fitting.RECORD).exists() else {}
+        fitted = (path / fitting.RECORD).exists()
+        made = fitting.read_fit(path).estimator if fitted else {}
         if made.get("name") != cls.__name__:
             raise InputError(f"{path} holds no {cls.__name__}: load it with gatewright.load")
         found = cls(**given_arguments(made["arguments"]))
         found._array = tuple(made["array"])
-        found._settle(fitting.read_record(path), predictor)
+        found._settle(fitting.read_fit(path), predictor)
         return found
 
 

@@ -7,20 +7,24 @@ model.safetensors
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from gatewright import __version__
+from gatewright.data import kept
 from gatewright.data.prepared import PreparedRecord
 from gatewright.errors import InputError
-from gatewright.fitting import MODEL, PREPARED, read_model
-from gatewright.training.checkpoint import write_whole
+from gatewright.fitting import ELSEWHERE, FILES, MODEL, read_model
+from gatewright.folders import claimed
+from gatewright.sealed import read_record, write_record
 
 RECORD = "estimator.json"
+AGAIN = "save it anew"
 PLAIN = "biufU"  # the kinds of numpy's types that JSON keeps
 
 Estimator = TypeVar("Estimator")
@@ -33,6 +37,7 @@ class EstimatorRecord(BaseModel):
 
     gatewright: str  # the version
     name: str  # of the class
+    finished: bool = True
     arguments: dict[str, Any]
     attributes: dict[str, Any]
     classes: list[Any] | None = None
@@ -55,24 +60,22 @@ def save(estimator: Any, folder: Path) -> None:
         feature_names=_names(held.get("feature_names_in_")),
     )
     prepared = PreparedRecord(preparation=estimator.model_.preparation, items=())
-    check_folder(folder)
-    estimator.model_.save(folder / f"{MODEL}.safetensors")
-    write_whole(folder / PREPARED, prepared.model_dump_json().encode())
-    write_whole(folder / RECORD, record.model_dump_json(indent=2).encode())
+    with claimed(folder, RECORD, f"a {record.name}", writes=FILES, lock=False):
+        if os.path.lexists(folder / RECORD):  # what takes its place is not whole until the end
+            before = read_record(folder / RECORD, EstimatorRecord, ELSEWHERE)
+            write_record(folder / RECORD, before.model_copy(update={"finished": False}))
+        kept.keep(folder, prepared, None)
+        estimator.model_.save(folder / MODEL)
+        write_record(folder / RECORD, record)
 
 
 def load(kind: type[Estimator], folder: Path) -> Estimator:
-    """What ``save`` wrote. Raises InputError where it is something else."""
-    try:
-        record = EstimatorRecord.model_validate_json((folder / RECORD).read_text("utf-8"))
-    except OSError:
-        raise InputError(
-            f"{folder} holds no {kind.__name__}: give the folder of its save"
-        ) from None
-    except (ValidationError, UnicodeDecodeError):
-        raise InputError(
-            f"{folder / RECORD} is not what this version of Gatewright writes: save it anew"
-        ) from None
+    """What ``save`` wrote. Raises InputError where it is something else, or damaged."""
+    if not os.path.lexists(folder / RECORD):
+        raise InputError(f"{folder} holds no {kind.__name__}: give the folder of its save")
+    record = read_record(folder / RECORD, EstimatorRecord, AGAIN)
+    if not record.finished:
+        raise InputError(f"the {record.name} in {folder} is not saved whole: {AGAIN}")
     if record.name != kind.__name__:
         raise InputError(f"{folder} holds a {record.name}: load it with {record.name}.load")
     found = kind(**given_arguments(record.arguments))
@@ -84,7 +87,7 @@ def load(kind: type[Estimator], folder: Path) -> Estimator:
         held["classes_"] = np.array(record.classes, dtype=np.dtype(record.dtype))
     if record.feature_names is not None:
         held["feature_names_in_"] = np.array(record.feature_names, dtype=object)
-    held["model_"] = read_model(folder)
+    held["model_"] = read_model(folder, AGAIN)
     return found
 
 
@@ -104,22 +107,6 @@ def plain_arguments(estimator: Any) -> dict[str, Any]:
     if not isinstance(found["random_state"], int):
         found["random_state"] = None
     return found
-
-
-def check_folder(folder: Path) -> None:
-    """Make a folder. Raises InputError where it cannot be written or holds something else."""
-    ours = {RECORD, PREPARED, f"{MODEL}.safetensors"}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        others = {path.name for path in folder.iterdir()} - ours
-    except OSError as error:
-        raise InputError(
-            f"{folder} cannot be written ({error.strerror}): choose another folder"
-        ) from None
-    if others:
-        raise InputError(
-            f"{folder} holds something else ({min(others)}): choose another folder, or empty it"
-        )
 
 
 def _classes(classes: NDArray[Any] | None) -> dict[str, Any]:

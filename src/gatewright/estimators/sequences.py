@@ -31,6 +31,7 @@ from gatewright.estimators.arrays import (
     is_list,
     prepared,
 )
+from gatewright.folders import named
 from gatewright.setting import Options
 from gatewright.training import Model
 from gatewright.training.predicting import predict_network
@@ -192,12 +193,12 @@ class SequenceEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         Raises InputError where the folder holds something else, or labels cannot be written.
         """
         check_is_fitted(self)
-        saving.save(self, Path(folder))
+        saving.save(self, named(folder))
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
         """What ``save`` wrote. Raises InputError where it is something else."""
-        return saving.load(cls, Path(folder))
+        return saving.load(cls, named(folder))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

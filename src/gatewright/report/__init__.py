@@ -9,7 +9,7 @@ from gatewright.errors import InputError
 from gatewright.report.outcome import Outcome
 from gatewright.report.page import render
 from gatewright.report.pictures import draw
-from gatewright.training.checkpoint import write_whole
+from gatewright.sealed import write_whole
 
 __all__ = ["write"]
 
@@ -17,17 +17,19 @@ __all__ = ["write"]
 def write(folder: RunFolder) -> Path:
     """Write ``report.html`` and, where matplotlib is installed, ``plots/*.png``.
 
-    The page names the pictures, or says what they need. Returns the path of the page.
+    The page names the pictures, or says what they need. Verdict and leaderboard are written with
+    it, as they too follow from what was fitted and judged. Returns the path of the page.
 
-    Raises InputError where the folder holds no finished run.
+    Raises InputError where the folder holds no finished run, or a file of it is damaged.
     """
-    plan, verdict = folder.plan(), folder.verdict()
-    if plan is None or verdict is None:
+    plan = folder.plan()
+    if plan is None:
         raise InputError(
-            f"{folder.path} holds no finished comparison: run gatewright compare with --out "
+            f"{folder.path} holds no comparison: make one with gatewright compare FILE --out "
             f"{folder.path}"
         )
-    outcome = Outcome.read(folder, plan, verdict)
+    outcome = Outcome.read(folder, plan)
+    folder.write_outcome(outcome.verdict, outcome.rows)
     page = folder.path / "report.html"
     write_whole(page, render(outcome, draw(outcome, folder.path / "plots")).encode())
     return page

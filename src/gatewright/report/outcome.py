@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from gatewright import tasks
 from gatewright.comparison.folder import RunFolder
+from gatewright.comparison.outcome import outcome
 from gatewright.comparison.records import Fit, Plan, Row, Score
 from gatewright.comparison.verdict import Verdict
 from gatewright.data.prepared import Preparation
-from gatewright.report.shown import Shown, read_preparation, shown_of
+from gatewright.report.shown import Shown, shown_of
 from gatewright.tasks import Task
 
 
@@ -26,8 +27,10 @@ class Outcome:
     shown: dict[str, Shown]
 
     @classmethod
-    def read(cls, folder: RunFolder, plan: Plan, verdict: Verdict) -> Outcome:
-        preparation, rows = read_preparation(folder), folder.leaderboard()
+    def read(cls, folder: RunFolder, plan: Plan) -> Outcome:
+        """Raises InputError where the run is not finished or a file of it is damaged."""
+        verdict, rows = outcome(folder, plan)
+        preparation = folder.preparation()
         return cls(
             plan=plan,
             verdict=verdict,

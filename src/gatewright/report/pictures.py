@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gatewright.comparison.folder import PLOTS
 from gatewright.report import figures, tables
 from gatewright.report.outcome import Outcome
 from gatewright.report.shown import HIGH, HIGHEST, LOW, LOWEST, POINT, Shown
-from gatewright.training.checkpoint import write_whole
+from gatewright.sealed import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,6 +60,7 @@ def draw(outcome: Outcome, folder: Path) -> list[str] | None:
     names = []
     with rc_context(STYLE):
         for name, size, paint in _pictures(outcome):
+            assert name in PLOTS, "what a run folder holds is named in one place"
             figure = Figure(figsize=size, layout="constrained")
             FigureCanvasAgg(figure)
             paint(outcome, figure)

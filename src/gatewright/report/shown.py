@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.records import Fit, Plan, Row, Score
-from gatewright.data.prepared import Preparation, PreparedRecord
-from gatewright.training.checkpoint import load_tensors
+from gatewright.data.prepared import Preparation
 
 Array = NDArray[np.float64]
 
@@ -37,21 +36,15 @@ class Shown:
     time: NDArray[np.int64] | None = None
 
 
-def read_preparation(folder: RunFolder) -> Preparation:
-    """What was fitted on training; it outlives the arrays."""
-    text = (folder.path / "prepared.json").read_text("utf-8")
-    return PreparedRecord.model_validate_json(text).preparation
-
-
 def shown_of(
     folder: RunFolder, plan: Plan, preparation: Preparation, rows: list[Row]
 ) -> dict[str, Shown]:
-    """Candidate -> what is shown of it, best first; those whose files are gone are left out."""
+    """Candidate -> what is shown of it, best first."""
     fits, scores = folder.fits(), folder.scores()
     found = {}
     for row in rows:
         name = representative(row.name, fits, scores)
-        if name is not None and folder.score_path(name).exists():
+        if name is not None:
             found[row.name] = _read(folder, plan, preparation, name)
     return found
 
@@ -70,7 +63,7 @@ def representative(
 
 
 def _read(folder: RunFolder, plan: Plan, preparation: Preparation, name: str) -> Shown:
-    tensors, record = load_tensors(folder.score_path(name))
+    tensors, record = folder.kept_score(name)
     arrays = {key: value.double().numpy() for key, value in tensors.items() if "shown" in key}
     prediction, target = arrays["shown_prediction"], arrays["shown_target"]
     items = tuple((record or {}).get("items", ()))

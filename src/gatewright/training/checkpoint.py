@@ -1,9 +1,8 @@
-"""Where a training stands, in one file that is written aside and renamed."""
+"""Tensors in a file that tells whether they are as they were written; where a training stands."""
 
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,39 +11,41 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from gatewright.sealed import digest, write_whole
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Put a file in place at once: a reader finds the old one or the new one, never a part."""
-    aside = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        with aside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
+Tensors = dict[str, Tensor]
 
 
-def save_tensors(path: Path, tensors: dict[str, Tensor], record: Any) -> None:
-    """Tensors and one JSON value, as safetensors: nothing in it is code."""
+def save_tensors(path: Path, tensors: Tensors, record: Any) -> None:
+    """Tensors and one JSON value, as safetensors with a digest of both: nothing in it is code."""
     held = {name: value.detach().contiguous() for name, value in tensors.items()}
-    write_whole(path, save(held, {"record": json.dumps(record)}))
+    text = json.dumps(record)
+    write_whole(path, save(held, {"record": text, "digest": _digest(held, text)}))
 
 
-def load_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
+def load_tensors(path: Path) -> tuple[Tensors, Any]:
     """What ``save_tensors`` wrote. Raises OSError or ValueError where it is not that."""
     try:
         with safe_open(path, "pt") as file:
-            record = json.loads((file.metadata() or {}).get("record", "null"))
-            return {name: file.get_tensor(name) for name in file.keys()}, record  # noqa: SIM118
+            about = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise ValueError(f"{path} cannot be read: {error}") from None
+    text = about.get("record", "null")
+    if about.get("digest") != _digest(tensors, text):
+        raise ValueError(f"{path} cannot be read: it is not as it was written")
+    return tensors, json.loads(text)
 
 
-def training_state(
-    network: nn.Module, optimizer: torch.optim.Optimizer, best: dict[str, Tensor]
-) -> dict[str, Tensor]:
+def _digest(tensors: Tensors, text: str) -> str:
+    parts: list[bytes | memoryview] = [text.encode()]
+    for name, value in sorted(tensors.items()):
+        parts.append(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        parts.append(value.reshape(-1).view(torch.uint8).numpy().data)
+    return digest(*parts)
+
+
+def training_state(network: nn.Module, optimizer: torch.optim.Optimizer, best: Tensors) -> Tensors:
     """All tensors of a training, by name.
 
     Random numbers are not among them: every epoch seeds its own.
@@ -58,8 +59,8 @@ def training_state(
 
 
 def restore_training(
-    tensors: dict[str, Tensor], network: nn.Module, optimizer: torch.optim.Optimizer
-) -> dict[str, Tensor]:
+    tensors: Tensors, network: nn.Module, optimizer: torch.optim.Optimizer
+) -> Tensors:
     """Put network and optimiser where they were; returns the best weights."""
     network.load_state_dict(_below("network.", tensors))
     state: dict[int, dict[str, Tensor]] = {}
@@ -70,7 +71,7 @@ def restore_training(
     return _below("best.", tensors)
 
 
-def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def _below(prefix: str, tensors: Tensors) -> Tensors:
     return {
         name.removeprefix(prefix): value
         for name, value in tensors.items()

@@ -125,7 +125,11 @@ class _Training:
         self.best = self._weights()
 
     def restore(self, checkpoint: Path) -> None:
-        tensors, record = files.load_tensors(checkpoint)
+        """Go on from a checkpoint; from the start where that is damaged."""
+        try:
+            tensors, record = files.load_tensors(checkpoint)
+        except (OSError, ValueError):
+            return
         self.best = files.restore_training(tensors, self.network, self.optimizer)
         self.epochs = [Epoch.model_validate(entry) for entry in record]
 
