@@ -1,0 +1,268 @@
+"""Damaged files of runs and fits: one sentence, or what the whole file would have given.
+
+Never a traceback, and never another number.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from damages import DAMAGES, FEW, damaged
+from gatewright import Forecaster, SequenceClassifier, cli, report
+from gatewright.comparison import crew, worker
+from gatewright.comparison.folder import RunFolder
+from gatewright.comparison.records import Job
+from gatewright.errors import InputError
+from gatewright.fitting import load
+
+HORIZON = 2
+BUDGET = ["--horizon", str(HORIZON), "--context", "6", "--epochs", "1"]
+SHORT = ["--cells", "mgu", "--settings", "1", "--seeds", "2", "--jobs", "1", "--quiet"]
+TIMED = ("train_seconds", "microseconds")
+
+
+class Here:
+    """Does the jobs of a comparison in this process: no worker has to start."""
+
+    def __init__(self, folder: Path, count: int) -> None:
+        self.folder = RunFolder(folder)
+
+    def __enter__(self) -> Here:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def run(self, jobs: list[Job], hear: crew.Hear) -> None:
+        plan, data = self.folder.plan(), self.folder.prepared()
+        assert plan is not None
+        for job in jobs:
+            if job.score:
+                hear(job, {"score": worker.score(job, self.folder, data).model_dump()})
+            else:
+                fit = worker.fit(job, plan, self.folder, data, lambda message: None)
+                hear(job, {"fit": fit.model_dump()})
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick() -> Any:
+    """No processes, no page and no pictures: none reads a file that nothing else reads."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(crew, "Crew", Here)
+        patched.setattr(report, "draw", lambda outcome, folder: None)
+        patched.setattr(report, "render", lambda outcome, pictures: outcome.verdict.text)
+        patched.setattr(os, "fsync", lambda descriptor: None)
+        yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a table, a comparison on it, and a fit."""
+    folder = tmp_path_factory.mktemp("damage")
+    rows = [f"{step},{math.sin(step * 0.9) + step % 5 * 0.1:.4f}" for step in range(90)]
+    (folder / "waves.csv").write_text("\n".join(["step,y", *rows, ""]))
+    assert cli.main(compare(folder, "whole")) == 0
+    assert cli.main(fit(folder, "fitted")) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def forecasts(place: Path) -> dict[str, str]:
+    """What both predict while they are whole, as it is printed."""
+    return {name: load(place / name).predict().write_csv() for name in ("whole", "fitted")}
+
+
+def compare(place: Path, out: str) -> list[str]:
+    return ["compare", str(place / "waves.csv"), *BUDGET, *SHORT, "--out", str(place / out)]
+
+
+def fit(place: Path, out: str) -> list[str]:
+    flags = ["--cell", "mgu", "--hidden-size", "4", "--quiet", "--out", str(place / out)]
+    return ["fit", str(place / "waves.csv"), *BUDGET, *flags]
+
+
+def told(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str | None:
+    """What a command printed, or None where it said in a sentence why it did not."""
+    capsys.readouterr()
+    code = cli.main(arguments)
+    out, error = capsys.readouterr()
+    if code == 0:
+        assert error == ""
+        return out
+    assert code == 2
+    assert error.startswith("gatewright: ")
+    assert error.count("\n") == 1
+    return None
+
+
+def outcome(folder: Path) -> Any:
+    """Verdict and leaderboard as they are written, without what is a time."""
+    rows = json.loads((folder / "leaderboard.json").read_text())
+    kept = [{name: row[name] for name in row if name not in TIMED} for row in rows]
+    return kept, json.loads((folder / "verdict.json").read_text())
+
+
+def recommended(folder: Path) -> str:
+    name: str = outcome(folder)[1]["recommended"]
+    return name
+
+
+# Comparisons ------------------------------------------------------------------------------------
+
+# The file, and which commands need it as it was.
+FILES = {
+    "plan.json": {"predict", "report", "compare"},
+    "fits.jsonl": {"predict", "report"},
+    "scores.jsonl": {"predict", "report"},
+    "prepared.json": {"predict", "report"},
+    "history.arrow": {"predict"},
+    "models/BEST-0-0.safetensors": {"predict"},
+    "models/mgu-0-1.safetensors": set[str](),
+    "scores/BEST-0-0.safetensors": {"report"},
+    "verdict.json": set[str](),
+    "leaderboard.json": set[str](),
+    "report.html": set[str](),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("file", FILES)
+def test_a_damaged_comparison(
+    file: str,
+    damage: str,
+    place: Path,
+    forecasts: dict[str, str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    whole = place / "whole"
+    expected, forecast = outcome(whole), forecasts["whole"]
+    name = file.replace("BEST", recommended(whole))
+    run = damaged(whole, place / "run", name, damage)
+
+    found = told(["predict", str(run)], capsys)
+    assert found == (None if "predict" in FILES[file] else forecast)
+
+    found = told(["report", str(run), "--no-open"], capsys)
+    written = damage != "a folder" or "/" in name or name == "history.arrow"
+    assert (found is None) == ("report" in FILES[file] or not written)
+    if found is not None:
+        assert outcome(run) == expected
+        assert (run / "leaderboard.json").read_bytes() == (whole / "leaderboard.json").read_bytes()
+        assert (run / "report.html").read_text() == expected[1]["text"]
+
+    if damage not in FEW:
+        return
+    damaged(whole, run, name, damage)
+    found = told(compare(place, "run"), capsys)
+    assert (found is None) == ("compare" in FILES[file] or damage == "a folder")
+    if found is not None:
+        assert outcome(run) == expected
+        assert told(["predict", str(run)], capsys) == forecast
+    elif damage == "a folder":
+        assert (run / name / "mine.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("journal", ["fits.jsonl", "scores.jsonl"])
+def test_a_line_cut_by_a_crash_is_done_again(
+    journal: str, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = place / "whole"
+    content = (whole / journal).read_bytes()
+    last = content[:-1].rfind(b"\n") + 1
+    for end in (last + 1, last + 100, len(content) - 1):
+        run = damaged(whole, place / "run", journal, "empty")
+        (run / journal).write_bytes(content[:end])
+        before = (run / journal).read_bytes()
+        assert cli.main(["report", str(run), "--no-open"]) == 2
+        assert "is not finished: give its command again" in capsys.readouterr().err
+        assert (run / journal).read_bytes() == before  # reading changes nothing
+        assert told(compare(place, "run"), capsys) is not None
+        assert outcome(run) == outcome(whole)
+        assert (run / journal).read_bytes().count(b"\n") == content.count(b"\n")
+
+
+def test_a_line_in_the_middle_is_told_by_its_number(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = damaged(place / "whole", place / "run", "fits.jsonl", "empty")
+    lines = (place / "whole" / "fits.jsonl").read_bytes().splitlines(keepends=True)
+    lines[1] = lines[1].replace(b'"validation_loss":0', b'"validation_loss":1')
+    (run / "fits.jsonl").write_bytes(b"".join(lines))
+    assert cli.main(["report", str(run)]) == 2
+    assert "fits.jsonl, line 2, is damaged: give the command" in capsys.readouterr().err
+    assert told(compare(place, "run"), capsys) is not None
+    assert outcome(run) == outcome(place / "whole")
+
+
+def test_a_seed_that_was_changed_is_no_other_comparison(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = damaged(place / "whole", place / "run", "report.html", "empty")
+    plan = json.loads((run / "plan.json").read_text())
+    plan["seeds"][1] = 7
+    (run / "plan.json").write_text(json.dumps(plan))
+    assert cli.main(compare(place, "run")) == 2
+    assert "plan.json is damaged, or was changed by hand" in capsys.readouterr().err
+
+
+def test_a_damaged_checkpoint_begins_anew(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = damaged(place / "whole", place / "run", "fits.jsonl", "empty")
+    (run / "checkpoints").mkdir(exist_ok=True)
+    for name in ("mgu-0-0", "mgu-0-1"):
+        (run / "checkpoints" / f"{name}.safetensors").write_bytes(b"half a checkpoint")
+    assert told(compare(place, "run"), capsys) is not None
+    assert outcome(run) == outcome(place / "whole")
+
+
+# Fits and estimators ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize(
+    "file", ["fit.json", "prepared.json", "history.arrow", "model.safetensors"]
+)
+def test_a_damaged_fit(
+    file: str,
+    damage: str,
+    place: Path,
+    forecasts: dict[str, str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run = damaged(place / "fitted", place / "run", file, damage)
+    assert told(["predict", str(run)], capsys) is None
+    if damage not in FEW:
+        return
+    again = told(fit(place, "run"), capsys)
+    if again is not None:
+        assert told(["predict", str(run)], capsys) == forecasts["fitted"]
+    # Without its record the folder is another's; and a folder is never removed.
+    assert (again is None) == (file == "fit.json" or damage == "a folder")
+
+
+def test_damaged_estimators(tmp_path: Path) -> None:
+    sequences = [[[float(step % 3)], [1.0], [float(step % 2)]] for step in range(24)]
+    labels = ["even", "odd"] * 12
+    small = {"cell": "mgu", "hidden_size": 3, "epochs": 1}
+    waves = [math.sin(step) for step in range(60)]
+    forecaster = Forecaster(horizon=HORIZON, context=6, **small).fit(waves)
+    classifier = SequenceClassifier(**small).fit(sequences, labels)
+    forecaster.save(tmp_path / "forecaster")
+    classifier.save(tmp_path / "classifier")
+    kinds = {"forecaster": Forecaster, "classifier": SequenceClassifier}
+    for name, kind in kinds.items():
+        for path in sorted((tmp_path / name).iterdir()):
+            for damage in DAMAGES:
+                folder = damaged(tmp_path / name, tmp_path / "damaged", path.name, damage)
+                gone = damage == "deleted" and path.name in ("fit.json", "estimator.json")
+                with pytest.raises(InputError, match="holds no" if gone else path.name):
+                    kind.load(folder)
