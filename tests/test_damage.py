@@ -16,39 +16,15 @@ import torch
 
 from damages import DAMAGES, FEW, damaged
 from gatewright import Forecaster, SequenceClassifier, cli, report
-from gatewright.comparison import crew, worker
-from gatewright.comparison.folder import RunFolder
-from gatewright.comparison.records import Job
+from gatewright.comparison import crew
 from gatewright.errors import InputError
 from gatewright.fitting import load
+from here import Here
 
 HORIZON = 2
 BUDGET = ["--horizon", str(HORIZON), "--context", "6", "--epochs", "1"]
 SHORT = ["--cells", "mgu", "--settings", "1", "--seeds", "2", "--jobs", "1", "--quiet"]
 TIMED = ("train_seconds", "microseconds")
-
-
-class Here:
-    """Does the jobs of a comparison in this process: no worker has to start."""
-
-    def __init__(self, folder: Path, count: int) -> None:
-        self.folder = RunFolder(folder)
-
-    def __enter__(self) -> Here:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        pass
-
-    def run(self, jobs: list[Job], hear: crew.Hear) -> None:
-        plan, data = self.folder.plan(), self.folder.prepared()
-        assert plan is not None
-        for job in jobs:
-            if job.score:
-                hear(job, {"score": worker.score(job, self.folder, data).model_dump()})
-            else:
-                fit = worker.fit(job, plan, self.folder, data, lambda message: None)
-                hear(job, {"fit": fit.model_dump()})
 
 
 @pytest.fixture(scope="module", autouse=True)

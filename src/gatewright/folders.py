@@ -13,7 +13,7 @@ from pathlib import Path
 from gatewright.errors import InputError
 
 LOCK = ".lock"
-ANOTHER = "choose another folder (--out)"
+ANOTHER = "choose another folder (--out)"  # also where it is an argument of Python
 
 
 def named(path: str | Path, what: str = "the name of the folder") -> Path:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gatewright.bench.cases import FORWARD, REFERENCE, TRAINING, Case
 from gatewright.bench.results import Measurement, Results
+from gatewright.sealed import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -92,7 +94,9 @@ def draw(results: Results, path: Path) -> bool:
                 _panel(figure.add_axes(box), panel, colours)
                 top -= panel.height
         _margins(figure, results)
-        figure.savefig(path, dpi=150)
+        content = BytesIO()
+        figure.savefig(content, dpi=150, format="png")
+    write_whole(path, content.getvalue())
     return True
 
 

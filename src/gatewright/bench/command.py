@@ -76,9 +76,8 @@ def _write(results: Results, out: Path) -> list[str]:
         return ["Nothing was measured, nothing is written"]
     path, picture = out / "bench.json", out / "bench.png"
     results.write(path)
-    aside = picture.with_name(f".{picture.name}")
     try:
-        drawn = chart.draw(results, aside)
+        drawn = chart.draw(results, picture)
     except ImportError:
         return [
             f"Written: {path}",
@@ -87,5 +86,4 @@ def _write(results: Results, out: Path) -> list[str]:
     if not drawn:
         why = f"no side was measured beside {OWN}"
         return [f"Written: {path}", f"The PNG was not written: {why}"]
-    aside.replace(picture)
     return [f"Written: {path} and {picture}"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gatewright.bench.cases import PEAK, Case, Shape
+from gatewright.sealed import write_whole
 
 FORMAT = 1
 OWN = "gatewright"  # the side that everything is compared with
@@ -150,11 +150,9 @@ class Results:
         )
 
     def write(self, path: Path) -> None:
-        """Write the JSON aside and rename it, so that a reader never finds half a file."""
+        """Write the JSON, so that a reader never finds half a file."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_name(f".{path.name}.{os.getpid()}")
-        aside.write_text(self.to_json() + "\n", encoding="utf-8")
-        aside.replace(path)
+        write_whole(path, f"{self.to_json()}\n".encode())
 
 
 def _measurement(entry: dict[str, Any]) -> Measurement:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import io
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 from cyclopts import Parameter
 
 from gatewright.cli.common import Place, UsageError, character, source
+from gatewright.folders import made
 
 if TYPE_CHECKING:
     import polars as pl
@@ -102,17 +103,13 @@ def _check_ending(flag: str, path: Path | None, known: tuple[str, ...]) -> None:
 
 def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Put a file in place at once, whole or not at all. Raises UsageError where it cannot be."""
-    aside = path.with_name(f"{path.name}.{os.getpid()}.part")
+    from gatewright import sealed
+
+    content = io.BytesIO()
+    write(content)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with aside.open("wb") as file:
-                write(file)
-                file.flush()
-                os.fsync(file.fileno())
-            aside.replace(path)
-        finally:
-            aside.unlink(missing_ok=True)
+        with made(path.parent):
+            sealed.write_whole(path, content.getvalue())
     except OSError as error:
         raise UsageError(
             f"{path} cannot be written ({error.strerror or error}): nothing is left of it; name "
