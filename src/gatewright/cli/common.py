@@ -18,7 +18,8 @@ from gatewright.errors import InputError
 def _path(kind: object, tokens: Sequence[Token]) -> Path:
     (token,) = tokens
     if not token.value.strip():  # to Path the folder that the program was started in
-        raise ValueError("an empty name is no path: give a file or a folder")
+        where = f"{token.keyword}: " if token.keyword else ""
+        raise InputError(f"{where}an empty name is no path: give a file or a folder")
     return Path(token.value)
 
 
