@@ -279,6 +279,22 @@ def test_later_rows_are_seen_before_a_forecast() -> None:
     assert found.score(frame[:152]) == pytest.approx(expected)
 
 
+def test_rows_that_end_before_the_training_does_are_forecast_from_their_end() -> None:
+    frame = series()
+    found = Forecaster(horizon=8, **QUICK).fit(frame[:144])
+    for end in (100, 121, 136, 143):
+        told = found.predict(frame[:end].to_pandas())
+        assert told["day"].to_list() == frame["day"][end : end + 8].to_list()
+        np.testing.assert_allclose(told["sales"], frame["sales"][end : end + 8], atol=0.5)
+        expected = -((told["sales"] - frame["sales"][end : end + 8]) ** 2).mean()
+        assert found.score(frame[: end + 8]) == pytest.approx(expected)
+    inside = found.predict(frame[:136])
+    expected = -((inside["sales"] - frame["sales"][136:144]) ** 2).mean()
+    assert found.score(frame[136:144]) == pytest.approx(expected)
+    with pytest.raises(InputError, match="begin right after"):
+        found.score(frame[147:155])
+
+
 def test_a_forecaster_of_arrays_gives_arrays() -> None:
     wave = series()["sales"].to_numpy()
     two = np.stack([wave, 2 - wave], 1)

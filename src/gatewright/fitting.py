@@ -19,6 +19,7 @@ import torch
 from pydantic import BaseModel, ConfigDict
 
 from gatewright import __version__, baselines, cells
+from gatewright.baselines import Fitted
 from gatewright.comparison.comparing import Parts, fingerprint
 from gatewright.comparison.folder import PLAN, RunFolder
 from gatewright.comparison.result import Result
@@ -232,7 +233,10 @@ def _fit(
             f"the training of {record.recipe.candidate} failed, as {error}: give a smaller "
             "--learning-rate"
         ) from None
-    history = history_of(table, data.layout) if model.task.kind == "origins" else None
+    history = None
+    if model.task.kind == "origins":
+        whole = isinstance(model.part, Fitted) and model.part.looks_back_on_all
+        history = history_of(table, data.layout, whole=whole)
     record = finished(record, model).model_copy(
         update={"validation": judge(model, data, "validation"), "test": judge(model, data, "test")}
     )

@@ -41,10 +41,13 @@ class Predictor:
     def predict(self, source: Any = None) -> pl.DataFrame:
         """Predictions for a table: a path, a data frame, or what ``read`` made of one.
 
-        Forecasts: rows with a target go on from what the model was trained with; rows without, at
-        the end, are the future and carry the inputs that are known ahead. Without a table the
-        forecast begins where the training table ended. Gives ``horizon`` rows a series: its name,
-        the time, each target's point (its name) and quantiles (``NAME 0.05`` to ``NAME 0.95``).
+        Forecasts: a forecast goes on from the last known target of the rows given, of each series
+        that they hold, wherever that lies; rows without a target, at the end, are the future and
+        carry the inputs that are known ahead. Earlier rows of the training count as seen before;
+        later ones are not looked at. Without a column of times, the rows given go on from those of
+        the training. Without a table the forecast begins where the training table ended. Gives
+        ``horizon`` rows a series: its name, the time (without a column of times the "step" ahead,
+        from 1), each target's point (its name) and quantiles (``NAME 0.05`` to ``NAME 0.95``).
 
         Labels: gives a row a sequence, the predicted label (the target's name) and, for classes,
         the probability of each (``NAME=CLASS``).
@@ -72,8 +75,7 @@ class Predictor:
             columns: dict[str, Any] = {}
             if layout.series:
                 columns[layout.series] = [name] * layout.horizon
-            time = data.time[origin : origin + layout.horizon].numpy()
-            columns |= _time_column(layout, table, time)
+            columns |= _time_column(table, data, origin)
             for target, title in enumerate(layout.targets):
                 scale, center = data.scale[number, target], data.center[number, target]
                 told = (prediction[number, :, target].double() * scale + center).numpy()
@@ -110,17 +112,19 @@ def _origin(data: Prepared, item: int, horizon: int) -> int:
     seen = (~data.target[start:end].isnan().all(1)).nonzero()
     if len(seen) == 0:
         raise InputError(
-            f"series {data.items[item]!r} has no value of its target: give the rows that lead up "
-            "to the forecast"
+            f"{data.items[item]} has no value of {', '.join(data.layout.targets)}: give the rows "
+            "that lead up to the forecast"
         )
     origin = start + int(seen[-1]) + 1
     assert origin + horizon <= end, "join_history adds the rows of the future"
     return origin
 
 
-def _time_column(layout: Layout, table: Table, time: Any) -> dict[str, Any]:
+def _time_column(table: Table, data: Prepared, origin: int) -> dict[str, Any]:
+    layout = data.layout
     if layout.time is None:
-        return {"step": time}
+        return {"step": range(1, layout.horizon + 1)}
+    time = data.time[origin : origin + layout.horizon].numpy()
     kind = table.schema[layout.time]
     if kind.is_integer():
         return {layout.time: time}

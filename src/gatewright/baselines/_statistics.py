@@ -25,13 +25,17 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 class Statistical(Fitted):
     """One model for each target of each series, fitted once on the latest rows of training.
 
-    It is then applied to what lies before an origin, without fitting anew. Where it cannot be
-    (a constant history, or a short one), the last value is repeated. What is missing is imputed.
+    It is then applied to what lies before an origin, without fitting anew. Where it cannot be (a
+    constant history, a short one, or a series that was not in training), the last value is
+    repeated. What is missing is imputed.
     """
 
     extra = "statistics"
     tasks = ("forecast",)
+    looks_back_on_all = True
 
+    begins: Tensor  # (series, 2): the time of its first row, and steps from there to where the fit
+    # began
     counts: Tensor  # (models,): how many numbers each model has; none if nothing could be fitted
     numbers: Tensor  # all of them in a row
 
@@ -56,17 +60,21 @@ class Statistical(Fitted):
         """The record again, as far as applying the model needs it."""
 
     @abstractmethod
-    def history(self, data: Prepared, item: int, origin: int) -> slice:
-        """The rows before an origin that the model is applied to, perhaps none."""
+    def history(self, data: Prepared, item: int, origin: int, fitted: int) -> slice:
+        """The rows before an origin that the model is applied to, perhaps none; ``fitted``: the
+        number of the series in training."""
 
     def fit(self, data: Prepared) -> None:
         found: list[list[float]] = []
+        begins = []
         for item in range(len(data.bounds)):
-            rows = training_rows(data, item)
+            rows, start = training_rows(data, item), int(data.bounds[item, 0])
+            begins.append([int(data.time[start]), rows.start - start])
             found += [
                 self._fit_one(self._series(data, item, target, rows))
                 for target in range(len(data.layout.targets))
             ]
+        self.begins = torch.tensor(begins)
         self.counts = torch.tensor([len(one) for one in found])
         self.numbers = torch.tensor([number for one in found for number in one]).double()
 
@@ -85,22 +93,34 @@ class Statistical(Fitted):
         items = items_of(data, examples)
         found = np.empty((len(examples), layout.horizon, targets))
         pieces = self.numbers.split(self.counts.tolist())
+        fitted = self._fitted(data)
         model = self._installed(self.season)
         for number, (origin, item) in enumerate(
             zip(examples.tolist(), items.tolist(), strict=True)
         ):
-            rows = self.history(data, item, origin)
+            last = data.values[origin - 1, :targets].numpy()
+            found[number] = last
+            if item not in fitted:
+                continue
+            rows = self.history(data, item, origin, fitted[item])
             for target in range(targets):
                 center, scale = data.center[item, target].item(), data.scale[item, target].item()
                 told = self._apply(
                     model,
-                    pieces[item * targets + target],
+                    pieces[fitted[item] * targets + target],
                     self._series(data, item, target, rows),
                 )
-                last = data.values[origin - 1, target].item()
                 told = (told - center) / scale
-                found[number, :, target] = told if np.isfinite(told).all() else last
+                if np.isfinite(told).all():
+                    found[number, :, target] = told
         return torch.from_numpy(found).float()[..., None]
+
+    def _fitted(self, data: Prepared) -> dict[int, int]:
+        """Series of the data -> their numbers in training, of which the data may hold others."""
+        if not data.layout.series:
+            return {0: 0}
+        there = {name: number for number, name in enumerate(data.preparation.series)}
+        return {item: there[name] for item, name in enumerate(data.items) if name in there}
 
     def _apply(self, model: Any, numbers: Tensor, history: Array) -> Array:
         """What is told after a history, (horizon,); NaN where the model cannot be applied."""
@@ -128,9 +148,10 @@ class Statistical(Fitted):
             ) from error
 
     def state(self) -> dict[str, Tensor]:
-        return {"counts": self.counts, "numbers": self.numbers}
+        return {"begins": self.begins, "counts": self.counts, "numbers": self.numbers}
 
     def restore(self, state: dict[str, Tensor]) -> None:
+        self.begins = state["begins"]
         self.counts, self.numbers = state["counts"], state["numbers"]
 
     def parameters(self) -> int:

@@ -53,5 +53,5 @@ class AutoArima(Statistical):
             "lambda": None,
         }
 
-    def history(self, data: Prepared, item: int, origin: int) -> slice:
+    def history(self, data: Prepared, item: int, origin: int, fitted: int) -> slice:
         return slice(max(int(data.bounds[item, 0]), origin - HISTORY), origin)

@@ -19,6 +19,7 @@ class Baseline(ABC):
     summary: str  # one sentence: what it does; an instance may say what it does on its data
     source: ClassVar[str] = ""  # paper and year
     tasks: ClassVar[tuple[str, ...]]  # names of files in gatewright.tasks
+    looks_back_on_all: ClassVar[bool] = False  # rows before an origin, not on a context or season
     extra: ClassVar[str] = ""  # the extra to install, and asked for by name only
 
     def __init__(self, task: Task) -> None:

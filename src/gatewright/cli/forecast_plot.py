@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from gatewright.data.ahead import join_history
+from gatewright.data.ahead import any_target, join_history
 from gatewright.data.layout import Layout
 from gatewright.data.reading import Table
 from gatewright.predictor import Predictor
@@ -62,7 +62,13 @@ def _panels(count: int, width: float, height: float) -> tuple[Figure, list[Axes]
 
 def _forecasts(frame: pl.DataFrame, joined: Table, layout: Layout) -> Figure:
     """A panel for each target of each series: what was seen, then the forecast and its bands."""
-    past = joined.collect(joined.frame).with_row_index("step")
+    past = joined.collect(joined.frame)
+    if layout.time is None:  # as the forecast counts its steps, from 1
+        number = pl.int_range(pl.len(), dtype=pl.Int64)
+        step = number - number.filter(any_target(layout)).max()
+        past = past.with_columns(
+            (step.over(layout.series) if layout.series else step).alias("step")
+        )
     names = frame[layout.series].unique(maintain_order=True) if layout.series else [None]
     wanted = [(name, target) for name in names for target in layout.targets]
     figure, axes = _panels(min(len(wanted), PANELS), 8.0, 3.0 if len(wanted) == 1 else 2.2)
@@ -70,7 +76,7 @@ def _forecasts(frame: pl.DataFrame, joined: Table, layout: Layout) -> Figure:
         ahead, seen = frame, past
         if layout.series:
             ahead = frame.filter(pl.col(layout.series) == name)
-            seen = past.filter(pl.col(layout.series) == name)
+            seen = past.filter(pl.col(layout.series).cast(pl.String) == name)
         _forecast(panel, seen, ahead, target, layout)
         panel.set_title(target if name is None else f"{target}, {name}")
     axes[0].legend(loc="best", ncols=4, fontsize=8)

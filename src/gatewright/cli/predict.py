@@ -41,9 +41,10 @@ def predict(
 ) -> int:
     """Predict with a finished comparison or fit.
 
-    Forecasts go on from where the training file ended, or from the rows of another file; rows with
-    an empty target at its end carry the inputs that are known ahead. Each target comes with
-    quantiles, each label with the probability of every class.
+    Forecasts go on from where the training file ended, or from the last known target of another
+    file, wherever that lies, for the series that it holds; rows with an empty target at its end
+    carry the inputs that are known ahead. Each target comes with quantiles, each label with the
+    probability of every class.
 
     Examples:
 

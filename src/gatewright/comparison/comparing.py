@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from gatewright import tasks
+from gatewright import baselines, tasks
 from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.outcome import conclude
 from gatewright.comparison.planning import make_plan
@@ -77,7 +77,8 @@ def _history(table: Table, plan: Plan) -> pl.DataFrame | None:
     """The rows that a forecast goes on from."""
     if tasks.get(plan.layout.task).kind != "origins":
         return None
-    return history_of(table, plan.layout)
+    kinds = [baselines.get(one.name) for one in plan.candidates if one.baseline]
+    return history_of(table, plan.layout, whole=any(kind.looks_back_on_all for kind in kinds))
 
 
 def _carry_out(folder: RunFolder, plan: Plan, jobs: int, progress: Progress) -> None:

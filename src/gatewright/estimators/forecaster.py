@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from gatewright import __version__, fitting
 from gatewright.comparison.comparing import fingerprint
-from gatewright.data.ahead import history_of
+from gatewright.data.ahead import earlier, history_of
 from gatewright.data.guessing import guess
 from gatewright.data.layout import Guess, Layout
 from gatewright.data.reading import Table, read
@@ -224,12 +224,14 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
         return read(frame_of(source, self._array))
 
     def predict(self, source: Any = None) -> Any:
-        """The horizon after the rows that were given last.
+        """The horizon after the last known target of the rows that are given.
 
         Args:
-            source: rows that go on from the training rows, or of other series; at their end, rows
-                without targets are the future and carry the inputs that are known. None to go on
-                from the training rows.
+            source: rows of the series to forecast, wherever they end; at their end, rows without
+                targets are the future and carry the inputs that are known. Earlier training rows
+                count as seen before them, later ones are not looked at. Where there is no column of
+                times, and of arrays, they go on from the training rows. None to go on from the
+                training rows.
 
         Returns:
             fitted on an array, an array (horizon, targets); else a polars frame, ``horizon`` rows a
@@ -249,8 +251,8 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
         the mean squared error, negative so that more is better, over all series, steps and targets.
 
         Args:
-            source: rows with their targets that go on from the training rows, which count as seen
-                before them; where there is a column of times, they may be among the rows too.
+            source: rows with their targets; earlier training rows count as seen before them, and
+                where there is no column of times all of them.
 
         Raises:
             InputError: the rows do not fit.
@@ -261,7 +263,10 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
             if name not in table.schema:
                 raise InputError(f"{table.name} has no column {name!r} to judge forecasts by")
         given, came = last_steps(table, self.layout_)
-        told = self.predictor_.predict(given)
+        history = self.predictor_.history
+        if history is not None:
+            history = earlier(history, table, self.layout_)
+        told = Predictor(self.model_, history).predict(given)
         errors = _side_by_side(told, came, self.layout_)
         if not np.isfinite(errors).any():
             raise InputError(

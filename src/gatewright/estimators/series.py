@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from gatewright.data.ahead import any_target
 from gatewright.data.layout import Guess, Layout
 from gatewright.data.lengths import TWICE
 from gatewright.data.prepare import prepare
@@ -115,8 +116,7 @@ def last_steps(table: Table, layout: Layout) -> tuple[pl.DataFrame, pl.DataFrame
     by = [name for name in (layout.series, layout.time) if name]
     frame = frame.sort(by, maintain_order=True) if by else frame
     number, count = pl.int_range(pl.len()), pl.len()
-    seen = pl.any_horizontal(pl.col(name).is_not_null() for name in layout.targets)
-    end = pl.when(seen).then(number).max() + 1
+    end = pl.when(any_target(layout)).then(number).max() + 1
     if layout.series:
         number, count, end = (each.over(layout.series) for each in (number, count, end))
     frame = frame.filter(number < end)
