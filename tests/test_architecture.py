@@ -21,7 +21,7 @@ CELLS = {path.stem for path in PACKAGE.glob("cells/*.py")} - {"__init__"}
 # From the bottom up. A part of gatewright imports those on lines above its own and itself.
 LEVELS = [
     ["errors"],
-    ["folders", "sealed"],
+    ["folders", "sealed", "limits"],
     ["equations"],
     ["cells"],
     ["equations.emit"],  # the build's entry point: writes the C++ of the cells

@@ -147,11 +147,8 @@ FILES = {
     "an unknown baseline": (csv(*ROWS), ["--baselines", "arima"], ["'arima'", "auto_arima"]),
     "an unknown budget": (csv(*ROWS), ["--budget", "fast"], ["'fast'", "quick"]),
     "an unknown task": (csv(*ROWS), ["--task", "guess"], ["'guess'", "forecast"]),
-    "no seeds": (csv(*ROWS), ["--seeds", "0"], ["--seeds", "at least 1"]),
-    "no jobs": (csv(*ROWS), ["--jobs", "0"], ["--jobs", "at least 1"]),
     "shares beyond the whole": (csv(*ROWS), ["--shares", "0.9,0.5,0.1"], ["share"]),
     "two shares": (csv(*ROWS), ["--shares", "0.9,0.1"], ["--shares", "0.7,0.1,0.2"]),
-    "a horizon of nothing": (csv(*ROWS), ["--horizon", "0"], ["--horizon"]),
 }
 
 

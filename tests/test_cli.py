@@ -79,12 +79,15 @@ def test_version(capsys):
     ("arguments", "sentence"),
     [
         (["cells", "lsmt"], "did you mean 'lstm'"),
-        (["cells", "--hidden-size", "0"], "--hidden-size is to be at least 1, not 0"),
+        (
+            ["cells", "--hidden-size", "0"],
+            "--hidden-size is to be a whole number from 1 to 65,536",
+        ),
         (["cells", "--hidden-size", "many"], "many"),
         (["bench", "--cells", "gru,lstn"], "no cell is called 'lstn': did you mean 'lstm'"),
         (["bench", "--cases", "smal"], "did you mean 'small'"),
         (["bench", "--peers", "torhc"], "did you mean 'torch'"),
-        (["bench", "--threads", "0"], "--threads is to be at least 1, not 0"),
+        (["bench", "--threads", "0"], "--threads is to be a whole number from 1 to 1,024, not 0"),
         (["bench", "--cases", "step", "--backward"], "no case is left"),
         (["bench", "--treads", "2"], "--threads"),
         (["bench", "--out", __file__], "is to be a folder"),

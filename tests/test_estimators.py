@@ -201,9 +201,9 @@ def test_tools_of_scikit_learn_take_the_estimators() -> None:
     ("arguments", "reason"),
     [
         ({"cell": "grru"}, "did you mean 'gru'"),
-        ({"hidden_size": 0}, "hidden_size is to be a whole number of at least 1, not 0"),
+        ({"hidden_size": 0}, "hidden_size is to be a whole number from 1 to 65,536, not 0"),
         ({"dropout": 1}, "dropout is to be a number from 0 to below 1, not 1"),
-        ({"learning_rate": "fast"}, "learning_rate is to be a number above 0, not 'fast'"),
+        ({"learning_rate": "fast"}, "learning_rate is to be a finite number above 0, not 'fast'"),
         ({"pooling": "mean"}, "pooling is 'last' or 'attention', not 'mean'"),
         ({"validation_fraction": 1.0}, "validation_fraction is to be"),
         ({"learning_rate": 1e12, "epochs": 3}, "give a smaller learning_rate"),

@@ -219,7 +219,6 @@ def errors() -> Iterator[tuple[str, pl.DataFrame, dict[str, Any], str]]:
     )
     yield "two parts", SERIES, {"targets": ["v"], "time": "v"}, "given by --target and --time"
     yield "known", SERIES, {"targets": ["v"], "known": ["v"]}, "given by --target and --known"
-    yield "horizon", SERIES, {"targets": ["v"], "horizon": 0}, "--horizon 0: expected"
     yield "far", SERIES, {"targets": ["v"], "horizon": 11}, "--horizon 10 or less"
     yield "long", SERIES, {"targets": ["v"], "horizon": 5, "context": 90}, r"\(90 \+ 5 = 95\)"
     yield "few", SERIES.head(8), {"targets": ["v"]}, "has 8 rows; a forecast needs"

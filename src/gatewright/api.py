@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gatewright import report
+from gatewright import limits, report
 from gatewright.comparison.comparing import Parts, compare_into
 from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.result import Result
@@ -80,6 +80,13 @@ def compare(
 
     Raises InputError, in one sentence, where the source or the arguments are not fit for it.
     """
+    lengths = {"horizon": horizon, "context": context, "season": season}
+    amounts = {"settings": settings, "seeds": seeds, "epochs": epochs, "parameters": parameters}
+    limits.check(lengths | amounts | {"jobs": jobs}, optional=(*lengths, *amounts, "jobs"))
+    limits.check({"truncate": truncate})
+    limits.check_shares(shares)
+    if rows is not None:
+        limits.check_rows(rows)
     table = read(source, delimiter=delimiter)
     with _folder(out) as folder:
         compare_into(
@@ -88,6 +95,7 @@ def compare(
             source=str(source) if isinstance(source, str | Path) else table.name,
             parts=Parts(shares, rows),
             given={
+                **lengths,
                 "targets": _names(target),
                 "task": task,
                 "time": time,
@@ -99,19 +107,13 @@ def compare(
                 "ignore": _names(ignore),
                 "group": group,
                 "split": split,
-                "horizon": horizon,
-                "context": context,
-                "season": season,
                 "frequency": frequency,
             },
             budget={
                 "chosen_cells": _names(cells),
                 "more_baselines": _names(baselines),
                 "budget": budget,
-                "settings": settings,
-                "seeds": seeds,
-                "epochs": epochs,
-                "parameters": parameters,
+                **amounts,
                 "equal": equal,
                 "options": Options(class_weights=class_weights, truncate=truncate),
             },

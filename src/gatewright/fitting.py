@@ -18,8 +18,9 @@ from typing import Any
 import torch
 from pydantic import BaseModel, ConfigDict
 
-from gatewright import __version__, baselines, cells
+from gatewright import __version__, baselines, cells, tasks
 from gatewright.baselines import Fitted
+from gatewright.comparison.budget import check_memory, count_parameters
 from gatewright.comparison.comparing import Parts, fingerprint
 from gatewright.comparison.folder import PLAN, RunFolder
 from gatewright.comparison.result import Result
@@ -154,11 +155,20 @@ def fit_into(
             rows=parts.rows,
             notes=data.preparation.notes,
         )
+        check_size(settled, data, "give a smaller --hidden-size, or fewer --num-layers")
         done = _settle(folder, record)
         begin(record)
         if done is not None:
             return done
         return _fit(folder, table, data, record, progress)
+
+
+def check_size(recipe: Recipe, data: Prepared, advice: str) -> None:
+    """Raise InputError where a network is too large for the memory of this machine."""
+    if recipe.candidate in cells.names():
+        task = tasks.get(data.layout.task)(data.preparation, recipe.options)
+        count = count_parameters(task, recipe.candidate, recipe.hidden_size, recipe.setting)
+        check_memory(count, advice)
 
 
 @contextmanager

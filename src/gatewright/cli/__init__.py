@@ -1,7 +1,7 @@
 """The command line. Nothing here imports torch before a command needs it.
 
-Every error is one sentence on stderr with exit code 2; 1 means that a benchmark refused a side,
-130 that it was interrupted.
+Every error is one sentence on stderr with exit code 2, a comparison of which no network is left
+among them; 1 means that a benchmark refused a side, 130 that it was interrupted.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CoercionError, CycloptsError, UnusedCliTokensError
 
 from gatewright.cli.bench import bench
 from gatewright.cli.cells import cells
@@ -50,8 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             result_action="return_value",
         )
         sys.stdout.flush()
-    except (InputError, CycloptsError) as error:
+    except InputError as error:
         return _say(str(error))
+    except CycloptsError as error:
+        return _say(_of_the_flags(error))
     except BrokenPipeError:
         # Whoever read the output has seen enough; Python is not to complain of that at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -62,6 +64,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("gatewright: interrupted", file=sys.stderr)
         return INTERRUPTED
     return code if isinstance(code, int) else 0
+
+
+def _of_the_flags(error: CycloptsError) -> str:
+    """What is wrong with the flags: in our words where they are ours, or its own are unclear."""
+    if isinstance(error.__cause__, InputError):
+        return str(error.__cause__)
+    if isinstance(error, UnusedCliTokensError):
+        words = ", ".join(map(repr, error.unused_tokens or ()))
+        return f"{words} is more than the command takes: see gatewright --help"
+    if isinstance(error, CoercionError) and error.target_type is bool and error.token is not None:
+        return f"{error.token.keyword} takes no value: give it alone, or leave it out"
+    return str(error)
 
 
 def _say(sentence: str) -> int:

@@ -7,12 +7,21 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from cyclopts import Group, Parameter
 
-from gatewright.cli.common import Flag, UsageError, among, character, listed
+from gatewright import limits
+from gatewright.cli.common import (
+    Flag,
+    MaybeWhole,
+    Whole,
+    among,
+    character,
+    listed,
+)
 
 LISTS = ("target", "known", "categories", "ignore", "cells", "baselines")
 
@@ -73,9 +82,9 @@ class Table:
     ignore: str | None = None
     group: str | None = None
     split: str | None = None
-    horizon: int | None = None
-    context: int | None = None
-    season: int | None = None
+    horizon: MaybeWhole = None
+    context: MaybeWhole = None
+    season: MaybeWhole = None
     frequency: str | None = None
     delimiter: str | None = None
     shares: str | None = None
@@ -91,9 +100,9 @@ class Table:
         found["delimiter"] = character(self.delimiter)
         found["shares"] = (0.7, 0.1, 0.2)
         if self.shares is not None:
-            found["shares"] = _three("--shares", self.shares, float, "0.7,0.1,0.2")
+            found["shares"] = _three(self.shares, limits.SHARE, "--shares", limits.check_shares)
         if self.rows is not None:
-            found["rows"] = _three("--rows", self.rows, int, "8640,2880,2880")
+            found["rows"] = _three(self.rows, limits.PART_ROWS, "--rows", limits.check_rows)
         return found
 
 
@@ -129,13 +138,13 @@ class Contest:
     cells: str | None = None
     baselines: str | None = None
     budget: str = "quick"
-    settings: int | None = None
-    seeds: int | None = None
-    epochs: int | None = None
-    parameters: int | None = None
+    settings: MaybeWhole = None
+    seeds: MaybeWhole = None
+    epochs: MaybeWhole = None
+    parameters: MaybeWhole = None
     equal: str = "parameters"
     class_weights: Flag = False
-    truncate: int = 0
+    truncate: Whole = 0
 
     def arguments(self) -> dict[str, Any]:
         """As ``gatewright.compare`` takes them."""
@@ -165,9 +174,12 @@ def _arguments(record: Any) -> dict[str, Any]:
     return found | {name: listed(found[name]) for name in LISTS if name in found}
 
 
-def _three(flag: str, text: str, kind: type[Any], example: str) -> tuple[Any, Any, Any]:
-    try:
-        first, second, third = (kind(part) for part in text.split(","))
-    except ValueError:
-        raise UsageError(f"{flag} is to be three numbers, as {example}, not {text!r}") from None
-    return first, second, third
+def _three(
+    text: str, limit: limits.Limit, flag: str, check: Callable[[Any, str], None]
+) -> tuple[Any, ...]:
+    """The numbers in a list with commas, checked."""
+    parts = text.split(",")
+    # What is no number is told as it was written.
+    found = [part if limit.read(part) is None else limit.read(part) for part in parts]
+    check(found, flag)
+    return tuple(found)

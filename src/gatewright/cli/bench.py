@@ -5,7 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from gatewright import cells as known
-from gatewright.cli.common import Flag, Place, UsageError, among, console, listed
+from gatewright.cli.common import (
+    Flag,
+    MaybeWhole,
+    Place,
+    UsageError,
+    among,
+    console,
+    listed,
+)
 from gatewright.folders import made
 
 
@@ -14,7 +22,7 @@ def bench(
     cells: str | None = None,
     cases: str = "small",
     peers: str | None = None,
-    threads: int | None = None,
+    threads: MaybeWhole = None,
     forward: Flag = False,
     backward: Flag = False,
     out: Place = Path("runs/bench"),
@@ -62,8 +70,6 @@ def bench(
     chosen, only = listed(cases), listed(cells)
     among("cell", only, known.names())
     among("set of cases", chosen, sets.choices())
-    if threads is not None and threads < 1:
-        raise UsageError(f"--threads is to be at least 1, not {threads}")
     works = [sets.FORWARD] if forward and not backward else [sets.FORWARD, sets.TRAINING]
     if backward and not forward:
         works = [sets.TRAINING]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gatewright import cells as known
-from gatewright.cli.common import UsageError, console
+from gatewright.cli.common import UsageError, Whole, console
 
 if TYPE_CHECKING:
     from gatewright.equations import Cell
@@ -15,8 +15,8 @@ def cells(
     name: str | None = None,
     /,
     *,
-    input_size: int = 64,
-    hidden_size: int = 128,
+    input_size: Whole = 64,
+    hidden_size: Whole = 128,
 ) -> int:
     """List the cells, or show one of them in full.
 
@@ -35,9 +35,6 @@ def cells(
     hidden_size
         The number of units for which parameters are counted.
     """
-    for option, size in (("--input-size", input_size), ("--hidden-size", hidden_size)):
-        if size < 1:
-            raise UsageError(f"{option} is to be at least 1, not {size}")
     if name is None:
         _show_all(input_size, hidden_size)
         return 0

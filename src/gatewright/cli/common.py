@@ -13,6 +13,19 @@ from cyclopts import Parameter, Token
 from rich.console import Console
 
 from gatewright.errors import InputError
+from gatewright.limits import LIMITS, refusal
+
+
+def _number(_: type, tokens: Sequence[Token]) -> int | float:
+    """What a flag of a number was given, within the limit of the argument of that name."""
+    (token,) = tokens
+    called = token.keyword or ""
+    limit = LIMITS[called.removeprefix("--").replace("-", "_")]
+    value = limit.read(token.value)
+    if value is None or not limit.holds(value):
+        raise refusal(called, limit, token.value if value is None else value)
+    number: int | float = value
+    return number
 
 
 def _path(kind: object, tokens: Sequence[Token]) -> Path:
@@ -25,6 +38,9 @@ def _path(kind: object, tokens: Sequence[Token]) -> Path:
 
 Place = Annotated[Path, Parameter(converter=_path)]
 Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
+Whole = Annotated[int, Parameter(converter=_number)]
+MaybeWhole = Annotated[int | None, Parameter(converter=_number)]
+Number = Annotated[float, Parameter(converter=_number)]
 WRONG, INTERRUPTED = 2, 130
 WIDTH = 160  # of tables where there is no terminal
 

@@ -14,9 +14,10 @@ from rich.text import Text
 from gatewright.cli.asking import GUESSED, USUAL, Contest, Table, repeating
 from gatewright.cli.common import (
     INTERRUPTED,
+    WRONG,
     Flag,
+    MaybeWhole,
     Place,
-    UsageError,
     cannot_write,
     console,
     source,
@@ -34,7 +35,7 @@ def compare(
     table: Table = GUESSED,
     contest: Contest = USUAL,
     out: Place | None = None,
-    jobs: int | None = None,
+    jobs: MaybeWhole = None,
     restart: Flag = False,
     quiet: Flag = False,
     json: Flag = False,
@@ -68,8 +69,6 @@ def compare(
     json
         Print one JSON object instead: verdict, leaderboard, paths.
     """
-    if jobs is not None and jobs < 1:
-        raise UsageError(f"--jobs is to be at least 1, not {jobs}")
     arguments = {**table.arguments(), **contest.arguments()}
     screen = console(stderr=json)
     path = source(file, None if quiet else screen)
@@ -96,6 +95,15 @@ def compare(
     except OSError as error:
         raise cannot_write(error, folder) from None
     _tell(result, screen, quiet=quiet, json=json)
+    networks = [row for row in result.rows if not row.baseline]
+    if all(row.failed for row in networks):
+        reasons = dict.fromkeys(f"{row.title}: {row.failed}" for row in networks)
+        print(
+            f"gatewright: no recurrent network could be trained ({'; '.join(reasons)}), so this "
+            "says nothing of them: --restart tries again",
+            file=sys.stderr,
+        )
+        return WRONG
     return 0
 
 

@@ -17,8 +17,10 @@ from gatewright.cli.asking import GUESSED, Table, repeating
 from gatewright.cli.common import (
     INTERRUPTED,
     Flag,
+    MaybeWhole,
+    Number,
     Place,
-    UsageError,
+    Whole,
     cannot_write,
     console,
     source,
@@ -59,28 +61,15 @@ class Choices:
         Steps after which gradients stop going further back; 0 for never.
     """
 
-    hidden_size: int | None = None
-    num_layers: int = 1
-    learning_rate: float = 3e-3
-    dropout: float = 0.0
-    seed: int = 0
-    epochs: int | None = None
+    hidden_size: MaybeWhole = None
+    num_layers: Whole = 1
+    learning_rate: Number = 3e-3
+    dropout: Number = 0.0
+    seed: Whole = 0
+    epochs: MaybeWhole = None
     budget: str = "quick"
     class_weights: Flag = False
-    truncate: int = 0
-
-    def check(self) -> None:
-        """Raise UsageError for a number that cannot be."""
-        least = {"hidden_size": 1, "num_layers": 1, "epochs": 1, "seed": 0, "truncate": 0}
-        for name, low in least.items():
-            value = getattr(self, name)
-            if value is not None and value < low:
-                flag = name.replace("_", "-")
-                raise UsageError(f"--{flag} is to be at least {low}, not {value}")
-        if not 0 < self.learning_rate < float("inf"):
-            raise UsageError(f"--learning-rate is to be above 0, not {self.learning_rate:g}")
-        if not 0 <= self.dropout < 1:
-            raise UsageError(f"--dropout is to be at least 0 and below 1, not {self.dropout:g}")
+    truncate: Whole = 0
 
 
 def fit(
@@ -115,7 +104,6 @@ def fit(
     json
         Print one JSON object instead: what was chosen, and how it did.
     """
-    choices.check()
     arguments = table.arguments()
     screen = console(stderr=json)
     path = source(file, None if quiet else screen)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import bisect
+import contextlib
 import math
+import os
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -21,6 +24,7 @@ LAYERS = (1, 2)
 DROPOUTS = (0.0, 0.1, 0.2, 0.3)
 TOLERANCE = 0.02  # candidates' parameters differ by no more than this share
 WIDEST = 65536
+BYTES = 5 * 4  # of a parameter in training: itself, its gradient, two moments, the best so far
 GROWTH = 8.0  # how much larger than asked for by width networks may become to be equal
 
 
@@ -91,6 +95,27 @@ def count_parameters(task: Task, cell: str, hidden_size: int, setting: Setting) 
     return sum(value.numel() for value in network.parameters())
 
 
+def check_memory(parameters: int, advice: str) -> None:
+    """Raise InputError where so many parameters cannot be trained in the memory of this machine."""
+    needed, there = BYTES * parameters, memory()
+    if needed > there:
+        raise InputError(
+            f"a network of {parameters:,} parameters takes {needed / 1e9:,.0f} gigabytes to train, "
+            f"and this machine has {there / 1e9:,.0f}: {advice}"
+        )
+
+
+def memory() -> float:
+    """Bytes of this machine, or of the share of it that its processes may use."""
+    try:
+        found = float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, OSError, ValueError):
+        return math.inf
+    with contextlib.suppress(OSError, ValueError):
+        found = min(found, float(Path("/sys/fs/cgroup/memory.max").read_text()))
+    return found
+
+
 def solve_widths(
     task: Task,
     cells: Sequence[str],
@@ -106,11 +131,12 @@ def solve_widths(
     narrow networks meet seldom. Where many cells and settings meet nowhere all together, they meet
     in each setting.
 
-    Raises InputError where the cells cannot meet within 2%.
+    Raises InputError where the cells cannot meet within 2%, or not in this machine's memory.
     """
     nominal = parameters or max(
         count_parameters(task, cell, hidden_size, settings[0]) for cell in cells
     )
+    check_memory(nominal, "ask for fewer with --parameters")
     low, high = (0.9, 1.1) if parameters else (1.0, GROWTH)
     # What else is in a setting has no part in the number of parameters.
     shapes = [Setting(num_layers=one.num_layers, variant=one.variant) for one in settings]

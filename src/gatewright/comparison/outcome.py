@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from gatewright import tasks
+from gatewright.comparison import wording
 from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.records import Candidate, Fit, Plan, Row, Score
 from gatewright.comparison.running import chosen, finalists, finished
@@ -46,6 +47,10 @@ def outcome(folder: RunFolder, plan: Plan) -> tuple[Verdict, list[Row]]:
         verdict = None
     if verdict is None:
         verdict = _decide(folder, plan, fits, scores)
+        rows = _rows(plan, fits, scores, verdict)
+        if failed := {row.title: row.failed for row in rows if row.failed}:
+            text = f"{verdict.text} {wording.left_out(failed)}"
+            verdict = verdict.model_copy(update={"text": text})
     return verdict, _rows(plan, fits, scores, verdict)
 
 

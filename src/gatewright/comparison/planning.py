@@ -40,16 +40,12 @@ def make_plan(
 ) -> Plan:
     """Everything decided that decides the outcome.
 
-    Raises InputError for a cell, baseline or budget that does not exist, or a number below one.
+    Raises InputError for a cell, baseline or budget that does not exist.
     """
     if budget not in BUDGETS:
         raise InputError(f"no budget is called {budget!r}: it is one of {', '.join(BUDGETS)}")
     if equal not in EQUAL:
         raise InputError(f"--equal is one of {', '.join(EQUAL)}, not {equal!r}")
-    numbers = {"settings": settings, "seeds": seeds, "epochs": epochs, "parameters": parameters}
-    for name, number in numbers.items():
-        if number is not None and number < 1:
-            raise InputError(f"--{name} is to be at least 1, not {number}")
     preset = BUDGETS[budget]
     task = tasks.get(data.layout.task)(data.preparation, options)
     drawn = draw_settings(settings or preset.settings, task.variants)

@@ -7,7 +7,7 @@ more, and what the intervals leave out.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -29,6 +29,12 @@ def paragraph(verdict: Verdict) -> str:
         elif verdict.best_recurrent is None:
             sentences.append("No recurrent network was compared.")
     return " ".join(filter(None, [*sentences, _one_seed(verdict)]))
+
+
+def left_out(failed: Mapping[str, str]) -> str:
+    """A sentence on candidates that failed: title -> reason."""
+    verb = "failed and is" if len(failed) == 1 else "failed and are"
+    return f"{_start(_listed(list(failed)))} {verb} left out ({next(iter(failed.values()))})."
 
 
 # Numbers

@@ -11,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gatewright.errors import InputError
+from gatewright.limits import LONGEST_INTEGER_STEP, LONGEST_TOLD, MILLENNIUM
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -22,7 +23,8 @@ MONTHS = {"mo": 1, "q": 3, "y": 12}
 MONDAY = 3  # 1 January 1970 was a Thursday
 DAY = 24 * MICROSECONDS["h"]
 UNITS = {"microsecond": MICROSECONDS, "day": DAYS, "workday": WORKDAYS, "month": MONTHS}
-_PART = re.compile(r"(\d+)(us|ms|mo|bd|s|m|h|d|w|q|y|i)")
+DIGITS = 25  # of a count; more are beyond every unit
+_PART = re.compile(r"([0-9]+)(us|ms|mo|bd|s|m|h|d|w|q|y|i)")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,18 +41,25 @@ class Frequency:
     def parse(cls, text: str) -> Frequency:
         """Read ``text``, as polars writes durations: "15m", "1h", "1mo", "1i"; workdays are "1bd".
 
-        Raises InputError where it is none.
+        Raises InputError where it is none, or further than anyone's rows are.
         """
         found = _PART.findall(text)
+        if any(len(count) > DIGITS for count, _ in found):
+            raise _too_far(text)
         if found and "".join(count + unit for count, unit in found) == text:
             counts = {unit: int(count) for count, unit in found}
             for unit, sizes in UNITS.items():
                 if counts.keys() <= sizes.keys() and any(counts.values()):
-                    return cls(sum(count * sizes[name] for name, count in counts.items()), unit)
+                    step = cls(sum(count * sizes[name] for name, count in counts.items()), unit)
+                    if step.days > MILLENNIUM:
+                        raise _too_far(text)
+                    return step
             if counts.keys() == {"i"} and counts["i"]:
+                if counts["i"] > LONGEST_INTEGER_STEP:
+                    raise _too_far(text)
                 return cls(counts["i"], "number")
         raise InputError(
-            f"{text!r} is no distance between steps; write a number and a unit, "
+            f"a frequency of {text!r} is no distance between steps; write a number and a unit, "
             "such as 15m, 1h, 1d, 1w, 1mo, 1q or 1y"
         )
 
@@ -59,6 +68,14 @@ class Frequency:
         """The length of a step in days, roughly; 0 for integers."""
         lengths = {"number": 0, "microsecond": 1 / DAY, "day": 1, "workday": 1.4, "month": 30.4}
         return self.count * lengths[self.unit]
+
+
+def _too_far(text: str) -> InputError:
+    told = text if len(text) <= LONGEST_TOLD else f"{text[:LONGEST_TOLD]}..."
+    return InputError(
+        f"a frequency of {told!r} is too far between steps: a thousand years at most, and of whole "
+        f"numbers {LONGEST_INTEGER_STEP:,}; write a number and a unit, such as 15m, 1h, 1d or 1mo"
+    )
 
 
 def as_integers(time: pl.Expr, dtype: pl.DataType) -> pl.Expr:

@@ -86,7 +86,6 @@ def guess(
     )
     given.check(table)
     lengths = Lengths(horizon, context, season, frequency)
-    lengths.check()
     if frequency is not None:
         Frequency.parse(frequency)
     columns = look(table)

@@ -32,13 +32,6 @@ class Lengths:
     season: int | None = None
     frequency: str | None = None
 
-    def check(self) -> None:
-        """Raise InputError for numbers of steps below one."""
-        for name in ("horizon", "context", "season"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise InputError(f"--{name} {value}: expected a number of steps, 1 or more.")
-
     def given(self) -> str | None:
         """One of the flags that only forecasts have."""
         return next((name for name in self.__dataclass_fields__ if getattr(self, name)), None)

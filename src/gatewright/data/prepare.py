@@ -23,9 +23,9 @@ from gatewright.data.plans import (
 )
 from gatewright.data.prepared import Preparation, Prepared
 from gatewright.data.reading import Table
-from gatewright.data.splits import check_shares
 from gatewright.data.storage import written_aside
 from gatewright.data.writing import Writer, finish
+from gatewright.limits import check_rows, check_shares
 
 
 def prepare(
@@ -58,6 +58,8 @@ def prepare(
     """
     check_columns(table, layout)
     check_shares(shares)
+    if rows is not None:
+        check_rows(rows)
     with written_aside(folder) as aside:
         if is_forecast(layout):
             layout = by_workdays(table, layout)

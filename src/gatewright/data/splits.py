@@ -17,15 +17,6 @@ from gatewright.errors import InputError
 Cuts = NDArray[np.int64]  # (all items, 3): steps of training, and to the ends of the others
 
 
-def check_shares(shares: tuple[float, float, float]) -> None:
-    """Raise InputError for shares that are not three positive numbers with the sum 1."""
-    if min(shares) <= 0 or abs(sum(shares) - 1) > 1e-6:
-        raise InputError(
-            f"shares of training, validation and test are {shares}; "
-            "give three numbers above 0 with the sum 1"
-        )
-
-
 def part_numbers(column: str) -> pl.Expr:
     """A split column as numbers in ``PARTS``; -1 for anything else."""
     numbers = [PARTS.index(PART_NAMES[name]) for name in PART_NAMES]
@@ -70,8 +61,6 @@ def cut_by_rows(lengths: Integers, rows: tuple[int, int, int]) -> Cuts:
 
     Raises InputError where all are shorter.
     """
-    if min(rows) <= 0:
-        raise InputError(f"rows of training, validation and test are {rows}; give three above 0")
     if (lengths < sum(rows)).all():
         raise InputError(
             f"{rows[0]:,} + {rows[1]:,} + {rows[2]:,} = {sum(rows):,} steps were asked for, but "

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import numbers
-from collections.abc import Callable
 from typing import Any
 
-from gatewright import cells
+from gatewright import cells, limits
 from gatewright.data.prepared import Prepared
 from gatewright.errors import InputError
-from gatewright.fitting import undisturbed
+from gatewright.fitting import check_size, undisturbed
 from gatewright.setting import Options, Setting
 from gatewright.training import DivergedError, Model, Recipe, Stopping
-
-COUNTS = ("hidden_size", "num_layers", "batch_size", "epochs", "steps_per_epoch", "patience")
-SHARES = ("dropout", "validation_fraction")
 
 
 def check(estimator: Any) -> None:
@@ -23,24 +18,7 @@ def check(estimator: Any) -> None:
         cells.get(estimator.cell)
     except (TypeError, ValueError) as error:
         raise InputError(str(error)) from None
-    for name in COUNTS:
-        whole_number(name, getattr(estimator, name), 1)
-    for name in SHARES:
-        _check(name, getattr(estimator, name), "a number from 0 to below 1", lambda it: 0 <= it < 1)
-    _check("learning_rate", estimator.learning_rate, "a number above 0", lambda it: it > 0)
-
-
-def whole_number(name: str, value: Any, least: int) -> None:
-    """Raise InputError for anything but a whole number of at least so much."""
-    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not (whole and int(value) >= least):
-        raise InputError(f"{name} is to be a whole number of at least {least}, not {value!r}")
-
-
-def _check(name: str, value: Any, what: str, good: Callable[[float], bool]) -> None:
-    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not (number and good(float(value))):
-        raise InputError(f"{name} is to be {what}, not {value!r}")
+    limits.check(estimator.get_params(deep=False), optional=("horizon", "context", "season"))
 
 
 def recipe(estimator: Any, seed: int, variant: str, options: Options) -> Recipe:
@@ -72,8 +50,10 @@ def stopping(estimator: Any, patient: bool = False) -> Stopping:
 def train(recipe: Recipe, data: Prepared, stopping: Stopping) -> Model:
     """Fit, leaving torch's threads and random numbers as they are.
 
-    Raises InputError where the loss stops being a finite number.
+    Raises InputError where the loss stops being a finite number, or where the network is too large
+    for the memory of this machine.
     """
+    check_size(recipe, data, "give a smaller hidden_size, or fewer num_layers")
     try:
         with undisturbed():
             return Model.fit(recipe, data, stopping)

@@ -184,10 +184,6 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
 
     def _check(self) -> None:
         arguments.check(self)
-        arguments.whole_number("truncate", self.truncate, 0)
-        for name in ("horizon", "context", "season"):
-            if getattr(self, name) is not None:
-                arguments.whole_number(name, getattr(self, name), 1)
         if self.relative_to not in (WINDOW, SERIES):
             raise InputError(f"relative_to is {WINDOW!r} or {SERIES!r}, not {self.relative_to!r}")
 

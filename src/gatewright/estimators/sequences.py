@@ -95,7 +95,6 @@ class SequenceEstimator(BaseEstimator, ABC):  # type: ignore[misc]
                 together; ValueError as scikit-learn's estimators do.
         """
         arguments.check(self)
-        arguments.whole_number("truncate", self.truncate, 0)
         if self.pooling not in (LAST, ATTENTION):
             raise InputError(f"pooling is {LAST!r} or {ATTENTION!r}, not {self.pooling!r}")
         sequences = self._read(X, fitting=True)
