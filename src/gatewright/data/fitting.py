@@ -42,9 +42,8 @@ def fit(layout: Layout, plan: Plan) -> Fitted:
     for block in plan.blocks():
         training = block.rows < plan.training[block.item]
         numbers, item = block.numbers[training], block.item[training]
-        with np.errstate(over="ignore", invalid="ignore"):
-            own.add(item, numbers[:, :targets])
-            shared.add(np.zeros_like(item), numbers[:, targets:])
+        own.add(item, numbers[:, :targets])
+        shared.add(np.zeros_like(item), numbers[:, targets:])
         missing |= np.isnan(numbers).any(axis=0)
         mask = pl.Series(training[block.present], dtype=pl.Boolean)
         for name, found in values.items():
@@ -54,7 +53,7 @@ def fit(layout: Layout, plan: Plan) -> Fitted:
     center, scale, target_mean, target_scale = center_and_scale(own)
     _, _, mean, spread = center_and_scale(shared)
     means, scales = np.append(target_mean, mean), np.append(target_scale, spread)
-    _check_finite(names, scales, scale)
+    _check_finite(layout, names, scales, scale)
     preparation = Preparation(
         layout=layout,
         channels=_channels(layout, names, means, scales, missing),
@@ -62,7 +61,7 @@ def fit(layout: Layout, plan: Plan) -> Fitted:
             Category(column=name, values=tuple(sorted(found)), known=name in layout.known)
             for name, found in values.items()
         ),
-        **_fit_targets(plan, target_mean, target_scale),
+        **_fit_targets(layout, plan, target_mean, target_scale),
     )
     if layout.series and is_forecast(layout):
         pairs = np.stack([center, scale], axis=2).tolist()
@@ -91,10 +90,11 @@ def fit_series(plan: Plan, preparation: Preparation) -> tuple[Floats, Floats]:
     if any(new):
         moments = Moments(len(plan.items), len(mean))
         for block in plan.blocks():
-            with np.errstate(over="ignore", invalid="ignore"):
-                moments.add(block.item, block.numbers[:, : len(mean)])
+            moments.add(block.item, block.numbers[:, : len(mean)])
         deviation = moments.deviation()
-        _check_finite(preparation.layout.targets, deviation.max(axis=0), deviation)
+        _check_finite(
+            preparation.layout, preparation.layout.targets, deviation.max(axis=0), deviation
+        )
         rows = np.array(new)[:, None]
         center = np.where(rows & (moments.count > 0), moments.mean, center)
         scale = np.where(rows & (deviation > 0), deviation, scale)
@@ -131,7 +131,7 @@ def _channels(
     return tuple(found)
 
 
-def _fit_targets(plan: Plan, mean: Floats, scale: Floats) -> dict[str, Any]:
+def _fit_targets(layout: Layout, plan: Plan, mean: Floats, scale: Floats) -> dict[str, Any]:
     """What the preparation says of the targets; of forecasts it is known from the inputs."""
     labels = plan.labels
     if labels is None:
@@ -146,14 +146,20 @@ def _fit_targets(plan: Plan, mean: Floats, scale: Floats) -> dict[str, Any]:
     moments = Moments(1, labels.numbers.shape[1])
     moments.add(np.zeros_like(training), labels.numbers[training])
     _, _, mean, scale = center_and_scale(moments)
+    _check_finite(layout, layout.targets, scale, scale[None])
     return {"target_mean": tuple(mean.tolist()), "target_scale": tuple(scale.tolist())}
 
 
-def _check_finite(names: tuple[str, ...], scales: Floats, own: Floats) -> None:
+def _check_finite(layout: Layout, names: tuple[str, ...], scales: Floats, own: Floats) -> None:
+    """Raise InputError for a column whose scale, of all items or of one, is not finite."""
     bad = ~np.isfinite(scales)
     bad[: own.shape[1]] |= ~np.isfinite(own).all(axis=0)
     if bad.any():
+        name = names[int(bad.argmax())]
+        column = f"column {name!r}"
+        if layout.steps and name not in layout.targets and name not in layout.numbers:
+            column = f"a column from {layout.steps[0]!r} to {layout.steps[-1]!r}"
         raise InputError(
-            f"column {names[int(bad.argmax())]!r} holds numbers too large to square; "
-            "give it in another unit, or its logarithm"
+            f"{column} holds numbers too large to square; give it in a larger unit, or its "
+            "logarithm"
         )

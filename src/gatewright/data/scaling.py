@@ -12,7 +12,8 @@ class Moments:
     """Counts, means and deviations of columns, for each item, from rows given in blocks.
 
     The sums of squares are taken about the mean of each block and merged (Chan, Golub and LeVeque
-    1983): numbers far from 0 lose no digits.
+    1983): numbers far from 0 lose no digits. Of numbers too large to square the deviation is
+    infinite, and nothing is printed of it.
     """
 
     def __init__(self, items: int, columns: int) -> None:
@@ -22,6 +23,7 @@ class Moments:
         self.low = np.full((items, columns), np.inf)
         self.high = np.full((items, columns), -np.inf)
 
+    @np.errstate(over="ignore", invalid="ignore")
     def add(self, item: Integers, numbers: Floats) -> None:
         """Add rows: ``item`` (rows,), ascending; ``numbers`` (rows, columns), NaN where missing."""
         if not len(item):
@@ -45,6 +47,7 @@ class Moments:
         self.low[here] = np.minimum(self.low[here], low)
         self.high[here] = np.maximum(self.high[here], high)
 
+    @np.errstate(over="ignore", invalid="ignore")
     def pooled(self) -> Moments:
         """Those of all items together, as one item."""
         result = Moments(1, self.count.shape[1])
@@ -63,8 +66,10 @@ class Moments:
 
         The spread decides, because rounding leaves a tiny sum of squares for a constant.
         """
-        root: Floats = np.sqrt(self.squares / np.maximum(self.count, 1))
-        return np.where(self.high > self.low, root, 0.0)
+        root = np.sqrt(self.squares / np.maximum(self.count, 1))
+        # What overflows on both sides has no sum.
+        found: Floats = np.where(np.isnan(root), np.inf, root)
+        return np.where(self.high > self.low, found, 0.0)
 
 
 def center_and_scale(moments: Moments) -> tuple[Floats, Floats, Floats, Floats]:

@@ -123,6 +123,7 @@ def season_of(frequency: str | None, values: Sequence[Floats], workdays: bool = 
     keeps its length: one that drifts, as that of the sunspots does, would mislead whoever relies
     on it. ``values`` are rows of the training part, evenly spaced, of one or several series.
     """
+    values = [_in_own_unit(series) for series in values]
     calendar = CALENDAR.get(frequency or "", ())
     if workdays:
         calendar = (5, 260)
@@ -142,6 +143,16 @@ def season_of(frequency: str | None, values: Sequence[Floats], workdays: bool = 
         for season, found in [*known.items()][:1]
     )
     return _other(values, reason)
+
+
+def _in_own_unit(series: Floats) -> Floats:
+    """A series from -1 to 1: in whatever unit it is given, its cycles are the same."""
+    largest = np.abs(series).max(initial=0.0)
+    if largest == 0:
+        return series
+    scaled: Floats = series / largest
+    spread = np.ptp(scaled)
+    return (scaled - scaled.mean()) / spread if spread > 0 else np.zeros_like(scaled)
 
 
 def _data(frequency: str | None) -> str:

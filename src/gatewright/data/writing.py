@@ -166,7 +166,15 @@ class Writer:
             return class_numbers(labels.labels.gather(kept), self.preparation.classes)[:, None]
         assert labels.numbers is not None
         mean, scale = self.preparation.target_mean, self.preparation.target_scale
-        found: Floats = (labels.numbers[kept] - np.array(mean)) / np.array(scale)
+        with np.errstate(over="ignore"):
+            found: Floats = (labels.numbers[kept] - np.array(mean)) / np.array(scale)
+        large = np.abs(found) > LARGEST
+        if large.any():
+            row, column = np.argwhere(large)[0]
+            raise InputError(
+                f"sequence {self.plan.items[row]}: {self.preparation.layout.targets[column]} is "
+                f"{labels.numbers[kept][row, column]:g}, too far from the training part; correct it"
+            )
         return found
 
 

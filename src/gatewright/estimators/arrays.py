@@ -141,12 +141,11 @@ def fit_channels(sequences: Sequences, training: NDArray[np.bool_]) -> tuple[Cha
     Raises InputError for numbers too large to scale.
     """
     rows = sequences.values[np.repeat(training, sequences.lengths)]
-    with np.errstate(over="ignore", invalid="ignore"):
-        moments = Moments(1, sequences.channels)
-        moments.add(np.zeros(len(rows), dtype=np.int64), rows)
-        _, _, means, scales = center_and_scale(moments)
+    moments = Moments(1, sequences.channels)
+    moments.add(np.zeros(len(rows), dtype=np.int64), rows)
+    _, _, means, scales = center_and_scale(moments)
     if not np.isfinite(scales).all():
-        raise InputError("X holds numbers too large to square: give it in another unit")
+        raise InputError("X holds numbers too large to square: give it in a larger unit")
     names = [f"channel {number}" for number in range(sequences.channels)]
     found = [
         Channel(name=name, column=name, role="input", known=False, mean=mean, scale=scale)

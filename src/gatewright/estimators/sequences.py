@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, check_X_y, va
 
 from gatewright.data.layout import Layout
 from gatewright.data.prepared import Preparation
+from gatewright.data.writing import LARGEST
 from gatewright.encoder import ATTENTION, LAST
 from gatewright.errors import InputError
 from gatewright.estimators import arguments, saving
@@ -137,6 +138,7 @@ class SequenceEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             sequence="sequence",
         )
 
+    @np.errstate(over="ignore", invalid="ignore")  # scikit-learn sums to see what is finite
     def _read(self, X: Any, *, fitting: bool = False) -> Sequences:  # noqa: N803
         """X in any of its three forms, checked against what was seen in training."""
         check: dict[str, Any] = {"dtype": np.float64, "ensure_all_finite": "allow-nan"}
@@ -319,6 +321,7 @@ class SequenceRegressor(RegressorMixin, SequenceEstimator):  # type: ignore[misc
         found: Floats = told * preparation.target_scale + np.array(preparation.target_mean)
         return found[:, 0] if self._flat else found
 
+    @np.errstate(over="ignore", invalid="ignore")
     def _read_target(self, y: Any, samples: int) -> tuple[Floats, Integers | None]:
         _, y = check_X_y(
             np.zeros((samples, 1)), y, multi_output=True, y_numeric=True, estimator=self
@@ -328,16 +331,23 @@ class SequenceRegressor(RegressorMixin, SequenceEstimator):  # type: ignore[misc
         return found, None
 
     def _fit_target(self, target: Floats) -> dict[str, Any]:
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             spread = target.std(axis=0)
         if not np.isfinite(spread).all():
-            raise InputError("y holds numbers too large to square: give it in another unit")
+            raise InputError("y holds numbers too large to square: give it in a larger unit")
         scale = np.where(np.ptp(target, axis=0) > 0, spread, 1.0)
         mean = target.mean(axis=0)
         return {"target_mean": tuple(mean.tolist()), "target_scale": tuple(scale.tolist())}
 
     def _scale(self, target: Floats, preparation: Preparation) -> Floats:
-        found: Floats = (target - preparation.target_mean) / np.array(preparation.target_scale)
+        with np.errstate(over="ignore"):
+            found: Floats = (target - preparation.target_mean) / np.array(preparation.target_scale)
+        far = np.abs(found) > LARGEST
+        if far.any():
+            raise InputError(
+                f"y is {target[far][0]:g} at sample {int(far.any(axis=1).argmax())}, too far from "
+                "those of the training: correct it"
+            )
         return found
 
     def __sklearn_tags__(self) -> Any:
