@@ -335,6 +335,18 @@ def test_what_is_known_ahead_ends_too_early(shop, capsys, tmp_path):
     assert not (tmp_path / "forecast.csv").exists()
 
 
+def test_a_row_of_the_file_is_told_by_its_own_line(shop, capsys, tmp_path):
+    path = future(3, tmp_path)
+    path.write_text(path.read_text().replace("2024-05-01,,0", "2024-05-01,,"))
+    text = sentence(["predict", shop, path], capsys)
+    assert "row 2 (line 3) of future.csv: holiday is missing" in text
+    rows = [f"{day},10,0" for day in days(27, date(2024, 5, 1))]
+    rows += [f"{day},,0" for day in days(3, date(2024, 5, 28))]
+    path.write_text(csv(*changed(rows, 20, "2024-05-21,1e300,0"), header="day,sales,holiday"))
+    text = sentence(["predict", shop, path], capsys)
+    assert "row 21 (line 22) of future.csv: sales is 1e+300" in text
+
+
 def test_what_is_known_ahead_is_not_given(shop, capsys):
     assert "holiday is known ahead" in sentence(["predict", shop], capsys)
 
