@@ -101,7 +101,7 @@ def test_a_flag_says_what_number_it_takes(
         ("--rows", "80,20,20.5", "each of the three numbers of --rows is to be a whole number"),
         ("--rows", "80,20,0", "of --rows is to be"),
         ("--rows", "99999999999999999999,1,1", "of --rows is to be"),
-        ("--rows", "80,20", "--rows is to be three numbers"),
+        ("--rows", "80,20", "--rows is to be three whole numbers above 0"),
     ],
 )
 @pytest.mark.parametrize("command", ["compare", "fit"])

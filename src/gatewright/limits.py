@@ -142,23 +142,25 @@ def refusal(called: str, limit: Limit, value: Any) -> InputError:
 
 def check_shares(shares: Any, called: str = "shares") -> None:
     """Raise InputError for shares that are not three numbers above 0 with the sum 1."""
-    _check_three(shares, SHARE, called, "with the sum 1, as 0.7, 0.1, 0.2")
+    what = "three numbers above 0 with the sum 1, as 0.7,0.1,0.2"
+    _check_three(shares, SHARE, called, what)
     if abs(math.fsum(shares) - 1) > 1e-6:
         raise InputError(
-            f"{called} is to be three numbers above 0 with the sum 1, as 0.7, 0.1, 0.2, and "
-            f"{', '.join(f'{share:g}' for share in shares)} have the sum {math.fsum(shares):g}"
+            f"{called} is to be {what}, and {','.join(f'{share:g}' for share in shares)} have the "
+            f"sum {math.fsum(shares):g}"
         )
 
 
 def check_rows(rows: Any, called: str = "rows") -> None:
     """Raise InputError for lengths of parts that are not three whole numbers above 0."""
-    _check_three(rows, PART_ROWS, called, "as 8640, 2880, 2880")
+    _check_three(rows, PART_ROWS, called, "three whole numbers above 0, as 8640,2880,2880")
 
 
-def _check_three(values: Any, limit: Limit, called: str, hint: str) -> None:
-    three = isinstance(values, Sequence) and not isinstance(values, str) and len(values) == 3
-    if not three:
-        raise InputError(f"{called} is to be three numbers, {hint}, not {values!r}")
+def _check_three(values: Any, limit: Limit, called: str, what: str) -> None:
+    several = isinstance(values, Sequence) and not isinstance(values, str)
+    if not several or len(values) != 3:
+        told = ",".join(map(str, values)) if several else repr(values)
+        raise InputError(f"{called} is to be {what}, not {told[:LONGEST_TOLD]}")
     for value in values:
         if not limit.holds(value):
             raise refusal(f"each of the three numbers of {called}", limit, value)
