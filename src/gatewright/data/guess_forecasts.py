@@ -39,11 +39,13 @@ def guess_forecast(
     notes: Notes,
     *,
     said: bool,
+    why: str,
     given_split: bool,
 ) -> Layout:
     """The layout of one series, or of many in long form.
 
-    ``said``: whether forecasts were asked for; ``given_split``: whether the split column was named.
+    ``said``: whether forecasts were asked for; ``why``: what speaks for them beside the shape;
+    ``given_split``: whether the split column was named.
 
     Raises:
         InputError: no such series can be made of the table, or they are too short.
@@ -54,8 +56,8 @@ def guess_forecast(
         change = "change" if len(given.targets) > 1 else "changes"
         axis = f"{given.time} orders the rows" if given.time else "the rows are in order"
         what = "each series" if given.series else "the series"
-        why = f"{axis} and {some(given.targets)} {change} along {what}"
-        notes.add("task", "forecast", "--task", why)
+        usual = f"{axis} and {some(given.targets)} {change} along {what}"
+        notes.add("task", "forecast", "--task", why or usual)
     given = _split(table, given, notes, said=given_split)
     sample = _sample(table, given)
     frequency = _frequency(given, lengths, sample, notes)
@@ -152,7 +154,7 @@ def _find_series(
 
 
 def _candidates(table: Table, columns: Mapping[str, Column], given: Given) -> list[str]:
-    taken = {name for _, name in given.parts()} | {*given.known, *table.ignored}
+    taken = given.taken | {*given.known, *table.ignored}
     free = {
         name: column
         for name, column in columns.items()

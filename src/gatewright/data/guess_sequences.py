@@ -6,7 +6,9 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from gatewright.data.calendar import Floats
 from gatewright.data.layout import Layout
+from gatewright.data.lengths import Lengths
 from gatewright.data.reading import Table
 from gatewright.data.roles import (
     GROUP_NAMES,
@@ -31,7 +33,7 @@ OF_EACH = 5  # sequences for each of them, on average
 
 def find_sequence(table: Table, columns: Mapping[str, Column], given: Given) -> str | None:
     """A column of names within each of which the targets keep their values."""
-    taken = {name for _, name in given.parts()} | {*given.known, *given.categories}
+    taken = given.taken | {*given.known, *given.categories}
     free = {
         name: column
         for name, column in columns.items()
@@ -76,11 +78,18 @@ def _changing(table: Table, sequence: str, targets: tuple[str, ...]) -> str | No
     return next((name for name in targets if found[name]), None)
 
 
+def few_classes(labels: Floats, sequences: int) -> bool:
+    """Whether the different numbers that so many sequences have, (n,), stand for classes."""
+    few = len(labels) <= MOST_CLASSES and len(labels) * OF_EACH <= sequences
+    return few and bool((labels % 1 == 0).all())
+
+
 def guess_sequences(
     table: Table,
     columns: Mapping[str, Column],
     given: Given,
     shape: str,
+    lengths: Lengths,
     notes: Notes,
     task: str | None,
 ) -> Layout:
@@ -94,8 +103,13 @@ def guess_sequences(
             f"--known {given.known[0]}: only forecasts have inputs that are known ahead; leave it "
             "out, or say --task forecast."
         )
+    if (length := lengths.given()) is not None:
+        raise InputError(
+            f"--{length}: only forecasts have it, and {' and '.join(given.targets)} of {table.name} "
+            "is the label of a sequence; leave it out, or say --task forecast."
+        )
     steps: tuple[str, ...] = ()
-    wide = steps_of(columns, (name for _, name in given.parts()))
+    wide = steps_of(columns, given)
     if shape == "long" and given.sequence and columns[given.sequence].distinct >= 0.9 * table.rows:
         rows = table.frame.select(pl.col(given.sequence).n_unique() == pl.len())
         if bool(table.collect(rows).item()):
@@ -144,7 +158,7 @@ def _long(table: Table, columns: Mapping[str, Column], given: Given, notes: Note
         _check_step(table, columns, sequence, given.step)
     if given.group is None:
         for name in named(columns, GROUP_NAMES):
-            free = name not in {name for _, name in given.parts()} | {*given.categories}
+            free = name not in given.taken | {*given.categories}
             if free and not columns[name].missing and _coarser(table, columns, given, name):
                 notes.add("group", name, "--group", "its sequences stay in one part of the split")
                 return given.replace(group=name)
@@ -187,7 +201,7 @@ def _check_sequence(table: Table, given: Given) -> None:
 
 def _find_step(table: Table, columns: Mapping[str, Column], given: Given) -> str | None:
     assert given.sequence is not None
-    taken = {name for _, name in given.parts()}
+    taken = given.taken | {*given.categories}
     free = {
         name: column
         for name, column in columns.items()
@@ -235,7 +249,7 @@ def _task(
     distinct = len(counts)
     sequences = int(table.collect(labels.select(pl.len())).item())
     whole = not column.text and bool((counts[name].cast(pl.Float64) % 1 == 0).all())
-    few = whole and distinct <= MOST_CLASSES and distinct * OF_EACH <= sequences
+    few = whole and few_classes(counts[name].cast(pl.Float64).to_numpy(), sequences)
     if task is None:
         if len(given.targets) == 1 and (column.text or column.dtype == pl.Boolean or few):
             task = CLASSIFY

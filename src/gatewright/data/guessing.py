@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import polars as pl
+
 from gatewright.data.calendar import Frequency
 from gatewright.data.guess_forecasts import guess_forecast
 from gatewright.data.guess_sequences import find_sequence, guess_sequences
 from gatewright.data.layout import Guess, Layout
 from gatewright.data.lengths import Lengths
+from gatewright.data.neighbours import likeness
 from gatewright.data.reading import Table
 from gatewright.data.roles import (
     Column,
@@ -95,7 +98,10 @@ def guess(
     _check_targets(table, columns, given)
     given = given.replace(split=find_split(table, columns, given, notes))
 
-    shape = _shape(table, columns, given, task)
+    shape, why = _shape(table, columns, given, task), ""
+    if shape == "wide" and task is None:
+        why = _in_order(table, columns, given, lengths)
+        shape = FORECAST if why else shape
     if shape == FORECAST:
         layout = guess_forecast(
             table,
@@ -104,16 +110,17 @@ def guess(
             lengths,
             notes,
             said=task is not None,
+            why=why,
             given_split=split is not None,
         )
     else:
-        layout = guess_sequences(table, columns, given, shape, notes, task)
+        layout = guess_sequences(table, columns, given, shape, lengths, notes, task)
     _note_inputs(layout, given, notes)
     return layout, tuple(notes.guesses)
 
 
 def _find_target(table: Table, columns: Mapping[str, Column], given: Given, notes: Notes) -> str:
-    taken = {name for _, name in given.parts()} | {*table.ignored, *given.known, *given.categories}
+    taken = given.taken | {*table.ignored, *given.known, *given.categories}
     free = {
         name: column
         for name, column in columns.items()
@@ -181,9 +188,25 @@ def _shape(table: Table, columns: Mapping[str, Column], given: Given, task: str 
 
 
 def _wide(columns: Mapping[str, Column], given: Given) -> bool:
-    steps = steps_of(columns, (name for _, name in given.parts()))
+    steps = steps_of(columns, given)
     numbers = [name for name, column in columns.items() if column.numeric]
+    numbers = [name for name in numbers if name not in given.ignore]
     return len(given.targets) * 2 + len(steps) * 2 > len(numbers) and bool(steps)
+
+
+def _in_order(
+    table: Table, columns: Mapping[str, Column], given: Given, lengths: Lengths
+) -> str:
+    """Why the rows of a wide table are one series and no sequences; empty where they may be."""
+    otherwise = "--task classify or regress makes each row a sequence"
+    if (flag := lengths.given()) is not None:
+        return f"only forecasts have a --{flag}; {otherwise}"
+    if any(columns[name].text or columns[name].dtype == pl.Boolean for name in given.targets):
+        return ""
+    alike = likeness(table, steps_of(columns, given), given.targets)
+    if alike is None:
+        return ""
+    return f"each row is like the one before it (correlation {alike:.2f}); {otherwise}"
 
 
 def _note_inputs(layout: Layout, given: Given, notes: Notes) -> None:

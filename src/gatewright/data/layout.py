@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from collections import Counter
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, model_validator
 
 
 class Guess(BaseModel):
@@ -22,6 +25,10 @@ class Layout(BaseModel):
     Three shapes of tables end here: one series (no ``series``, no ``sequence``), many series in
     long form (``series``), and sequences with one label each: long form (``sequence``, and
     ``step`` if there is a column of positions) or wide (``steps``, a row a sequence).
+
+    A column has one part, and nothing but an input goes into the networks: making a layout that
+    has a target, or what was left out, among its inputs or steps raises pydantic's
+    ValidationError.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -51,3 +58,19 @@ class Layout(BaseModel):
     @property
     def inputs(self) -> tuple[str, ...]:
         return (*self.numbers, *self.categories)
+
+    @model_validator(mode="after")
+    def _one_part_each(self) -> Self:
+        alone = [self.time, self.sequence, self.step, self.split]
+        # A series or a group may be told apart by its name, as an input too.
+        named = [self.series, self.group]
+        parts = [*self.targets, *self.steps, *self.ignored, *alone]
+        held = Counter(name for name in (*parts, *named) if name is not None)
+        twice = [name for name, count in held.items() if count > 1]
+        twice += [name for name in self.inputs if name in parts]
+        if twice:
+            raise ValueError(f"column {twice[0]!r} has two parts")
+        odd = set(self.known) - set(self.inputs)
+        if odd:
+            raise ValueError(f"column {min(odd)!r} is known ahead, but no input")
+        return self

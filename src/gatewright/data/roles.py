@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import polars as pl
@@ -65,13 +66,18 @@ class Given:
         """The same with parts that were found."""
         return dataclasses.replace(self, **changes)
 
-    def parts(self) -> Iterator[tuple[str, str]]:
+    def parts(self) -> tuple[tuple[str, str], ...]:
         """(flag, column) of those parts that exclude each other."""
-        yield from (("--target", name) for name in self.targets)
-        for part in ("time", "series", "sequence", "step", "group", "split"):
-            if (name := getattr(self, part)) is not None:
-                yield f"--{part}", name
-        yield from (("--ignore", name) for name in self.ignore)
+        roles = ("time", "series", "sequence", "step", "group", "split")
+        single = [(f"--{role}", getattr(self, role)) for role in roles]
+        targets = [("--target", name) for name in self.targets]
+        ignored = [("--ignore", name) for name in self.ignore]
+        return (*targets, *(part for part in single if part[1] is not None), *ignored)
+
+    @property
+    def taken(self) -> frozenset[str]:
+        """The columns that have a part, or are left out."""
+        return frozenset(name for _, name in self.parts())
 
     def check(self, table: Table) -> None:
         """Raise InputError for a column that does not exist or has two parts."""
@@ -196,7 +202,7 @@ def find_time(table: Table, columns: Mapping[str, Column], given: Given) -> tupl
             f"{first[1] if first else None!r} in {table.where(first[0] if first else 0)}; write "
             "times as 2024-01-31 or 2024-01-31 13:00, or give another column."
         )
-    taken = {name for _, name in given.parts()} | {*given.known, *given.categories}
+    taken = given.taken | {*given.known, *given.categories}
     free = [name for name in columns if name not in taken and name not in table.ignored]
     times = [name for name in free if columns[name].dtype.is_temporal()]
     times = [name for name in times if columns[name].dtype not in (pl.Time(), pl.Duration())]
@@ -222,7 +228,7 @@ def find_split(
     Raises:
         InputError: the column that was given has other values.
     """
-    taken = {name for _, name in given.parts()}
+    taken = given.taken | {*given.known, *given.categories}
     names = [given.split] if given.split else named(columns, SPLIT_NAMES)
     for name in names:
         if (name in taken and name != given.split) or not columns[name].text:
@@ -260,18 +266,28 @@ def _no_split(table: Table, name: str, found: str) -> str:
     )
 
 
-def steps_of(columns: Mapping[str, Column], besides: Iterable[str]) -> tuple[str, ...]:
-    """The columns of numbers whose names count up: the steps of a wide table."""
+def steps_of(columns: Mapping[str, Column], given: Given) -> tuple[str, ...]:
+    """The columns of numbers whose names count up: the steps of a wide table.
+
+    A column that has a part of its own, or is left out, is no step, but counts with them.
+    """
     families: dict[str, list[tuple[int, str]]] = {}
     for name, column in columns.items():
-        match = re.fullmatch(r"(.*?)(\d+)", name)
-        if match and column.numeric and name not in set(besides):
+        match = re.fullmatch(r"(.*?)(\d{1,9})", name)
+        if match and column.numeric:
             families.setdefault(match[1], []).append((int(match[2]), name))
-    most = max(map(len, families.values()), default=0)
-    longest = sorted(next((family for family in families.values() if len(family) == most), []))
-    numbers = [number for number, _ in longest]
-    counted = numbers == list(range(numbers[0], numbers[0] + len(numbers))) if numbers else False
-    return tuple(name for _, name in longest) if counted and len(longest) >= STEPS_AT_LEAST else ()
+    taken = given.taken | {*given.known, *given.categories}
+    found = [_counted(sorted(family), taken) for family in families.values()]
+    longest = max(found, key=len, default=())
+    return longest if len(longest) >= STEPS_AT_LEAST else ()
+
+
+def _counted(family: Sequence[tuple[int, str]], taken: Collection[str]) -> tuple[str, ...]:
+    """Those names of a family that are free, if its numbers follow each other without a gap."""
+    free = [place for place, (_, name) in enumerate(family) if name not in taken]
+    within = family[free[0] : free[-1] + 1] if free else []
+    counted = all(after - before == 1 for (before, _), (after, _) in pairwise(within))
+    return tuple(family[place][1] for place in free) if counted else ()
 
 
 def unique_with(table: Table, column: str, other: str) -> bool:
@@ -281,7 +297,7 @@ def unique_with(table: Table, column: str, other: str) -> bool:
 
 
 def find_inputs(
-    table: Table, columns: Mapping[str, Column], given: Given, used: Iterable[str]
+    table: Table, columns: Mapping[str, Column], given: Given, used: Collection[str]
 ) -> tuple[tuple[str, ...], tuple[str, ...], dict[str, str]]:
     """(numbers, categories, {other column: why it is not an input}).
 
@@ -292,7 +308,7 @@ def find_inputs(
     taken = set(used)
     for name, column in columns.items():
         chosen = name in given.categories or name in given.known
-        if name in taken and name not in given.categories:
+        if name in taken and not chosen:
             continue
         why = "--ignore" if name in given.ignore else {**table.ignored, **given.unusable}.get(name)
         if not chosen:

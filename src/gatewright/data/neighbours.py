@@ -1,0 +1,88 @@
+"""Whether the rows of a table follow each other in time, where no column says so."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from gatewright.data.calendar import Floats
+from gatewright.data.guess_sequences import few_classes
+from gatewright.data.reading import Table
+
+VALUES = 1 << 22  # of the first rows that are looked at
+ALIKE = 0.6  # correlation of neighbouring rows from which they count as a series,
+HARDLY = 0.3  # or from here, where rows further apart are less alike
+LESS = 0.8  # times as much as neighbours, at most, two rows apart
+DEVIATIONS = 4.0  # above what rows in no order would have by chance
+
+
+def likeness(table: Table, columns: tuple[str, ...], targets: tuple[str, ...]) -> float | None:
+    """The correlation of each row with the next over these columns, where it tells of a series.
+
+    Rows are often sorted by their label, and are then like their neighbours for that reason alone.
+    So labels that are classes are compared with themselves only, around the mean of each, and a
+    target that never falls or never rises tells nothing. Rows that stand together because they
+    come from one person or one day are somewhat alike too, but the next but one as much as the
+    next; in a series that fades. Of a long table the first rows count, ``VALUES`` of them over all
+    columns.
+
+    Returns:
+        the correlation, or None where it may well be that of rows in no order of time.
+    """
+    rows = max(2, VALUES // len(columns))
+    names = [*targets, *columns]
+    query = table.frame.select(pl.col(name).cast(pl.Float64) for name in names).head(rows)
+    found = table.collect(query).to_numpy()
+    labels, values = found[:, : len(targets)], found[:, len(targets) :]
+    group = np.zeros(len(values), dtype=np.int64)
+    for label in labels.T:
+        known = label[~np.isnan(label)]
+        if few_classes(np.unique(known), len(known)):
+            group = np.unique(np.stack([group, _codes(label)]), axis=1, return_inverse=True)[1]
+        elif _sorted(known):
+            return None
+    values = _centred(values, group)
+    next_one, chance = _correlation(values, group, 1)
+    next_but_one, _ = _correlation(values, group, 2)
+    fades = next_one >= HARDLY and next_but_one <= LESS * next_one
+    return next_one if next_one >= chance and (next_one >= ALIKE or fades) else None
+
+
+def _correlation(values: Floats, group: NDArray[np.int64], apart: int) -> tuple[float, float]:
+    """Of rows so far apart and of one group: (correlation, the least that is not by chance)."""
+    first = np.flatnonzero(group[apart:] == group[:-apart])
+    products = values[first] * values[first + apart]
+    pairs = np.count_nonzero(~np.isnan(products).all(axis=1))
+    if not pairs or not np.nansum(values**2):
+        return 0.0, math.inf
+    # As many pairs as if all columns told the same: their number is not known.
+    return float(np.nanmean(products) / np.nanmean(values**2)), DEVIATIONS / math.sqrt(pairs)
+
+
+def _codes(label: Floats) -> NDArray[np.int64]:
+    return np.unique(label, return_inverse=True)[1].astype(np.int64)
+
+
+def _sorted(label: Floats) -> bool:
+    steps = np.diff(label)
+    return bool((steps >= 0).all() or (steps <= 0).all())
+
+
+def _centred(values: Floats, group: NDArray[np.int64]) -> Floats:
+    """Around the mean of the group, in units of the spread of the column; constants are 0."""
+    values = np.where(np.isfinite(values), values, np.nan)
+    for number in np.unique(group):
+        here = group == number
+        values[here] -= _mean(values[here])
+    spread = np.sqrt(_mean(values**2))
+    return values / np.where(spread > 0, spread, np.inf)
+
+
+def _mean(values: Floats) -> Floats:
+    """Of each column, 0 where it has no value."""
+    counts = np.maximum(1, np.count_nonzero(~np.isnan(values), axis=0))
+    found: Floats = np.nansum(values, axis=0) / counts
+    return found

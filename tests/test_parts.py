@@ -1,0 +1,153 @@
+"""The part of each column: no target and nothing left out is an input, in any shape of table."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from datetime import date, timedelta
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from gatewright.data.guessing import guess
+from gatewright.data.layout import Layout
+from gatewright.data.prepare import prepare
+from gatewright.data.reading import read
+from gatewright.errors import InputError
+
+ROWS, WIDTH = 120, 6
+VALUES = [f"x{number}" for number in range(WIDTH)]
+
+
+def noise(seed: int = 0) -> pl.DataFrame:
+    """Columns x0 to x5 of independent numbers."""
+    numbers = np.random.default_rng(seed).normal(size=(ROWS, WIDTH))
+    return pl.DataFrame(numbers, schema=VALUES)
+
+
+def one_series() -> pl.DataFrame:
+    times = [date(2024, 1, 1) + timedelta(days=day) for day in range(ROWS)]
+    return noise().with_columns(day=pl.Series(times))
+
+
+def many_series() -> pl.DataFrame:
+    half = one_series().head(ROWS // 2)
+    both = [half.with_columns(shop=pl.lit(name)) for name in ("one", "two")]
+    return pl.concat(both)
+
+
+def sequences() -> pl.DataFrame:
+    """In long form, four rows each; every value but x0 changes within a sequence."""
+    place = pl.int_range(pl.len())
+    # Each column may be the target: it is made the same in all rows of a sequence.
+    return noise().with_columns(id=pl.format("s{}", place // 4), step=place % 4)
+
+
+def wide() -> pl.DataFrame:
+    return noise()
+
+
+SHAPES: dict[str, Callable[[], pl.DataFrame]] = {
+    each.__name__: each for each in (one_series, many_series, sequences, wide)
+}
+
+
+def parts_of(layout: Layout) -> tuple[set[str], set[str]]:
+    """(the targets and what is left out, all that goes into the networks)."""
+    return {*layout.targets, *layout.ignored}, {*layout.inputs, *layout.steps}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("target", VALUES)
+@pytest.mark.parametrize("ignored", [(), ("x0",), ("x3",), ("x5",), ("x1", "x4")])
+def test_no_target_and_nothing_ignored_is_an_input(
+    shape: str, target: str, ignored: tuple[str, ...], tmp_path: Path
+) -> None:
+    if target in ignored:
+        return
+    frame = SHAPES[shape]()
+    if shape == "sequences":
+        frame = frame.with_columns(pl.col(target).first().over("id"))
+    layout, _ = guess(read(frame), targets=[target], ignore=ignored)
+    assert layout.task == ("forecast" if "series" in shape else "regress")
+    out, inside = parts_of(layout)
+    assert set(ignored) < out
+    assert inside == set(VALUES) - {target, *ignored}
+    data = prepare(read(frame), layout, tmp_path / "data")
+    channels = data.preparation.channels
+    told = {channel.column for channel in channels if channel.role != "target"}
+    assert told.isdisjoint(out)
+    assert [channel.column for channel in channels if channel.role == "target"] == (
+        [target] if layout.task == "forecast" else []
+    )
+    # A wide table's values are one channel, of the steps alone.
+    assert told - {None} == (set() if layout.steps else inside)
+
+
+FLAGS = ("targets", "known", "categories", "ignore")
+SINGLE = ("time", "series", "sequence", "step", "group", "split")
+COLUMNS = [*VALUES, "day", "shop", "id", "step", "split", "k"]
+
+
+@settings(max_examples=150)
+@given(st.data())
+def test_whatever_is_said_a_layout_keeps_its_parts_apart(data: st.DataObject) -> None:
+    shape = data.draw(st.sampled_from([*SHAPES.values()]))
+    place = pl.int_range(pl.len())
+    frame = shape().with_columns(
+        split=pl.when(place < 80).then(pl.lit("train")).otherwise(pl.lit("test")), k=place // 20
+    )
+    frame = frame.select(data.draw(st.permutations(frame.columns)))
+    several = st.lists(st.sampled_from(COLUMNS), max_size=2, unique=True)
+    said: dict[str, Any] = {flag: data.draw(several) for flag in FLAGS}
+    for flag in data.draw(st.sets(st.sampled_from(SINGLE), max_size=2)):
+        said[flag] = data.draw(st.sampled_from(COLUMNS))
+    said["targets"] = said["targets"] or ["x5"]
+    said["task"] = data.draw(st.sampled_from([None, "forecast", "classify", "regress"]))
+    with contextlib.suppress(InputError):
+        layout, _ = guess(read(frame), **said)
+        out, inside = parts_of(layout)
+        assert out.isdisjoint(inside)
+        assert set(said["targets"]) == set(layout.targets)
+        assert inside.isdisjoint(said["ignore"])
+
+
+WRONG: list[dict[str, Any]] = [
+    {"numbers": ("y",)},
+    {"categories": ("y",)},
+    {"steps": ("x0", "y", "x1")},
+    {"numbers": ("x",), "ignored": {"x": "--ignore"}},
+    {"steps": ("x0", "x1"), "ignored": {"x1": "--ignore"}},
+    {"numbers": ("x",), "time": "x"},
+    {"numbers": ("x",), "split": "x"},
+    {"time": "y"},
+    {"series": "y"},
+    {"known": ("x",)},
+    {"targets": ("y", "y")},
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_layout_of_a_column_with_two_parts_cannot_be_made(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="two parts|no input"):
+        Layout(**{"task": "forecast", "targets": ("y",), **wrong})
+
+
+def test_a_series_or_group_may_be_an_input_too() -> None:
+    layout, _ = guess(
+        read(many_series()), targets=["x5"], series="shop", known=["shop"], horizon=3
+    )
+    assert (layout.series, layout.categories, layout.known) == ("shop", ("shop",), ("shop",))
+    for flag, name in product(("known", "categories"), ("split",)):
+        place = pl.int_range(pl.len())
+        part = pl.when(place < 80).then(pl.lit("train")).otherwise(pl.lit("test"))
+        frame = one_series().with_columns(split=part)
+        layout, _ = guess(read(frame), targets=["x5"], **{flag: [name]})
+        assert (layout.split, layout.categories) == (None, ("split",))
