@@ -273,6 +273,7 @@ def errors() -> Iterator[tuple[str, pl.DataFrame, dict[str, Any], str]]:
         {"targets": ["label"], "split": "name"},
         "--split name: expected the values",
     )
+    yield "length", LONG, {"targets": ["label"], "horizon": 3}, "--horizon: only forecasts have it"
     group = {"targets": ["label"], "group": "step"}
     yield "group", LONG, group, "--group step: it changes within a sequence"
 

@@ -105,8 +105,8 @@ def guess_sequences(
         )
     if (length := lengths.given()) is not None:
         raise InputError(
-            f"--{length}: only forecasts have it, and {' and '.join(given.targets)} of {table.name} "
-            "is the label of a sequence; leave it out, or say --task forecast."
+            f"--{length}: only forecasts have it, and {given.targets[0]} of {table.name} is the "
+            "label of a sequence; leave it out, or say --task forecast."
         )
     steps: tuple[str, ...] = ()
     wide = steps_of(columns, given)

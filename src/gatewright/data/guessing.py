@@ -194,9 +194,7 @@ def _wide(columns: Mapping[str, Column], given: Given) -> bool:
     return len(given.targets) * 2 + len(steps) * 2 > len(numbers) and bool(steps)
 
 
-def _in_order(
-    table: Table, columns: Mapping[str, Column], given: Given, lengths: Lengths
-) -> str:
+def _in_order(table: Table, columns: Mapping[str, Column], given: Given, lengths: Lengths) -> str:
     """Why the rows of a wide table are one series and no sequences; empty where they may be."""
     otherwise = "--task classify or regress makes each row a sequence"
     if (flag := lengths.given()) is not None:
