@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gatewright.data.answers import Answers
 from gatewright.data.axis import by_workdays
 from gatewright.data.columns import check_columns, is_forecast
 from gatewright.data.fitting import fit, fit_series
@@ -67,8 +68,9 @@ def prepare(
         else:
             plan = plan_sequences(table, layout, aside, shares, seed)
         fitted = fit(layout, plan)
-        counts = Writer(fitted.preparation, plan, fitted.center, fitted.scale).write(aside)
-        finish(aside, fitted.preparation, plan, counts)
+        answers = Answers.of(layout, plan)
+        writer = Writer(fitted.preparation, plan, fitted.center, fitted.scale, answers)
+        finish(aside, fitted.preparation, plan, writer.write(aside), answers.notes())
     return Prepared.open(folder)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from gatewright.data.answers import Answers
 from gatewright.data.blocks import Block
 from gatewright.data.calendar import Floats, Integers, channel_values
 from gatewright.data.columns import is_forecast
@@ -39,9 +41,16 @@ class Writer:
     targets where these are no inputs.
     """
 
-    def __init__(self, preparation: Preparation, plan: Plan, center: Floats, scale: Floats) -> None:
+    def __init__(
+        self,
+        preparation: Preparation,
+        plan: Plan,
+        center: Floats,
+        scale: Floats,
+        answers: Answers | None = None,
+    ) -> None:
         layout, channels = preparation.layout, preparation.channels
-        self.preparation, self.plan = preparation, plan
+        self.preparation, self.plan, self.answers = preparation, plan, answers
         self.center, self.scale = center, scale
         self.names = input_names(layout)
         self.targets = center.shape[1]
@@ -76,9 +85,11 @@ class Writer:
             }
             for block in plan.blocks():
                 self._check_future(block)
-                scaled = self._scaled(block)
+                scaled, codes = self._scaled(block), self._codes(block)
+                if self.answers is not None:
+                    self.answers.add(block, codes)
                 files["values"].append(self._values(block, scaled))
-                files["codes"].append(self._codes(block))
+                files["codes"].append(codes)
                 files["time"].append(block.time)
                 if "target" in files:
                     files["target"].append(scaled[:, : self.targets])
@@ -178,9 +189,15 @@ class Writer:
         return found
 
 
-def finish(folder: Path, preparation: Preparation, plan: Plan, counts: Counts) -> None:
-    """Write prepared.json, last: it is what makes the folder complete."""
-    notes = (*plan.notes, *_notes(preparation, plan, counts))
+def finish(
+    folder: Path,
+    preparation: Preparation,
+    plan: Plan,
+    counts: Counts,
+    more: Sequence[str] = (),
+) -> None:
+    """Write prepared.json, last: it is what makes the folder complete; ``more``: other notes."""
+    notes = (*more, *plan.notes, *_notes(preparation, plan, counts))
     record = PreparedRecord(
         preparation=preparation.model_copy(update={"notes": notes}), items=plan.items
     )
