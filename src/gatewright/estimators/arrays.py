@@ -45,27 +45,36 @@ class Sequences:
         """The number of the sequence of each row, (rows,)."""
         return np.repeat(np.arange(len(self)), self.lengths)
 
+    @property
+    def wider_than_long(self) -> bool:
+        """Whether all have one length, and it is less than their channels."""
+        return bool((self.lengths == self.lengths[0]).all() and self.lengths[0] < self.channels)
+
     @classmethod
-    def of_array(cls, array: Floats) -> Sequences:
-        """array: (samples, time), or (samples, time, channels)."""
+    def of_array(cls, array: Floats, *, channels_first: bool = False) -> Sequences:
+        """array: (samples, time), or (samples, time, channels), or the last two the other way."""
+        if channels_first and array.ndim == 3:
+            array = array.swapaxes(1, 2)
         samples, time = array.shape[:2]
         channels = array.shape[2] if array.ndim == 3 else 1
         return cls(array.reshape(samples * time, channels), np.full(samples, time))
 
     @classmethod
-    def of_list(cls, arrays: Sequence[Any]) -> Sequences:
-        """arrays: (time, channels) each, or (time,).
+    def of_list(cls, arrays: Sequence[Any], *, channels_first: bool = False) -> Sequences:
+        """arrays: (time, channels) each, or the other way, or (time,).
 
         Raises InputError for anything but numbers, and for sequences that do not fit together.
         """
+        order = _order(channels_first)
         if not len(arrays):
-            raise InputError("X holds no sequence: give a list of arrays (time, channels)")
-        found = [_steps(array, number) for number, array in enumerate(arrays)]
+            raise InputError(f"X holds no sequence: give a list of arrays {order}")
+        found = [_steps(array, number, channels_first) for number, array in enumerate(arrays)]
         for number, steps in enumerate(found):
             if steps.shape[1] != found[0].shape[1]:
                 raise InputError(
                     f"sequence {number} of X has {steps.shape[1]} channels, and sequence 0 has "
-                    f"{found[0].shape[1]}: give all of them the same channels"
+                    f"{found[0].shape[1]}: give all of them the same channels, as arrays {order} "
+                    f"with channels_first={channels_first}"
                 )
         return cls(np.concatenate(found), np.array([len(steps) for steps in found]))
 
@@ -96,20 +105,27 @@ def _is_array(given: Any) -> bool:
     return getattr(given, "ndim", 0) > 0
 
 
-def _steps(array: Any, number: int) -> Floats:
+def _order(channels_first: bool) -> str:
+    return "(channels, time)" if channels_first else "(time, channels)"
+
+
+def _steps(array: Any, number: int, channels_first: bool) -> Floats:
     """One sequence, (time, channels)."""
+    order = _order(channels_first)
     try:
         steps = np.asarray(array, dtype=np.float64)
     except (TypeError, ValueError):
         raise InputError(
-            f"sequence {number} of X is no array of numbers: give an array (time, channels)"
+            f"sequence {number} of X is no array of numbers: give an array {order}"
         ) from None
     if steps.ndim == 1:
         steps = steps[:, None]
+    elif channels_first:
+        steps = steps.T
     if steps.ndim != 2 or 0 in steps.shape:
         raise InputError(
-            f"sequence {number} of X has the shape {np.shape(array)}: expected (time, channels), "
-            "one of each at least"
+            f"sequence {number} of X has the shape {np.shape(array)}: expected {order}, one of "
+            "each at least"
         )
     if np.isinf(steps).any():
         raise InputError(f"sequence {number} of X contains infinity: give finite numbers, or NaN")

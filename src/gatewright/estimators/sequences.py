@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import warnings
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -67,6 +68,7 @@ class SequenceEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         patience: int = 8,
         validation_fraction: float = 0.1,
         truncate: int = 0,
+        channels_first: bool | None = None,
         random_state: Any = 0,
     ) -> None:
         self.cell = cell
@@ -81,6 +83,7 @@ class SequenceEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         self.patience = patience
         self.validation_fraction = validation_fraction
         self.truncate = truncate
+        self.channels_first = channels_first
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any) -> Self:  # noqa: N803
@@ -89,7 +92,12 @@ class SequenceEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         Args:
             X: (samples, time), each row a sequence of one channel; (samples, time, channels); or a
                 list of arrays (time, channels) or (time,) of different lengths. NaN where missing.
+                With ``channels_first`` channels stand before time.
             y: (samples,); numbers may be (samples, targets) too.
+
+        Warns:
+            UserWarning: all sequences have one length, less than the channels, and
+                ``channels_first`` was not given: time and channels may be the wrong way round.
 
         Raises:
             InputError: (a ValueError) an argument is out of its range, or sequences do not fit
@@ -98,7 +106,16 @@ class SequenceEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         arguments.check(self)
         if self.pooling not in (LAST, ATTENTION):
             raise InputError(f"pooling is {LAST!r} or {ATTENTION!r}, not {self.pooling!r}")
+        if not (self.channels_first is None or isinstance(self.channels_first, bool | np.bool_)):
+            raise InputError(f"channels_first is True or False, not {self.channels_first!r}")
         sequences = self._read(X, fitting=True)
+        if self.channels_first is None and sequences.wider_than_long:
+            warnings.warn(
+                f"X was taken for sequences of {sequences.lengths[0]} steps and "
+                f"{sequences.channels} channels: where the second axis holds the channels, as in "
+                "aeon, give channels_first=True, else channels_first=False",
+                stacklevel=2,
+            )
         target, label = self._read_target(y, len(sequences))
         random = check_random_state(self.random_state)
         held = hold_out(label, len(sequences), self.validation_fraction, random)
@@ -142,11 +159,12 @@ class SequenceEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     def _read(self, X: Any, *, fitting: bool = False) -> Sequences:  # noqa: N803
         """X in any of its three forms, checked against what was seen in training."""
         check: dict[str, Any] = {"dtype": np.float64, "ensure_all_finite": "allow-nan"}
+        channels_first = bool(self.channels_first)
         if is_list(X):
-            sequences, steps = Sequences.of_list(X), None
+            sequences, steps = Sequences.of_list(X, channels_first=channels_first), None
         elif dimensions(X) == 3:
             array = check_array(X, allow_nd=True, estimator=self, input_name="X", **check)
-            sequences, steps = Sequences.of_array(array), None
+            sequences, steps = Sequences.of_array(array, channels_first=channels_first), None
         elif fitting or self.steps_ is not None:
             array = validate_data(self, X, reset=fitting, **check)
             sequences, steps = Sequences.of_array(array), array.shape[1]
@@ -167,7 +185,8 @@ class SequenceEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         if channels != wanted:
             raise InputError(
                 f"X has sequences of {channels} channels, but {type(self).__name__} was fitted on "
-                f"{wanted}: give the same channels in the same order"
+                f"{wanted}: give the same channels in the same order, as arrays "
+                f"{'(channels, time)' if self.channels_first else '(time, channels)'}"
             )
 
     def _predict(self, X: Any) -> torch.Tensor:  # noqa: N803
@@ -231,6 +250,8 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[mi
             that is fewer than 10, none are: all epochs are trained, and the one with the lowest
             training loss is kept.
         truncate: steps after which gradients stop going further back; 0 for never.
+        channels_first: X is (samples, channels, time), aeon's order, and a list holds arrays
+            (channels, time). By default channels come last, with a warning where that looks wrong.
         class_weights: each class counts the same in training, however many sequences it has.
         random_state: a seed, a numpy RandomState, or None for another result each time.
 
@@ -256,6 +277,7 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[mi
         patience: int = 8,
         validation_fraction: float = 0.1,
         truncate: int = 0,
+        channels_first: bool | None = None,
         class_weights: bool = False,
         random_state: Any = 0,
     ) -> None:
@@ -272,6 +294,7 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[mi
             patience=patience,
             validation_fraction=validation_fraction,
             truncate=truncate,
+            channels_first=channels_first,
             random_state=random_state,
         )
         self.class_weights = class_weights
