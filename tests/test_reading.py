@@ -196,7 +196,7 @@ def test_data_frames() -> None:
     with pytest.raises(InputError, match="both named 'a'"):
         read(pd.DataFrame([[1, 2]], columns=["a", "a"]))
     with pytest.raises(InputError, match="values of one type"):
-        read(pd.DataFrame({"a": [1, "x"]}))
+        read(pd.DataFrame({"a": [1, {"x": 1}]}))
 
 
 WRITERS: dict[str, Callable[[pl.DataFrame, Path], Any]] = {

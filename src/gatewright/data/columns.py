@@ -11,8 +11,9 @@ from gatewright.data.layout import Layout
 from gatewright.data.reading import Table
 from gatewright.errors import InputError
 
-# Put before the name of a categorical column, as a column may be a number and a category.
-TEXT = "text:"
+# Put before the name of a categorical column, as a column may be a number and a category. No name
+# in a file of text holds this character.
+TEXT = "\0text:"
 
 
 def is_forecast(layout: Layout) -> bool:

@@ -160,12 +160,18 @@ def _names(path: Path, delimiter: str) -> tuple[str, ...]:
 
 
 def check_names(names: tuple[str, ...], where: str) -> None:
-    """Check that no two columns have the same name.
+    """Check that each column has a name of its own, and that none of them stands for others.
 
     Raises:
-        InputError: two have.
+        InputError: two have the same name, or one is what polars takes for a pattern of names,
+            wherever the name of a column can stand: "*", or from "^" to "$".
     """
-    for name in names:
+    for number, name in enumerate(names, 1):
+        if name == "*" or (name.startswith("^") and name.endswith("$")):
+            raise InputError(
+                f"{where}: column {number} is named {name!r}, which is a pattern of names; give it "
+                "another name."
+            )
         places = [str(number) for number, other in enumerate(names, 1) if other == name]
         if len(places) > 1:
             raise InputError(

@@ -176,8 +176,7 @@ def _say_repeated(table: Table, columns: Mapping[str, Column], given: Given) -> 
     hint = "leave one row for each time"
     candidates = _candidates(table, columns, given)[:8]
     for one, two in combinations(candidates, 2):
-        counts = table.frame.group_by(one, two, time).len().select((pl.col("len") == 1).all())
-        if bool(table.collect(counts).item()):
+        if unique_with(table, one, two, time):
             hint = f"{one} and {two} together tell the rows apart: join them into one column and "
             hint += "name it with --series"
             break
@@ -240,12 +239,12 @@ def _split(table: Table, given: Given, notes: Notes, *, said: bool) -> Given:
     number = part_of(given.split).replace_strict(
         {"train": 0, "validation": 1, "test": 2}, return_dtype=pl.Int8
     )
-    by = pl.lit(0).alias("the series") if given.series is None else pl.col(given.series)
-    parts = table.frame.select(by, number=number)
+    by = pl.lit(0) if given.series is None else pl.col(given.series)
+    parts = table.frame.select(by.alias("series"), number=number)
     back = pl.col("number").diff() < 0
     if given.series is not None:
-        back &= pl.col(given.series) == pl.col(given.series).shift()
-    cut = parts.group_by(by.meta.output_name()).agg(
+        back &= pl.col("series") == pl.col("series").shift()
+    cut = parts.group_by("series").agg(
         ((pl.col("number") == 0).any() & (pl.col("number") == 2).any()).alias("cut")
     )
     in_order = not bool(table.collect(parts.select(back.any())).item())

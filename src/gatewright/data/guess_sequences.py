@@ -245,11 +245,12 @@ def _task(
     name = given.targets[0]
     column = columns[name]
     _check_labelled(table, labels, given)
-    counts = table.collect(labels.group_by(name).len().sort("len", name).head(MOST_CLASSES + 1))
+    counted = labels.group_by(pl.col(name).alias("label")).len("rows").sort("rows", "label")
+    counts = table.collect(counted.head(MOST_CLASSES + 1))
     distinct = len(counts)
     sequences = int(table.collect(labels.select(pl.len())).item())
-    whole = not column.text and bool((counts[name].cast(pl.Float64) % 1 == 0).all())
-    few = whole and few_classes(counts[name].cast(pl.Float64).to_numpy(), sequences)
+    whole = not column.text and bool((counts["label"].cast(pl.Float64) % 1 == 0).all())
+    few = whole and few_classes(counts["label"].cast(pl.Float64).to_numpy(), sequences)
     if task is None:
         if len(given.targets) == 1 and (column.text or column.dtype == pl.Boolean or few):
             task = CLASSIFY

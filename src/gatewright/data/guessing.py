@@ -12,7 +12,7 @@ import polars as pl
 
 from gatewright.data.calendar import Frequency
 from gatewright.data.guess_forecasts import guess_forecast
-from gatewright.data.guess_sequences import find_sequence, guess_sequences
+from gatewright.data.guess_sequences import CLASSIFY, find_sequence, guess_sequences
 from gatewright.data.layout import Guess, Layout
 from gatewright.data.lengths import Lengths
 from gatewright.data.neighbours import likeness
@@ -95,7 +95,7 @@ def guess(
     notes = Notes(list(table.guesses))
     if not given.targets:
         given = given.replace(targets=(_find_target(table, columns, given, notes),))
-    _check_targets(table, columns, given)
+    _check_targets(table, columns, given, task)
     given = given.replace(split=find_split(table, columns, given, notes))
 
     shape, why = _shape(table, columns, given, task), ""
@@ -139,10 +139,12 @@ def _find_target(table: Table, columns: Mapping[str, Column], given: Given, note
     )
 
 
-def _check_targets(table: Table, columns: Mapping[str, Column], given: Given) -> None:
+def _check_targets(
+    table: Table, columns: Mapping[str, Column], given: Given, task: str | None
+) -> None:
     for name in given.targets:
         column = columns[name]
-        if name in table.faults:
+        if name in table.faults and task != CLASSIFY:
             raise InputError(table.faults[name])
         if column.missing == table.rows:
             raise InputError(

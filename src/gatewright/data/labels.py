@@ -83,29 +83,33 @@ def _one_each(
 ) -> pl.DataFrame:
     """The one value that each column has in a sequence, a row an item."""
     assert layout.sequence is not None
-    item = pl.col(layout.sequence).cast(pl.String).alias("item:")
-    values = [pl.col(name).drop_nulls() for name in columns]
-    query = table.frame.select(item, *columns).group_by("item:")
     if not columns:
         return pl.DataFrame()
+    item = pl.col(layout.sequence).cast(pl.String).alias("item")
+    values = {f"value {at}": pl.col(name) for at, name in enumerate(columns)}
+    each = [pl.col(name).drop_nulls() for name in values]
     found = table.collect(
-        query.agg(
-            *(each.first() for each in values),
-            *(each.n_unique().alias(f"count:{each.meta.output_name()}") for each in values),
+        table.frame.select(item, **values)
+        .group_by("item")
+        .agg(
+            *(value.first() for value in each),
+            *(value.n_unique().name.suffix(" count") for value in each),
         )
     )
-    order = pl.DataFrame({"item:": items})
-    found = order.join(found, on="item:", how="left", maintain_order="left")
-    for name in columns:
-        several = found[f"count:{name}"] > 1
+    order = pl.DataFrame({"item": items})
+    found = order.join(found, on="item", how="left", maintain_order="left")
+    for name, value in zip(columns, values, strict=True):
+        several = found[f"{value} count"] > 1
         if several.any():
             at = int(several.arg_max() or 0)
             what = "labels" if name in layout.targets else "values"
             raise InputError(
-                f"sequence {items[at]} of {table.name} has {found[f'count:{name}'][at]} {what} in "
+                f"sequence {items[at]} of {table.name} has {found[f'{value} count'][at]} {what} in "
                 f"{name}; a sequence has one, the same in all of its rows"
             )
-    return found.select(columns)
+    return found.select(
+        pl.col(value).alias(name) for name, value in zip(columns, values, strict=True)
+    )
 
 
 def classes_of(labels: pl.Series) -> tuple[str, ...]:

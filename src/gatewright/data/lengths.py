@@ -48,7 +48,7 @@ class _Rows:
 
 def _rows(table: Table, given: Given) -> tuple[_Rows, _Rows]:
     """(middle, longest)"""
-    by = pl.lit(0).alias("the series") if given.series is None else pl.col(given.series)
+    by = (pl.lit(0) if given.series is None else pl.col(given.series)).alias("the series")
     if given.split is None:
         counts = table.collect(table.frame.group_by(by).agg(pl.len().alias("all")))["all"]
         sizes = [int(counts.median()), int(counts.max())]  # type: ignore[arg-type]

@@ -8,7 +8,10 @@ CSV take about two seconds; polars' own inference over all rows took 38.
 
 from __future__ import annotations
 
+import dataclasses
+import glob
 import json
+import numbers
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import narwhals.stable.v2 as nw
+import numpy as np
 import polars as pl
 
 from gatewright.data.files import DELIMITERS, TextFile, check_names, check_text, look_over
@@ -125,6 +129,7 @@ def _formats() -> str:
 
 def _typed(raw: _Raw, name: str, source: Path | None) -> Table:
     with told(name):
+        raw = _named(raw)
         schema = dict(raw.frame.collect_schema())
         if not schema:
             raise InputError(f"{name} has no columns; expected a table of named columns.")
@@ -142,6 +147,17 @@ def _typed(raw: _Raw, name: str, source: Path | None) -> Table:
         made = derive(frame, types)
     table = Table(name, frame, types, rows, source, raw.guesses, lines=raw.lines)
     return _with_faults(_with_derived(table, made), raw.frame, readings)
+
+
+def _named(raw: _Raw) -> _Raw:
+    """With a name for a column that has none, as one of row numbers often is."""
+    names = raw.frame.collect_schema().names()
+    if "" not in names:
+        return raw
+    name = f"column {names.index('') + 1}"
+    while name in names:
+        name += "'"
+    return dataclasses.replace(raw, frame=raw.frame.rename({"": name}))
 
 
 def _plain(column: str, dtype: pl.DataType) -> pl.Expr:
@@ -182,13 +198,13 @@ def _with_faults(table: Table, raw: pl.LazyFrame, readings: Mapping[str, Reading
     for column, reading in readings.items():
         if reading.nearly is not None:
             what = "numbers" if reading.nearly.time is None else "times"
-            odd = unread(pl.col(column), reading.nearly)
-            cleaned = raw.select(clean(pl.col(column))).with_row_index("row")
+            odd = unread(pl.col("text"), reading.nearly)
+            cleaned = raw.select(clean(pl.col(column)).alias("text")).with_row_index("row")
             row, value = table.collect(cleaned.filter(odd).head(1)).row(0)
             faults[column] = (
                 f"column {column!r} holds {what}, but in {table.where(row)} it holds {value!r}; "
-                "correct the value or leave it empty, or say --categories "
-                f"{column} or --ignore {column} if these are names."
+                "correct the value or leave it empty; if these are names, say --categories "
+                f"{column} (--task classify if they are the target) or --ignore {column}."
             )
         elif reading.unclear:
             faults[column] = (
@@ -226,7 +242,8 @@ def _delimiter_guess(file: TextFile) -> tuple[Guess, ...]:
 
 def _from_ndjson(path: Path, _: str | None) -> _Raw:
     check_text(path)
-    frame = pl.scan_ndjson(path, infer_schema_length=None)
+    # The only reader of polars that always takes a path for a pattern of paths.
+    frame = pl.scan_ndjson(glob.escape(str(path)), infer_schema_length=None)
     try:
         # All of every row, because polars reads only what it is asked for.
         frame.select(pl.all().null_count()).collect(engine="streaming")
@@ -329,8 +346,22 @@ def _pandas(source: Any) -> Any:
     if any(index.names) or "Datetime" in type(index).__name__ or "Period" in type(index).__name__:
         unnamed = {None: "time"} if index.nlevels == 1 else {}
         source = source.rename_axis([unnamed.get(name, name) for name in index.names]).reset_index()
-    periods = [name for name in source.columns if str(source[name].dtype).startswith("period")]
-    return source.assign(**{name: source[name].dt.to_timestamp() for name in periods})
+    source = source.copy(deep=False)
+    for name in source.columns:
+        if str(source[name].dtype).startswith("period"):
+            source[name] = source[name].dt.to_timestamp()
+        elif _of_words_and_numbers(source[name]):
+            source[name] = source[name].astype(object).map(str, na_action="ignore")
+    return source
+
+
+def _of_words_and_numbers(column: Any) -> bool:
+    """Whether a column of pandas holds both, as a file may, where all of it is text."""
+    if str(column.dtype) not in ("object", "category"):
+        return False
+    kinds = set(map(type, column.dropna()))
+    plain = all(issubclass(kind, str | numbers.Number | np.bool_) for kind in kinds)
+    return plain and len(kinds) > 1 and str in kinds
 
 
 READERS: Mapping[str, Callable[[Path, str | None], _Raw]] = {

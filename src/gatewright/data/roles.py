@@ -290,9 +290,10 @@ def _counted(family: Sequence[tuple[int, str]], taken: Collection[str]) -> tuple
     return tuple(family[place][1] for place in free) if counted else ()
 
 
-def unique_with(table: Table, column: str, other: str) -> bool:
-    """Whether no two rows have the same values in both columns."""
-    counts = table.frame.group_by(column, other).len().select((pl.col("len") == 1).all())
+def unique_with(table: Table, *columns: str) -> bool:
+    """Whether no two rows have the same values in all of these columns."""
+    keys = [pl.col(name).alias(f"key {number}") for number, name in enumerate(columns)]
+    counts = table.frame.group_by(keys).len("rows").select((pl.col("rows") == 1).all())
     return bool(table.collect(counts).item())
 
 

@@ -104,7 +104,8 @@ def _rows(table: Table, layout: Layout) -> tuple[int, int]:
     """Rows of a series of middle length, and of the longest."""
     if layout.series is None:
         return table.rows, table.rows
-    counts = table.collect(table.frame.group_by(layout.series).agg(pl.len().alias("rows")))["rows"]
+    by = pl.col(layout.series).alias("series")
+    counts = table.collect(table.frame.group_by(by).agg(pl.len().alias("rows")))["rows"]
     found: NDArray[np.int64] = counts.to_numpy()
     return int(np.median(found)), int(found.max())
 
