@@ -169,3 +169,9 @@ def test_random_rows_are_no_series(seed: int) -> None:
     if seed % 2:
         values = values.cumsum(axis=1)  # the steps of a row follow each other, the rows do not
     assert guessed(table(values, random.normal(size=rows)), "label")[0].task == "regress"
+
+
+def test_numbers_too_large_to_square_are_no_series_and_no_warning() -> None:
+    values = np.random.default_rng(0).choice([-1.7e308, 1.0, 1.7e308], (200, 8))
+    label = np.random.default_rng(1).normal(size=200)
+    assert guessed(table(values, label), "label")[0].task == "regress"

@@ -41,12 +41,14 @@ def likeness(table: Table, columns: tuple[str, ...], targets: tuple[str, ...]) -
     for label in labels.T:
         known = label[~np.isnan(label)]
         if few_classes(np.unique(known), len(known)):
-            group = np.unique(np.stack([group, _codes(label)]), axis=1, return_inverse=True)[1]
+            codes = np.unique(label, return_inverse=True)[1]
+            group = group * (codes.max() + 1) + codes
         elif _sorted(known):
             return None
-    values = _centred(values, group)
-    next_one, chance = _correlation(values, group, 1)
-    next_but_one, _ = _correlation(values, group, 2)
+    with np.errstate(over="ignore", invalid="ignore"):  # of numbers too large to square
+        values = _centred(values, group)
+        next_one, chance = _correlation(values, group, 1)
+        next_but_one, _ = _correlation(values, group, 2)
     fades = next_one >= HARDLY and next_but_one <= LESS * next_one
     return next_one if next_one >= chance and (next_one >= ALIKE or fades) else None
 
@@ -60,10 +62,6 @@ def _correlation(values: Floats, group: NDArray[np.int64], apart: int) -> tuple[
         return 0.0, math.inf
     # As many pairs as if all columns told the same: their number is not known.
     return float(np.nanmean(products) / np.nanmean(values**2)), DEVIATIONS / math.sqrt(pairs)
-
-
-def _codes(label: Floats) -> NDArray[np.int64]:
-    return np.unique(label, return_inverse=True)[1].astype(np.int64)
 
 
 def _sorted(label: Floats) -> bool:
