@@ -37,7 +37,8 @@ def days(count: int, name: str = "a") -> pl.DataFrame:
 
 def fitted(frame: pl.DataFrame, folder: Path, **given: object) -> Predictor:
     table = read(frame)
-    layout, _ = guess(table, horizon=4, context=8, **given)  # type: ignore[arg-type]
+    lengths = {} if "sequence" in given else {"horizon": 4, "context": 8}
+    layout, _ = guess(table, **lengths, **given)  # type: ignore[arg-type]
     data = prepare(table, layout, folder / "data")
     history = history_of(table, layout) if layout.task == "forecast" else None
     return Predictor(Model.fit(RECIPE, data, SHORT), history)
