@@ -79,11 +79,21 @@ def test_version(capsys):
     ("arguments", "sentence"),
     [
         (["cells", "lsmt"], "did you mean 'lstm'"),
+        (["cells", "--hidden-size", "0"], "--hidden-size is to be a whole number from 1 to"),
+        (["cells", "--hidden-size", "many"], "65,536, not 'many'"),
         (
-            ["cells", "--hidden-size", "0"],
-            "--hidden-size is to be a whole number from 1 to 65,536",
+            ["cells", "--hidden-size"],
+            "lacks a value for --hidden-size: see gatewright cells --help",
         ),
-        (["cells", "--hidden-size", "many"], "many"),
+        (["cells", "gru", "mgu"], "has no use for 'mgu'"),
+        (["compare"], "compare lacks a value for FILE"),
+        (["compare", "x.csv", "--horizn", "3"], "no flag --horizn: did you mean --horizon?"),
+        (["compare", "x.csv", "--seeds", "1", "--seeds", "2"], "--seeds is given more than once"),
+        (
+            ["fit", "x.csv", "--cell", "gru", "--dropout", "x"],
+            "--dropout is to be a number from 0 to below 1, not 'x'",
+        ),
+        (["report", "runs/x", "--open=x"], "--open takes no value"),
         (["bench", "--cells", "gru,lstn"], "no cell is called 'lstn': did you mean 'lstm'"),
         (["bench", "--cases", "smal"], "did you mean 'small'"),
         (["bench", "--peers", "torhc"], "did you mean 'torch'"),
@@ -91,7 +101,7 @@ def test_version(capsys):
         (["bench", "--cases", "step", "--backward"], "no case is left"),
         (["bench", "--treads", "2"], "--threads"),
         (["bench", "--out", __file__], "is to be a folder"),
-        (["bnech"], "bnech"),
+        (["bnech"], "no command is called 'bnech': did you mean bench?"),
     ],
 )
 def test_errors_are_one_sentence(arguments, sentence, capsys):

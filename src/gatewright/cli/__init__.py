@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from cyclopts import App, CoercionError, CycloptsError, UnusedCliTokensError
+from cyclopts import App, CycloptsError
 
 from gatewright.cli.bench import bench
 from gatewright.cli.cells import cells
@@ -19,6 +19,7 @@ from gatewright.cli.compare import compare
 from gatewright.cli.fit import fit
 from gatewright.cli.predict import predict
 from gatewright.cli.report import report
+from gatewright.cli.usage import sentence
 from gatewright.errors import InputError
 
 __all__ = ["UsageError", "app", "main"]
@@ -53,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         return _say(str(error))
     except CycloptsError as error:
-        return _say(_of_the_flags(error))
+        return _say(sentence(error))
     except BrokenPipeError:
         # Whoever read the output has seen enough; Python is not to complain of that at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -66,18 +67,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _of_the_flags(error: CycloptsError) -> str:
-    """What is wrong with the flags: in our words where they are ours, or its own are unclear."""
-    if isinstance(error.__cause__, InputError):
-        return str(error.__cause__)
-    if isinstance(error, UnusedCliTokensError):
-        words = ", ".join(map(repr, error.unused_tokens or ()))
-        return f"{words} is more than the command takes: see gatewright --help"
-    if isinstance(error, CoercionError) and error.target_type is bool and error.token is not None:
-        return f"{error.token.keyword} takes no value: give it alone, or leave it out"
-    return str(error)
-
-
-def _say(sentence: str) -> int:
-    print(f"gatewright: {' '.join(sentence.split())}", file=sys.stderr)
+def _say(text: str) -> int:
+    print(f"gatewright: {' '.join(text.split())}", file=sys.stderr)
     return WRONG
