@@ -44,7 +44,7 @@ DAMAGES: dict[str, Damage] = {
     "empty": _cut(0.0),
     "null": _content(lambda _: b"null"),
     "an object": _content(lambda _: b"{}\n"),
-    "random lines": _content(lambda _: random.Random(2).randbytes(500) + b"\n"),  # noqa: S311
+    "random lines": _content(lambda _: random.Random(2).randbytes(500) + b"\n"),
     "deleted": Path.unlink,
     "a folder": _as_folder,
 }

@@ -105,7 +105,7 @@ LAYERS = [
 
 @pytest.mark.parametrize(("make", "times"), LAYERS, ids=lambda value: "")
 def test_no_write_is_missed(make, times):
-    layer, random = make(), Random(0)  # noqa: S311
+    layer, random = make(), Random(0)
     x = torch.randn(2, 2, layer.input_size, dtype=layer.weight_ih_l0.dtype)
     twin = copy.deepcopy(layer)
     parameters, others = list(layer.parameters()), list(twin.parameters())

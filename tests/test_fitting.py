@@ -46,7 +46,7 @@ def sequences() -> pl.DataFrame:
 def fit(folder: Path, frame: Any = None, **changes: Any) -> FitRecord:
     frame = series() if frame is None else frame
     arguments: dict[str, Any] = {
-        "source": "data frame",
+        "source": "the data frame",
         "parts": Parts(),
         "given": {"targets": ("sales",), "horizon": 4, "context": 16},
         "candidate": "gru",

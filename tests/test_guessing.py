@@ -224,9 +224,9 @@ def errors() -> Iterator[tuple[str, pl.DataFrame, dict[str, Any], str]]:
     yield "few", SERIES.head(8), {"targets": ["v"]}, "has 8 rows; a forecast needs"
     yield "frequency", SERIES, {"targets": ["v"], "frequency": "often"}, "'often' is no"
     constant = SERIES.with_columns(v=1)
-    yield "constant", constant, {"targets": ["v"]}, "all values in data frame are the same"
+    yield "constant", constant, {"targets": ["v"]}, "all values in the data frame are the same"
     missing = SERIES.with_columns(v=pl.lit(None, pl.Float64))
-    yield "missing", missing, {"targets": ["v"]}, "all values in data frame are missing"
+    yield "missing", missing, {"targets": ["v"]}, "all values in the data frame are missing"
     yield "twice", TWICE, {"targets": ["v"]}, "row 2 of .* 2020-01-01 for the second time.*--series"
     unsorted = SERIES.with_columns(day=pl.when(ROW == 50).then(date(2019, 1, 1)).otherwise("day"))
     yield "unsorted", unsorted, {"targets": ["v"]}, "row 51 of .* has the day 2019-01-01 after"
@@ -250,13 +250,13 @@ def errors() -> Iterator[tuple[str, pl.DataFrame, dict[str, Any], str]]:
     one = {"targets": ["label"], "sequence": "name"}
     yield "one row", LONG.unique("name"), one, "each of its values has one row"
     rare = LONG.with_columns(label=pl.when(ROW < 5).then(pl.lit("c")).otherwise("label"))
-    yield "rare", rare, {"targets": ["label"]}, "label 'c' of data frame has one example among 20"
+    yield "rare", rare, {"targets": ["label"]}, "label 'c' of the data frame has one"
     unlabelled = LONG.with_columns(label=pl.when(ROW >= 5).then("label"))
     yield (
         "unlabelled",
         unlabelled,
         {"targets": ["label"]},
-        "sequence 's0' of data frame has no label",
+        "sequence 's0' of the data frame has no label",
     )
     same = {"targets": ["label"], "sequence": "name", "step": "k"}
     yield (
@@ -266,7 +266,7 @@ def errors() -> Iterator[tuple[str, pl.DataFrame, dict[str, Any], str]]:
         "row 2 .* has 1 for the second time in sequence 's0'",
     )
     regress = {"targets": ["label"], "task": "regress"}
-    yield "regress", LONG, regress, "label of data frame holds words; expected numbers"
+    yield "regress", LONG, regress, "label of the data frame holds words; expected numbers"
     yield (
         "split",
         LONG,

@@ -56,7 +56,7 @@ def test_killed_at_twenty_moments_it_ends_bitwise_the_same(table: Path, tmp_path
     finish(table, tmp_path / "whole")
     expected = outcome(tmp_path / "whole")
     assert not any(row["failed"] for row in expected[0])
-    moments = random.Random(0)  # noqa: S311
+    moments = random.Random(0)
     killed, folder = 0, 0
     while killed < KILLS:
         out = tmp_path / f"killed-{folder}"

@@ -168,14 +168,14 @@ REFUSED = {
     "row 3 .*time stands twice": (hourly().with_columns(time=pl.col("time").shift(1)), {}),
     "row 1 .*time is earlier": (hourly().reverse(), {}),
     "'z' .* is not in": (hourly(), {"numbers": ("z",)}),
-    "holds String; expected numbers": (hourly(x=["a"] * ROWS), {"numbers": ("x",)}),
+    "holds words; expected numbers": (hourly(x=["a"] * ROWS), {"numbers": ("x",)}),
     "split says train, after a row that says test": (hourly(split=SPLIT), {"split": "split"}),
     "none of train, validation": (hourly(split=["?"] * ROWS), {"split": "split"}),
     "training part has 28 steps": (hourly(), {"context": 30}),
     "validation part has 4 steps": (hourly(), {"horizon": 5}),
     "would become": (hourly(), {"frequency": "1m"}),
     "same step of": (hourly(), {"frequency": "1d"}),
-    "do not fit column": (hourly(), {"frequency": "1i"}),
+    "does not fit column": (hourly(), {"frequency": "1i"}),
     "too large to square": (hourly(x=[1e200, -1e200] * 20), {"numbers": ("x",)}),
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import re
 import string
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -120,10 +122,42 @@ BAD: dict[str, tuple[str, str | bytes, str]] = {
     "returns": ("t.csv", "a,b\r1,2\r", r"carriage return only"),
     "open quote": ("t.csv", 'a,b\n"1,2\n3,4\n', r"line 2: a quote \(\"\) is not closed"),
     "unknown": ("t.xlsx", b"PK", r"ends in \.xlsx; files of CSV, TSV, NDJSON, Parquet or Arrow"),
-    "parquet": ("t.parquet", b"PAR1xxxxxxxxxxxPAR1", r"t\.parquet cannot be read \(.*write it"),
-    "arrow": ("t.arrow", b"ARROW1xxxxxxxxxxx", r"t\.arrow cannot be read \(.*write it"),
+    "quotes": (
+        "t.csv",
+        "a,b\n" + '5" pipe,2\n' * 20,
+        r'line 2: a quote \("\) stands in the middle',
+    ),
+    "quote": ("t.csv", "a,b\n" + "x,1\n" * 8 + '5" y,1\nz,8\n5" y,9\n', r"line 10: a quote"),
+    "last quotes": (
+        "t.csv",
+        "a,b\n" + '2,5"\n' * 21,
+        r'line 2: a quote \("\) stands in the middle',
+    ),
+    "quote in space": ("t.csv", 'a,b\n1, "x,y"\n2, "y"\n', r"line 2: a quote"),
+    "after a quote": ("t.csv", 'a,b\n1,2\n"x"9,1\n', r"line 3: a quote"),
+    "late byte": ("t.csv", b"a,b\n" + b"1,2\n" * 300 + b'\x8a"x,\n1\n', r"line 302: byte 0x8a"),
+    "parquet": ("t.parquet", b"PAR1xxxxxxxxxxxPAR1", r"t\.parquet is damaged .*write it"),
+    "cut parquet": ("t.parquet", b"PAR1xxxxxxxxxxx", r"t\.parquet is cut: .*write it"),
+    "no parquet": ("t.parquet", b"a,b\n1,2\n", r"t\.parquet is no Parquet file, whatever"),
+    "encrypted": ("t.parquet", b"PARExxxxxxxxxxxPARE", r"t\.parquet is an encrypted"),
+    "arrow": ("t.arrow", b"ARROW1xxxxxxxxxxxARROW1", r"t\.arrow is damaged .*write it"),
+    "cut arrow": ("t.arrow", b"ARROW1xxxxxxxxxxx", r"t\.arrow is cut: .*write it"),
+    "arrow stream": ("t.arrow", b"\xff\xff\xff\xff\0\0\0\0", r"t\.arrow is a stream of Arrow"),
+    "feather 1": ("t.feather", b"FEA1xxxxFEA1", r"t\.feather is a Feather file of version 1"),
     "json": ("t.ndjson", '{"a":1}\n\n{"a":\n', r"line 3: expected one JSON object a line"),
-    "json array": ("t.jsonl", '[{"a":1}]\n', r"line 1: expected one JSON object a line"),
+    "json array": (
+        "t.jsonl",
+        '[{"a":1}]\n',
+        r"line 1: expected one JSON object a line.*found a li",
+    ),
+    "json null": ("t.jsonl", '{"a":1}\nnull\n', r"line 2: expected one JSON .*, found null; write"),
+    "json words": (
+        "t.jsonl",
+        '{"a":1}\n{a:1}\n',
+        r"line 2: .*, found what is no JSON; write it so",
+    ),
+    "json nan": ("t.jsonl", '{"a":NaN}\n', r"line 1: .*found NaN, for which JSON has null; write"),
+    "json deep": ("t.jsonl", "[" * 100_000, r"line 1: .*, found what is no JSON; write it so"),
     "json types": (
         "t.jsonl",
         '{"a":true}\n{"a":2}\n',
@@ -151,6 +185,55 @@ def test_missing_files_folders_and_things(tmp_path: Path) -> None:
         read(3)
     with pytest.raises(InputError, match="no rows"):
         read(pl.DataFrame({"a": []}))
+
+
+@pytest.mark.parametrize("delimiter", ["", "\n", "\r", '"', "::", "é", "\0"])
+def test_what_cannot_divide_fields(write: Write, delimiter: str) -> None:
+    with pytest.raises(InputError, match=r"^--delimiter is to be one character other than a quote"):
+        read(write("t.csv", "a,b\n1,2\n"), delimiter=delimiter)
+
+
+def test_quotes_within_fields_that_hide_nothing(write: Write) -> None:
+    text = 'a,b\nthe "old" one,1\n"a ""b"", c",2\n"""x",3\n"",4\n' + '2 "x" y,5\n' * 9
+    table = read(write("t.csv", text))
+    words = ['the "old" one', 'a "b", c', '"x', None]
+    assert table.frame.collect()["a"].to_list() == [*words, *['2 "x" y'] * 9]
+
+
+def test_an_empty_line_is_no_row_and_delimiters_alone_are_one(write: Write) -> None:
+    for name in ("b", "row'"):
+        table = read(write("t.csv", f"a,{name},c\n1,2,3\n\n,,\n\n4,5,6\n"))
+        assert table.frame.collect().rows() == [(1, 2, 3), (None, None, None), (4, 5, 6)]
+        assert [table.lines(row) for row in range(3)] == [2, 4, 6]
+
+
+@pytest.mark.parametrize("ending", ["parquet", "arrow"])
+def test_damage_is_told_and_nothing_else_is_printed(
+    tmp_path: Path, ending: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / f"t.{ending}"
+    values = {"a": [1, 2, None] * 20, "b": ["x", "y", "a longer word"] * 20, "c": [[1, 2]] * 60}
+    WRITERS[ending](pl.DataFrame(values), path)
+    whole, draw, refused = path.read_bytes(), random.Random(0), 0
+    for _ in range(150):
+        content = bytearray(whole)
+        for _ in range(draw.choice((1, 4))):
+            content[draw.randrange(8, len(content) - 8)] ^= 1 << draw.randrange(8)
+        path.write_bytes(content)
+        try:
+            read(path).frame.collect()
+        except InputError as error:
+            assert re.match(rf"t\.{ending} (is (damaged|compressed)|cannot)", str(error))  # noqa: PT017
+            refused += 1
+    assert refused > 30
+    assert capfd.readouterr().err == ""
+
+
+def test_no_column_that_is_plain(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    pl.DataFrame({"a": [[1, 2], [3, 4]], "b": [{"x": 1}, {"x": 2}]}).write_parquet(path)
+    with pytest.raises(InputError, match=r"t\.parquet has no column of .*only of lists and struct"):
+        read(path)
 
 
 def test_a_column_of_numbers_and_a_word(write: Write) -> None:

@@ -62,7 +62,7 @@ class FitRecord(BaseModel):
 
     gatewright: str  # the versions
     torch: str
-    source: str  # the file, as it was named; "data frame"
+    source: str  # the file, as it was named; "the data frame"
     fingerprint: str  # of what the file holds
     layout: Layout
     guesses: tuple[Guess, ...]

@@ -72,17 +72,14 @@ def among(kind: str, names: Iterable[str], there: Sequence[str]) -> None:
 
 
 def character(text: str | None) -> str | None:
-    """The delimiter that ``--delimiter`` names. Raises UsageError where it is no character."""
+    """The delimiter that ``--delimiter`` names. Raises UsageError where it can be none."""
     if text is None:
         return None
-    from gatewright.data.files import DELIMITERS
+    from gatewright.data.files import DELIMITERS, check_delimiter
 
     names = {name: character for character, name in DELIMITERS.items()} | {"\\t": "\t"}
     found = names.get(text, text)
-    if len(found.encode()) != 1:
-        raise UsageError(
-            f"--delimiter is to be one character, or {', '.join(DELIMITERS.values())}, not {text!r}"
-        )
+    check_delimiter(found)
     return found
 
 

@@ -41,7 +41,7 @@ class Plan(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     gatewright: str  # the version
-    source: str  # the file, as it was named; "data frame"
+    source: str  # the file, as it was named; "the data frame"
     fingerprint: str  # of what the file holds
     layout: Layout
     guesses: tuple[Guess, ...]

@@ -8,7 +8,7 @@ import polars as pl
 
 from gatewright.data.calendar import Frequency
 from gatewright.data.layout import Layout
-from gatewright.data.reading import Table
+from gatewright.data.reading import Table, in_words
 from gatewright.errors import InputError
 
 # Put before the name of a categorical column, as a column may be a number and a category. No name
@@ -62,14 +62,15 @@ def check_columns(table: Table, layout: Layout, *, with_targets: bool = True) ->
         dtype = table.schema[name] if name else None
         if dtype is not None and not (dtype.is_integer() or dtype in (pl.Date, pl.Datetime)):
             raise InputError(
-                f"column {name!r} of {table.name} holds {dtype}; expected dates, times or whole "
-                "numbers to order the rows by"
+                f"column {name!r} of {table.name} holds {in_words(dtype)}; expected dates, times "
+                "or whole numbers to order the rows by"
             )
     frequency = frequency_of(layout)
     if frequency and (frequency.unit == "number") != table.schema[str(layout.time)].is_integer():
         raise InputError(
-            f"steps of {layout.frequency} do not fit column {layout.time!r} of {table.name}, which "
-            f"holds {table.schema[str(layout.time)]}; write 1i for whole numbers, 1d for dates"
+            f"--frequency {layout.frequency} does not fit column {layout.time!r} of {table.name}, "
+            f"which holds {in_words(table.schema[str(layout.time)])}; write 1i for whole numbers, "
+            "1d for dates"
         )
 
 
@@ -93,7 +94,7 @@ def _check_number(table: Table, name: str) -> None:
     if dtype == pl.String and table.collect(table.frame.select(pl.col(name).count())).item() == 0:
         return
     raise InputError(
-        f"column {name!r} of {table.name} holds {dtype}; expected numbers; "
+        f"column {name!r} of {table.name} holds {in_words(dtype)}; expected numbers; "
         "correct its values, or say that it is a category"
     )
 

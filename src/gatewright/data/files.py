@@ -1,7 +1,7 @@
 """Text files of rows and columns, looked over byte by byte before polars reads them.
 
 Polars fills short rows with nothing, renames columns of the same name, and tells of broken bytes
-without the line. One pass over the bytes, a chunk at a time, finds all that with its line.
+without the line. Passes over the bytes, a chunk at a time, find all that with its line.
 """
 
 from __future__ import annotations
@@ -31,13 +31,14 @@ VALUE = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|\d{4}[-/.]\d{1,2}.*")
 class TextFile:
     """A file of delimited text that has been looked over.
 
-    ``blank`` says whether there are empty lines, which are no rows where there are several columns.
+    ``blank`` holds the numbers of the records, from 0 and without the header, that are empty lines:
+    they are no rows. Of one column they are rows without a value, and ``blank`` is empty.
     """
 
     path: Path
     delimiter: str
     names: tuple[str, ...]
-    blank: bool
+    blank: NDArray[np.int64]
 
     def line(self, row: int) -> int:
         """The line, from 1, on which a data row, from 0, starts. Reads the file up to there."""
@@ -59,20 +60,31 @@ def look_over(path: Path, delimiter: str | None = None) -> TextFile:
     Raises:
         InputError: not UTF-8, not text, no header, no rows, rows of different lengths, ...
     """
-    _check_beginning(path)
+    if delimiter is not None:
+        check_delimiter(delimiter)
+    check_text(path)
     if delimiter is None:
         delimiter = find_delimiter(path)
-    try:
-        names = _names(path, delimiter)
-    except UnicodeDecodeError:
-        _check_bytes(path, delimiter, 1)  # says where
-        raise
-    rows, blank = _check_bytes(path, delimiter, len(names))
+    names = _names(path, delimiter)
+    rows, blank = _check_rows(path, delimiter, len(names))
     if rows == 0:
         raise InputError(
             f"{path.name} holds names of columns and no rows: add one row for each time or step."
         )
     return TextFile(path, delimiter, names, blank)
+
+
+def check_delimiter(delimiter: str) -> None:
+    """Check that a character can divide fields.
+
+    Raises:
+        InputError: it is not one character of one byte, or ends lines or quotes fields.
+    """
+    if len(delimiter.encode()) != 1 or delimiter in '\n\r"\0':
+        raise InputError(
+            f"--delimiter is to be one character other than a quote and a line break, or "
+            f"{', '.join(DELIMITERS.values())}, not {delimiter!r}"
+        )
 
 
 def check_text(path: Path) -> None:
@@ -243,35 +255,74 @@ def _lines_before(path: Path, offset: int) -> int:
         return file.read(offset).count(b"\n")
 
 
-def _check_bytes(path: Path, delimiter: str, columns: int) -> tuple[int, bool]:
-    """(rows, whether there are empty lines), after every row was found to have its columns."""
-    records, offset, quoted, carried, blank = 0, 0, 0, 0, False
+def _check_rows(path: Path, delimiter: str, columns: int) -> tuple[int, NDArray[np.int64]]:
+    """(rows, which records are empty lines), after every row was found to have its columns."""
+    records, offset, quoted, carried = -1, 0, 0, 0
+    blank = [np.empty(0, dtype=np.int64)]
     for chunk in _whole_lines(path):
-        _check_chunk(path, chunk, offset)
-        offset += len(chunk)
         closed = chunk if chunk.endswith(b"\n") else chunk + b"\n"
         data = np.frombuffer(closed, np.uint8)
         ends, marks = data == ord("\n"), data == ord(delimiter)
         if quoted or b'"' in chunk:
+            quotes = data == ord('"')
+            _check_quotes(path, data, quotes, ends | marks, quoted, offset)
             # A quote within a quoted field is written twice, and so leaves the parity alone.
-            inside = (np.cumsum(data == ord('"'), dtype=np.int64) + quoted) & 1
+            inside = (np.cumsum(quotes, dtype=np.int64) + quoted) & 1
             quoted = int(inside[-1])
             ends &= inside == 0
             marks &= inside == 0
+        offset += len(chunk)
         ends_at, marks_at = np.flatnonzero(ends), np.flatnonzero(marks)
         upto = np.searchsorted(marks_at, ends_at)
         found = np.diff(upto, prepend=-carried)
         carried = len(marks_at) - (int(upto[-1]) if len(upto) else -carried)
-        empty = _empty_lines(data, ends_at)
-        blank |= bool(empty.any())
         if columns > 1:
-            found = found[~empty]
+            empty = _empty_lines(data, ends_at)
+            blank.append(records + np.flatnonzero(empty))
+            found[empty] = columns - 1
         records += len(found)
         if (found != columns - 1).any():
             _say_ragged(path, delimiter, columns)
     if quoted:
         _say_open_quote(path)
-    return records - 1, blank
+    lines = np.concatenate(blank)
+    return records - len(lines), lines
+
+
+def _check_quotes(
+    path: Path,
+    data: NDArray[np.uint8],
+    quotes: NDArray[np.bool_],
+    divided: NDArray[np.bool_],
+    quoted: int,
+    offset: int,
+) -> None:
+    """Raise InputError for a quote in the middle of a field, unless it is a pair that hides no end.
+
+    ``divided``: where fields end, were there no quotes; ``quoted``: whether the chunk, at
+    ``offset`` of the file, begins within quotes.
+    """
+    places = np.flatnonzero(quotes)
+    edges = divided | quotes  # two quotes one after the other stand for one
+    start = divided[np.maximum(places, 1) - 1] | quotes[np.maximum(places, 1) - 1] | (places == 0)
+    if not offset and data[:3].tobytes() == b"\xef\xbb\xbf":
+        start |= places == 3
+    last = np.minimum(places + 1, len(data) - 1)
+    end = edges[last] | (data[last] == ord("\r"))
+    opening = np.arange(quoted, len(places), 2)  # every second one; its partner is the next
+    closing = opening + 1
+    until = np.append(places, len(data))[closing]  # without one here it reaches past the chunk
+    ended = np.append(end, True)[closing]
+    fields = np.concatenate([[0], np.cumsum(divided)])
+    hides = fields[until] > fields[places[opening]]
+    stray = np.where(start[opening], ~ended, hides)
+    if stray.any():
+        at = int(places[opening[stray.argmax()]])
+        raise InputError(
+            f'{path.name}, line {_lines_before(path, offset + at) + 1}: a quote (") stands in the '
+            "middle of a field; take it out, or put quotes round the whole field and write the one "
+            'within twice ("").'
+        )
 
 
 def _empty_lines(data: NDArray[np.uint8], ends: NDArray[np.int64]) -> NDArray[np.bool_]:

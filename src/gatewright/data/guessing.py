@@ -16,7 +16,7 @@ from gatewright.data.guess_sequences import CLASSIFY, find_sequence, guess_seque
 from gatewright.data.layout import Guess, Layout
 from gatewright.data.lengths import Lengths
 from gatewright.data.neighbours import likeness
-from gatewright.data.reading import Table
+from gatewright.data.reading import Table, in_words
 from gatewright.data.roles import (
     Column,
     Given,
@@ -125,14 +125,22 @@ def _find_target(table: Table, columns: Mapping[str, Column], given: Given, note
         name: column
         for name, column in columns.items()
         if name not in taken and column.plain and not column.constant
+        if not column.dtype.is_temporal()
     }
     numbers = [name for name, column in free.items() if column.numeric]
     for name in named(free, TARGET_NAMES)[:1]:
         notes.add("target", name, "--target", "by its name")
         return name
-    if len(numbers) == 1:
-        notes.add("target", numbers[0], "--target", "the only column of numbers")
-        return numbers[0]
+    candidates = numbers or list(free)
+    if len(candidates) == 1:
+        why = "the only column of numbers" if numbers else "the only column that changes"
+        notes.add("target", candidates[0], "--target", why)
+        return candidates[0]
+    if not free:
+        raise InputError(
+            f"{table.name} has no column to predict: each holds times or one value only, or has "
+            "another part; add a column of values that change, and name it with --target."
+        )
     raise InputError(
         f"{table.name} has several columns that could be predicted ({some(list(free))}); say which "
         "one with --target."
@@ -153,7 +161,7 @@ def _check_targets(
         if not column.plain or column.dtype.is_temporal():
             raise InputError(
                 f"--target {name}: expected numbers or labels in {table.name}, found "
-                f"{column.dtype}; give another column."
+                f"{in_words(column.dtype)}; give another column."
             )
         if column.constant:
             raise InputError(

@@ -12,6 +12,8 @@ import dataclasses
 import glob
 import json
 import numbers
+import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,7 +31,8 @@ from gatewright.data.layout import Guess
 from gatewright.data.times import Derived, derive
 from gatewright.errors import InputError
 
-FRAME = "data frame"
+FRAME = "the data frame"
+UNSUPPORTED = re.compile("(un|not yet )supported|not implemented|feature", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Table:
     or those that are no input (lists).
     """
 
-    name: str  # of the file, or "data frame"
+    name: str  # of the file, or "the data frame"
     frame: pl.LazyFrame
     schema: Mapping[str, pl.DataType]
     rows: int
@@ -55,7 +58,7 @@ class Table:
     def where(self, row: int) -> str:
         """A data row, from 0, in words: "row 17 (line 18) of sales.csv"."""
         line = f" (line {self.lines(row)})" if self.lines is not None else ""
-        return f"row {row + 1}{line} of {'the ' if self.source is None else ''}{self.name}"
+        return f"row {row + 1}{line} of {self.name}"
 
     def collect(self, query: pl.LazyFrame) -> pl.DataFrame:
         """Run a query on the table, in a stream.
@@ -68,15 +71,43 @@ class Table:
 
 
 @contextmanager
-def told(name: str) -> Iterator[None]:
-    """Tell what polars raises as one sentence about the file."""
+def told(
+    name: str, damage: type[pl.exceptions.PolarsError] = pl.exceptions.ComputeError
+) -> Iterator[None]:
+    """Tell what is raised where a file is damaged as one sentence about it.
+
+    Other errors of polars than ``damage`` pass: they are of a query that does not fit the table,
+    which is no fault of the file.
+    """
     try:
         yield
-    except (pl.exceptions.PolarsError, OSError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(
-            f"{name} cannot be read ({first}); check that it is whole, and write it again."
-        ) from None
+    except (damage, pl.exceptions.PanicException, OSError) as error:
+        if isinstance(error, OSError) and error.strerror:
+            what = f"cannot be read ({error.strerror}); give a file that is there and may be read."
+        elif UNSUPPORTED.search(str(error)):
+            what = (
+                "is compressed or encoded in a way that is not read here; write it again, without "
+                "compression or with zstd."
+            )
+        else:
+            what = "is damaged and cannot be read to its end; write it again, or copy it again."
+        raise InputError(f"{name} {what}") from None
+
+
+@contextmanager
+def _without_panic() -> Iterator[None]:
+    """Keep off the terminal what the threads of polars print of a damaged file before they raise.
+
+    They write to the descriptor itself, past ``sys.stderr``.
+    """
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 @dataclass(frozen=True)
@@ -116,7 +147,7 @@ def read(source: Any, *, delimiter: str | None = None) -> Table:
     try:
         if path.stat().st_size == 0:
             raise InputError(f"{path.name} is empty; expected a table of {_formats()}.")
-        with told(path.name):
+        with told(path.name, pl.exceptions.PolarsError):
             raw = reader(path, delimiter)
     except OSError as error:
         raise InputError(f"{path} cannot be opened: {error.strerror or error}.") from None
@@ -144,6 +175,7 @@ def _typed(raw: _Raw, name: str, source: Path | None) -> Table:
             reading.expression(pl.col(column)).alias(column) for column, reading in readings.items()
         )
         types = {**frame.collect_schema()}
+        _check_plain(types, name)
         made = derive(frame, types)
     table = Table(name, frame, types, rows, source, raw.guesses, lines=raw.lines)
     return _with_faults(_with_derived(table, made), raw.frame, readings)
@@ -158,6 +190,33 @@ def _named(raw: _Raw) -> _Raw:
     while name in names:
         name += "'"
     return dataclasses.replace(raw, frame=raw.frame.rename({"": name}))
+
+
+WORDS = {
+    pl.Int64: "whole numbers", pl.Float64: "numbers", pl.Boolean: "true and false",
+    pl.String: "words", pl.Date: "dates", pl.Datetime: "times", pl.Time: "times of day",
+    pl.Duration: "lengths of time", pl.List: "lists", pl.Array: "lists", pl.Struct: "structures",
+    pl.Binary: "bytes", pl.Object: "objects",
+}  # fmt: skip
+
+
+def in_words(dtype: pl.DataType) -> str:
+    """What a column of a type holds, as people say it: "whole numbers", "lists"."""
+    return WORDS[dtype.base_type()]
+
+
+def is_plain(dtype: pl.DataType) -> bool:
+    """Whether a column of a table holds single numbers, words or times."""
+    return dtype in (pl.Int64(), pl.Float64(), pl.Boolean(), pl.String()) or dtype.is_temporal()
+
+
+def _check_plain(types: Mapping[str, pl.DataType], name: str) -> None:
+    if not any(map(is_plain, types.values())):
+        kinds = dict.fromkeys(map(in_words, types.values()))
+        raise InputError(
+            f"{name} has no column of numbers, words or times, only of {' and '.join(kinds)}; "
+            "write the parts of each value as columns of their own."
+        )
 
 
 def _plain(column: str, dtype: pl.DataType) -> pl.Expr:
@@ -218,16 +277,18 @@ def _with_faults(table: Table, raw: pl.LazyFrame, readings: Mapping[str, Reading
 
 def _from_csv(path: Path, delimiter: str | None) -> _Raw:
     file = look_over(path, delimiter)
+    number = "row" + "'" * max(map(len, file.names))  # a name that no column has
     frame = pl.scan_csv(
         path,
         separator=file.delimiter,
         infer_schema=False,
         new_columns=list(file.names),
         glob=False,
+        row_index_name=number if len(file.blank) else None,
     )
-    if file.blank and len(file.names) > 1:
-        # Polars takes an empty line for a row of nothing.
-        frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
+    if len(file.blank):
+        # Polars takes an empty line for a row of nothing, as one of delimiters alone is.
+        frame = frame.filter(~pl.col(number).is_in(file.blank.tolist())).drop(number)
     return _Raw(frame, _delimiter_guess(file), lines=file.line, decimal_comma=file.delimiter != ",")
 
 
@@ -254,11 +315,46 @@ def _from_ndjson(path: Path, _: str | None) -> _Raw:
 
 
 def _from_parquet(path: Path, _: str | None) -> _Raw:
-    return _Raw(pl.scan_parquet(path, glob=False))
+    _check_ends(path, "Parquet", b"PAR1", {b"PARE": "is an encrypted Parquet file; decrypt it."})
+    return _whole(pl.scan_parquet(path, glob=False))
 
 
 def _from_arrow(path: Path, _: str | None) -> _Raw:
-    return _Raw(pl.scan_ipc(path, glob=False))
+    others = {
+        b"\xff\xff\xff\xff": "is a stream of Arrow; write it as a file of Arrow (Feather).",
+        b"FEA1": "is a Feather file of version 1; write it as version 2.",
+    }
+    _check_ends(path, "Arrow", b"ARROW1", others)
+    return _whole(pl.scan_ipc(path, glob=False))
+
+
+def _check_ends(path: Path, kind: str, mark: bytes, others: Mapping[bytes, str]) -> None:
+    """Raise InputError for a file that does not begin and end as its kind does."""
+    with path.open("rb") as file:
+        begin = file.read(len(mark))
+        file.seek(max(0, path.stat().st_size - len(mark)))
+        end = file.read()
+    for other, what in others.items():
+        if begin.startswith(other):
+            raise InputError(f"{path.name} {what}")
+    if begin != mark:
+        raise InputError(
+            f"{path.name} is no {kind} file, whatever its name says; give the file the ending of "
+            "what it is, or write it again."
+        )
+    if end != mark:
+        raise InputError(
+            f"{path.name} is cut: the end of the {kind} file is missing; write it again, or copy "
+            "it again."
+        )
+
+
+def _whole(frame: pl.LazyFrame) -> _Raw:
+    """A frame that was read once from end to end, so that damage is met here and nowhere else."""
+    with _without_panic():
+        frame.collect_schema()
+        frame.select(pl.all().null_count()).collect(engine="streaming")
+    return _Raw(frame)
 
 
 def _json_lines(path: Path) -> Callable[[int], int]:
@@ -281,13 +377,15 @@ def _say_broken_json(path: Path) -> None:
                 continue
             try:
                 row = json.loads(text, parse_constant=_no_constant)
-            except ValueError as error:
-                row = str(error).split(": line")[0]
+                found = "null" if row is None else JSON_TYPES[type(row)]
+            except InputError as error:
+                row, found = None, str(error)
+            except (ValueError, RecursionError):
+                row, found = None, "what is no JSON"
             if not isinstance(row, dict):
                 raise InputError(
                     f"{path.name}, line {number}: expected one JSON object a line, as in "
-                    f'{{"time": "2024-01-31", "sales": 3}}, found something else ({row}); write it '
-                    "so."
+                    f'{{"time": "2024-01-31", "sales": 3}}, found {found}; write it so.'
                 )
             for name, value in row.items():
                 if value is None:
@@ -311,7 +409,7 @@ JSON_TYPES = {
 
 
 def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON, write null")
+    raise InputError(f"{name}, for which JSON has null")
 
 
 def _from_frame(source: Any) -> _Raw:
@@ -325,7 +423,7 @@ def _from_frame(source: Any) -> _Raw:
             f"{type(source).__name__}; give one of these."
         ) from None
     except nw.exceptions.NarwhalsError as error:
-        raise InputError(f"the {FRAME} cannot be read ({error}); simplify its columns.") from None
+        raise InputError(f"{FRAME} cannot be read ({error}); simplify its columns.") from None
     try:
         lazy = frame.lazy(backend="polars") if isinstance(frame, nw.DataFrame) else frame
         native = lazy.to_native()
@@ -333,7 +431,7 @@ def _from_frame(source: Any) -> _Raw:
             native = lazy.collect(backend="polars").to_native().lazy()
     except Exception as error:  # noqa: BLE001 - of whichever library the frame comes from
         raise InputError(
-            f"the {FRAME} cannot be read ({str(error).splitlines()[0]}); give each column values "
+            f"{FRAME} cannot be read ({str(error).splitlines()[0]}); give each column values "
             "of one type."
         ) from None
     return _Raw(native)
@@ -341,7 +439,7 @@ def _from_frame(source: Any) -> _Raw:
 
 def _pandas(source: Any) -> Any:
     """With the index as columns, if it is more than the numbers of the rows."""
-    check_names(tuple(map(str, source.columns)), f"the {FRAME}")
+    check_names(tuple(map(str, source.columns)), FRAME)
     index = source.index
     if any(index.names) or "Datetime" in type(index).__name__ or "Period" in type(index).__name__:
         unnamed = {None: "time"} if index.nlevels == 1 else {}

@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from gatewright.data.layout import Guess
-from gatewright.data.reading import Table
+from gatewright.data.reading import Table, in_words, is_plain
 from gatewright.errors import InputError
 
 SEQUENCE_NAMES = (
@@ -139,11 +139,7 @@ class Column:
 
 def look(table: Table) -> dict[str, Column]:
     """Count, in one pass, what the columns hold."""
-    plain = [
-        name
-        for name, dtype in table.schema.items()
-        if dtype in (pl.Int64(), pl.Float64(), pl.Boolean(), pl.String()) or dtype.is_temporal()
-    ]
+    plain = [name for name, dtype in table.schema.items() if is_plain(dtype)]
     counts = table.frame.select(
         expression.alias(f"{number} {what}")
         for number, name in enumerate(plain)
@@ -331,14 +327,15 @@ def _check_chosen(table: Table, name: str, column: Column, given: Given) -> None
     flag = "--categories" if name in given.categories else "--known"
     if not column.plain or column.dtype.is_temporal():
         raise InputError(
-            f"{flag} {name}: expected numbers or words in {table.name}, found {column.dtype}; "
+            f"{flag} {name}: expected numbers or words in {table.name}, found "
+            f"{in_words(column.dtype)}; "
             f"leave it out of {flag}."
         )
 
 
 def _useless(table: Table, name: str, column: Column) -> str | None:
     if not column.plain:
-        return f"holds {str(column.dtype).split('(')[0].lower()}s, not single values"
+        return f"holds {in_words(column.dtype)}, not single values"
     if column.missing == table.rows:
         return "holds no values"
     if column.constant:
