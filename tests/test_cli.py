@@ -93,7 +93,7 @@ def test_version(capsys):
             ["fit", "x.csv", "--cell", "gru", "--dropout", "x"],
             "--dropout is to be a number from 0 to below 1, not 'x'",
         ),
-        (["report", "runs/x", "--open=x"], "--open takes no value"),
+        (["report", "runs/x", "--open=x"], "--open takes no value: give it alone"),
         (["bench", "--cells", "gru,lstn"], "no cell is called 'lstn': did you mean 'lstm'"),
         (["bench", "--cases", "smal"], "did you mean 'small'"),
         (["bench", "--peers", "torhc"], "did you mean 'torch'"),

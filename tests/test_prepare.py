@@ -82,7 +82,7 @@ def test_gaps_become_missing_rows_with_a_time_of_their_own(tmp_path: Path) -> No
     assert torch.equal(column(data, "y missing"), data.target[:, 0].isnan().float())
     # As inputs, the last value before them.
     assert column(data, "y")[5:7].tolist() == [column(data, "y")[4].item()] * 2
-    assert data.preparation.notes[0].startswith("3 of 40 steps of 1h have no row")
+    assert data.preparation.notes[0].startswith("put in as missing values: 3 of 40 steps")
 
 
 def test_months_and_workdays_are_regular(tmp_path: Path) -> None:
@@ -107,7 +107,9 @@ def test_what_is_missing_before_the_first_value_is_the_mean(tmp_path: Path) -> N
     assert column(data, "x")[:2].tolist() == [0, 0]
     assert "x missing" in names(data)
     assert "later missing" not in names(data)
-    assert "2 of 40 values are missing; as inputs they take the last" in data.preparation.notes[0]
+    assert (
+        "missing: 2 of 40 values of x; as an input each takes the last" in data.preparation.notes[0]
+    )
     assert data.preparation.notes[1].endswith(
         "none is missing in the training part, so no input says where"
     )
@@ -151,16 +153,14 @@ def test_the_split_column_and_rows_cut_where_they_say(tmp_path: Path) -> None:
     data = prepare(read(hourly(split=split)), layout, tmp_path / "data", rows=(10, 5, 5))
     assert data.bounds.tolist() == [[0, 10, 15, 20]]
     assert len(data.values) == 20
-    assert data.preparation.notes == (
-        "20 of 40 steps lie beyond the 20 asked for, and were left out",
-    )
+    assert data.preparation.notes == ("left out: 20 of 40 steps, beyond the 20 asked for",)
 
 
 def test_rows_at_the_end_without_a_target_are_left_out(tmp_path: Path) -> None:
     frame = hourly(ROWS + 3).with_columns(y=pl.when(pl.col("y") < ROWS).then("y"))
     data = prepare(read(frame), forecast(), tmp_path / "data")
     assert data.bounds.tolist() == [[0, 28, 32, 40]]
-    assert data.preparation.notes[0].startswith("3 steps at the end have no target yet")
+    assert data.preparation.notes[0].startswith("left out: 3 steps at the end without a target")
 
 
 SPLIT = ["train"] * 20 + ["test"] * 10 + ["train"] * 10
@@ -214,7 +214,7 @@ def test_a_table_is_transformed_as_it_was_prepared(tmp_path: Path) -> None:
     after = transform(read(future), before.preparation, tmp_path / "future")
     assert after.target[:, 0].isnan().sum() == 2
     assert after.codes.unique().tolist() == [0]
-    assert "c: 40 of 40 values do not occur" in after.preparation.notes[-1]
+    assert "taken for missing: 40 of 40 values of c" in after.preparation.notes[-1]
     future = future.with_columns(k=pl.when(pl.col("y").is_not_null()).then("k"))
     with pytest.raises(InputError, match=r"row 39 .*: k is missing"):
         transform(read(future), before.preparation, tmp_path / "future")
@@ -240,7 +240,7 @@ def test_sequences_are_split_by_label_and_whole(tmp_path: Path) -> None:
               for label in range(2)]  # fmt: skip
     assert counts == [[7, 1, 2], [14, 2, 4]]
     assert data.preparation.class_counts == (7, 14)
-    assert data.preparation.notes == ("1 of 31 sequences have no label and were left out",)
+    assert data.preparation.notes == ("left out: 1 of 31 sequences, without label",)
     assert torch.equal(data.part, prepare(read(frame), classify(), tmp_path / "again").part)
     other = prepare(read(frame), classify(), tmp_path / "other", seed=1)
     assert not torch.equal(data.part, other.part)
@@ -299,7 +299,11 @@ def test_wide_rows_are_sequences_as_long_as_they_have_values(tmp_path: Path) -> 
             {},
             "sequence s1 .* has 2 labels",
         ),
-        (sequences(["a", "b"] * 5, who=["p", "q"] * 5), {"group": "who"}, "there are 2 groups"),
+        (
+            sequences(["a", "b"] * 5, who=["p", "q"] * 5),
+            {"group": "who"},
+            "there are 2 groups",
+        ),
     ],
 )
 def test_labels_that_cannot_be_used_are_refused(

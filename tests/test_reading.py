@@ -278,7 +278,7 @@ def test_data_frames() -> None:
     assert read(months).frame.collect()["time"][1] == datetime(2020, 2, 1)
     with pytest.raises(InputError, match="both named 'a'"):
         read(pd.DataFrame([[1, 2]], columns=["a", "a"]))
-    with pytest.raises(InputError, match="values of one type"):
+    with pytest.raises(InputError, match=r"^column 'a' of the data frame .* of one type"):
         read(pd.DataFrame({"a": [1, {"x": 1}]}))
 
 

@@ -282,7 +282,7 @@ def _more(verdict: Verdict) -> str:
     if not ways and needed.times is not None:
         ways.append(f"{_about(needed.times)} times as many seeds and {_independent(verdict)}")
     if not ways:
-        return f"To see {difference} is out of reach of more seeds and {_independent(verdict)}."
+        return f"More seeds and {_independent(verdict)} would hardly show {difference}."
     return f"To see {difference}, you would need {' or '.join(ways)}."
 
 

@@ -164,6 +164,6 @@ def _check_gaps(table: Table, layout: Layout, axis: Axis) -> None:
         raise InputError(
             f"{table.where(axis.row(at))}: with a step of {layout.frequency} the "
             f"{rows[most]:,} rows of {axis.items[most]!r} would become "
-            f"{axis.lengths[most]:,}, most of them missing before this one; give another "
-            "frequency, or correct the time"
+            f"{axis.lengths[most]:,}, most of them missing between the row before and this one; "
+            "give another --frequency, or correct the time"
         )

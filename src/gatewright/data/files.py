@@ -17,7 +17,7 @@ from typing import NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from gatewright.errors import InputError
+from gatewright.errors import InputError, counted
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
 OTHER_DELIMITERS = {" ": "space", ":": "colon", "^": "caret", "~": "tilde"}
@@ -109,9 +109,10 @@ def records(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
             for fields in reader:
                 yield line, fields
                 line = reader.line_num + 1
-        except csv.Error as error:
+        except csv.Error:
             raise InputError(
-                f"{path.name}, line {line}: a field is too long or a quote is not closed ({error})."
+                f"{path.name}, line {line}: a field is longer than {csv.field_size_limit():,} "
+                "characters; shorten it, or close the quote that it begins with."
             ) from None
 
 
@@ -335,7 +336,7 @@ def _say_ragged(path: Path, delimiter: str, columns: int) -> NoReturn:
     for line, fields in records(path, delimiter):
         if len(fields) not in (0, columns):
             raise InputError(
-                f"{path.name}, line {line}: found {_count(len(fields), 'field')}, expected "
+                f"{path.name}, line {line}: found {counted(len(fields), 'field')}, expected "
                 f"{columns} as in the header, divided by a {DELIMITERS.get(delimiter, delimiter)}; "
                 "complete the row, or put quotes round fields that hold the delimiter."
             )
@@ -349,7 +350,3 @@ def _say_open_quote(path: Path) -> NoReturn:
         f'{path.name}, line {odd}: a quote (") is not closed; close it, or write a quote within a '
         'quoted field twice ("").'
     )
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -53,7 +53,7 @@ def fit(layout: Layout, plan: Plan) -> Fitted:
     center, scale, target_mean, target_scale = center_and_scale(own)
     _, _, mean, spread = center_and_scale(shared)
     means, scales = np.append(target_mean, mean), np.append(target_scale, spread)
-    _check_finite(layout, names, scales, scale)
+    _check_finite(plan, names, means + scales, center + scale)
     preparation = Preparation(
         layout=layout,
         channels=_channels(layout, names, means, scales, missing),
@@ -92,9 +92,8 @@ def fit_series(plan: Plan, preparation: Preparation) -> tuple[Floats, Floats]:
         for block in plan.blocks():
             moments.add(block.item, block.numbers[:, : len(mean)])
         deviation = moments.deviation()
-        _check_finite(
-            preparation.layout, preparation.layout.targets, deviation.max(axis=0), deviation
-        )
+        own = moments.mean + deviation
+        _check_finite(plan, preparation.layout.targets, own.max(axis=0), own)
         rows = np.array(new)[:, None]
         center = np.where(rows & (moments.count > 0), moments.mean, center)
         scale = np.where(rows & (deviation > 0), deviation, scale)
@@ -146,20 +145,39 @@ def _fit_targets(layout: Layout, plan: Plan, mean: Floats, scale: Floats) -> dic
     moments = Moments(1, labels.numbers.shape[1])
     moments.add(np.zeros_like(training), labels.numbers[training])
     _, _, mean, scale = center_and_scale(moments)
-    _check_finite(layout, layout.targets, scale, scale[None])
+    bad = ~np.isfinite(mean + scale)
+    if bad.any():
+        column = int(bad.argmax())
+        numbers = np.nan_to_num(labels.numbers[training][:, column])
+        at = int(np.abs(numbers).argmax())
+        item = plan.items[np.flatnonzero(plan.part == PARTS.index("train"))[at]]
+        raise InputError(_too_large(f"sequence {item}", layout.targets[column], numbers[at]))
     return {"target_mean": tuple(mean.tolist()), "target_scale": tuple(scale.tolist())}
 
 
-def _check_finite(layout: Layout, names: tuple[str, ...], scales: Floats, own: Floats) -> None:
-    """Raise InputError for a column whose scale, of all items or of one, is not finite."""
-    bad = ~np.isfinite(scales)
+def _check_finite(plan: Plan, names: tuple[str, ...], shared: Floats, own: Floats) -> None:
+    """``shared`` (columns,) and ``own`` (items, targets): sums of means and scales."""
+    bad = ~np.isfinite(shared)
     bad[: own.shape[1]] |= ~np.isfinite(own).all(axis=0)
     if bad.any():
-        name = names[int(bad.argmax())]
-        column = f"column {name!r}"
-        if layout.steps and name not in layout.targets and name not in layout.numbers:
-            column = f"a column from {layout.steps[0]!r} to {layout.steps[-1]!r}"
-        raise InputError(
-            f"{column} holds numbers too large to square; give it in a larger unit, or its "
-            "logarithm"
-        )
+        column = int(bad.argmax())
+        row, value = _largest(plan, column)
+        raise InputError(_too_large(plan.where(row), names[column], value))
+
+
+def _too_large(where: str, name: str, value: float) -> str:
+    return (
+        f"{where}: {name} is {value:g}, which is too large to square; correct it, or give the "
+        "column in another unit, or its logarithm"
+    )
+
+
+def _largest(plan: Plan, column: int) -> tuple[int, float]:
+    """The row of the arrays where a column is farthest from 0, and its value there."""
+    row, value = 0, 0.0
+    for block in plan.blocks():
+        numbers = np.nan_to_num(block.numbers[:, column])
+        at = int(np.abs(numbers).argmax())
+        if abs(numbers[at]) > abs(value):
+            row, value = block.start + at, float(numbers[at])
+    return row, value

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import polars as pl
 
@@ -148,7 +149,7 @@ def _find_series(
     assert given.time is not None
     for name in _candidates(table, columns, given):
         if unique_with(table, name, given.time):
-            count = columns[name].distinct
+            count = table.collect(table.frame.select(pl.col(name).n_unique())).item()
             return name, f"times repeat, but not within one of its {count} values"
     return None, ""
 
@@ -192,7 +193,7 @@ def _check_order(table: Table, given: Given) -> None:
     steps = time.diff().to_physical()
     within, repeated = "", False
     if given.series is None:
-        found = row_of(table, steps < 0, time.cast(pl.String), time.shift().cast(pl.String))
+        found = _unsorted(table, given)
     else:
         missing = row_of(table, pl.col(given.series).is_null())
         if missing is not None:
@@ -210,10 +211,11 @@ def _check_order(table: Table, given: Given) -> None:
         found = _unsorted(table, given) if back or apart else None
         repeated = not unique_with(table, given.series, given.time)
     if found is not None:
-        row, value, before = found
+        row, value, before, other = found
         raise InputError(
-            f"{table.where(row)} has the {given.time} {value} after {before}{within}; sort the "
-            f"rows by {given.time}."
+            f"{table.where(row)} has the {given.time} {value} after {before} in "
+            f"{table.place(other)}{within}; sort the rows by {given.time}, or correct it where it "
+            "is wrong."
         )
     if repeated and given.series is not None:
         again = pl.struct(given.series, given.time).is_first_distinct().not_()
@@ -225,11 +227,16 @@ def _check_order(table: Table, given: Given) -> None:
         )
 
 
-def _unsorted(table: Table, given: Given) -> tuple[object, ...] | None:
+def _unsorted(table: Table, given: Given) -> tuple[Any, ...] | None:
+    """(row, its time, the time before, the row of that) where time goes back for the first time."""
     assert given.time is not None
-    time = pl.col(given.time)
-    before = time.shift().over(given.series)
-    return row_of(table, time < before, time.cast(pl.String), before.cast(pl.String))
+    by = pl.lit(0) if given.series is None else pl.col(given.series)
+    frame = table.frame.select(row=pl.int_range(pl.len()), time=pl.col(given.time), by=by)
+    back = frame.with_columns(pl.col("time", "row").shift().over("by").name.suffix(" before"))
+    shown = (pl.col(name).cast(pl.String) for name in ("time", "time before"))
+    query = back.filter(pl.col("time") < pl.col("time before")).head(1)
+    found = table.collect(query.select("row", *shown, "row before"))
+    return found.row(0) if len(found) else None
 
 
 def _split(table: Table, given: Given, notes: Notes, *, said: bool) -> Given:

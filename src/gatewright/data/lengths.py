@@ -9,7 +9,7 @@ import polars as pl
 
 from gatewright.data.reading import Table
 from gatewright.data.roles import Given, Notes, part_of
-from gatewright.errors import InputError
+from gatewright.errors import InputError, counted
 
 TRAINING = 0.7  # of the rows, where no column says
 TESTED = 0.1  # of the rows, in validation; test has more
@@ -79,8 +79,9 @@ def horizon_and_context(
     horizon, context = lengths.horizon, lengths.context
     if longest.tested < 1:
         raise InputError(
-            f"{whose} has {longest.all} rows; a forecast needs some for training, validation and "
-            f"test, {math.ceil(1 / TESTED)} at least and many more to learn: add rows."
+            f"{whose} has {counted(longest.all, 'row')}; a forecast needs some for training, "
+            f"validation and test, {math.ceil(1 / TESTED)} at least and many more to learn: add "
+            "rows."
         )
     if horizon is None:
         usual = season if 1 < season <= TWICE else HORIZONS.get(frequency or "", OTHERWISE)
@@ -90,7 +91,7 @@ def horizon_and_context(
         why = f"as many as validation has, a tenth of {middle.all} rows"
         notes.add(
             "horizon",
-            _steps(horizon),
+            counted(horizon, "step"),
             "--horizon",
             why
             if fits < wanted
@@ -109,15 +110,11 @@ def horizon_and_context(
         by = "three horizons" if wanted == 3 * horizon else "two seasons"
         by = "one season" if wanted == season else by
         why = f"half of training, {middle.train} rows, less the horizon" if fits < wanted else by
-        notes.add("context", _steps(context), "--context", why)
+        notes.add("context", counted(context, "step"), "--context", why)
     if longest.train < context + horizon:
         raise InputError(
-            f"{whose} has {longest.all} rows, of which {longest.train} are for training: fewer "
-            f"than context plus horizon ({context} + {horizon} = {context + horizon}); say a "
+            f"{whose} has {counted(longest.all, 'row')}, {longest.train} of them for training: "
+            f"fewer than context plus horizon ({context} + {horizon} = {context + horizon}); say a "
             "smaller --context or --horizon, or add rows."
         )
     return horizon, context
-
-
-def _steps(number: int) -> str:
-    return f"{number} step" if number == 1 else f"{number} steps"

@@ -27,7 +27,7 @@ from gatewright.data.splits import (
     part_numbers,
     too_short,
 )
-from gatewright.errors import InputError
+from gatewright.errors import InputError, counted
 
 TEST = PARTS.index("test")
 
@@ -105,18 +105,11 @@ def _series_plan(
     future: Integers,
     notes: list[str],
 ) -> Plan:
-    def where(row: int) -> str:
-        item = int(np.searchsorted(bounds[:, 0], row, side="right")) - 1
-        begin, end = axis.begins[rows.kept[item] :][:2]
-        # The row itself, or in a gap the one after it.
-        at = begin + np.searchsorted(axis.step[begin:end], row - bounds[item, 0])
-        return table.where(axis.row(int(min(at, end - 1))))
-
     nothing = np.empty(0, dtype=np.int64)
     if axis.beside:
         notes.append(
-            f"{axis.beside:,} rows lie beside the steps of {layout.frequency}; "
-            "each counts as the nearest step"
+            f"{counted(axis.beside, 'row')} beside the steps of {layout.frequency}: each counts as "
+            "the nearest step"
         )
     return Plan(
         items=tuple(axis.items[at] for at in rows.kept),
@@ -126,9 +119,22 @@ def _series_plan(
         training=bounds[:, 1],
         future=future,
         blocks=lambda: long_blocks(table, layout, number_columns(layout), axis, rows),
-        where=where,
+        where=lambda row: _where(table, axis, rows, row),
         notes=tuple(notes),
     )
+
+
+def _where(table: Table, axis: Axis | None, rows: Rows, row: int) -> str:
+    """A row of the arrays as the row of the table that it comes from, in words."""
+    starts = rows.starts[rows.kept]
+    item = int(np.searchsorted(starts, row, side="right")) - 1
+    kept = int(rows.kept[item])
+    if axis is None:  # of a wide table, where a row is a sequence
+        return table.where(kept)
+    begin, end = axis.begins[kept : kept + 2]
+    # The row itself, or in a gap the one after it.
+    at = begin + np.searchsorted(axis.step[begin:end], row - starts[item])
+    return table.where(axis.row(int(min(at, end - 1))))
 
 
 def _any_target(layout: Layout) -> pl.Expr:
@@ -151,19 +157,18 @@ def _forecast_notes(layout: Layout, axis: Axis, lengths: Integers, keep: Integer
     notes = []
     future = int((axis.lengths - lengths).sum())
     if future:
-        notes.append(f"{future:,} steps at the end have no target yet and were left out")
+        notes.append(f"left out: {counted(future, 'step')} at the end without a target yet")
     dropped = int(np.count_nonzero(keep == 0))
     if dropped:
         notes.append(
-            f"{dropped:,} of {len(keep):,} series are too short for a context of "
-            f"{layout.context:,} and a horizon of {layout.horizon:,} in their parts, "
-            "and were left out"
+            f"left out: {dropped:,} of {len(keep):,} series, too short for a context of "
+            f"{layout.context:,} and a horizon of {layout.horizon:,} in their parts"
         )
     beyond = int((lengths - keep)[keep > 0].sum())
     if beyond:
         notes.append(
-            f"{beyond:,} of {int(lengths[keep > 0].sum()):,} steps lie beyond the "
-            f"{int(keep.max()):,} asked for, and were left out"
+            f"left out: {beyond:,} of {int(lengths[keep > 0].sum()):,} steps, beyond the "
+            f"{int(keep.max()):,} asked for"
         )
     return notes
 
@@ -182,8 +187,8 @@ def plan_sequences(
     notes = whole.notes()
     if not known.all():
         notes.append(
-            f"{int((~known).sum()):,} of {len(known):,} sequences have no "
-            f"{', '.join(layout.targets)} and were left out"
+            f"left out: {int((~known).sum()):,} of {counted(len(known), 'sequence')}, without "
+            f"{', '.join(layout.targets)}"
         )
     kept = np.flatnonzero(keep)
     classes: tuple[str, ...] = ()
@@ -215,7 +220,7 @@ class _Sequences:
 
     def notes(self) -> list[str]:
         empty = int(np.count_nonzero(self.lengths == 0))
-        return [f"{empty:,} sequences have no step and were left out"] if empty else []
+        return [f"left out: {counted(empty, 'sequence')} without a step"] if empty else []
 
     def plan(
         self,
@@ -247,7 +252,7 @@ class _Sequences:
             training=np.where(parts == PARTS.index("train"), ends, starts),
             future=ends,
             blocks=blocks,
-            where=lambda row: table.name,
+            where=lambda row: _where(table, axis, rows, row),
             labels=labels,
             kept=rows.kept,
             classes=classes,

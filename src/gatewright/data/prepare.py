@@ -23,7 +23,7 @@ from gatewright.data.plans import (
     plan_series,
 )
 from gatewright.data.prepared import Preparation, Prepared
-from gatewright.data.reading import Table
+from gatewright.data.reading import Table, about
 from gatewright.data.storage import written_aside
 from gatewright.data.writing import Writer, finish
 from gatewright.limits import check_rows, check_shares
@@ -57,11 +57,11 @@ def prepare(
         InputError: a column is missing or of another type; times do not increase; a part is too
             short for an example, or a label has too few sequences.
     """
-    check_columns(table, layout)
     check_shares(shares)
     if rows is not None:
         check_rows(rows)
-    with written_aside(folder) as aside:
+    with about(table), written_aside(folder) as aside:
+        check_columns(table, layout)
         if is_forecast(layout):
             layout = by_workdays(table, layout)
             plan = plan_forecast(table, layout, aside, shares, rows)
@@ -90,8 +90,8 @@ def transform(table: Table, preparation: Preparation, folder: Path) -> Prepared:
             missing in the future.
     """
     layout = preparation.layout
-    check_columns(table, layout, with_targets=False)
-    with written_aside(folder) as aside:
+    with about(table), written_aside(folder) as aside:
+        check_columns(table, layout, with_targets=False)
         if is_forecast(layout):
             plan = plan_series(table, layout, aside)
             center, scale = fit_series(plan, preparation)

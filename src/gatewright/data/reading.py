@@ -57,8 +57,12 @@ class Table:
 
     def where(self, row: int) -> str:
         """A data row, from 0, in words: "row 17 (line 18) of sales.csv"."""
+        return f"{self.place(row)} of {self.name}"
+
+    def place(self, row: int) -> str:
+        """The same where the table was named before: "row 17 (line 18)"."""
         line = f" (line {self.lines(row)})" if self.lines is not None else ""
-        return f"row {row + 1}{line} of {self.name}"
+        return f"row {row + 1}{line}"
 
     def collect(self, query: pl.LazyFrame) -> pl.DataFrame:
         """Run a query on the table, in a stream.
@@ -68,6 +72,17 @@ class Table:
         """
         with told(self.name):
             return query.collect(engine="streaming")
+
+
+@contextmanager
+def about(table: Table) -> Iterator[None]:
+    """Begin sentences that do not name the table with its name, which few floors know."""
+    try:
+        yield
+    except InputError as error:
+        if table.name in str(error):
+            raise
+        raise InputError(f"{table.name}: {error}") from None
 
 
 @contextmanager
@@ -422,19 +437,28 @@ def _from_frame(source: Any) -> _Raw:
             f"expected a path or a data frame (polars, pandas, pyarrow, ...), found "
             f"{type(source).__name__}; give one of these."
         ) from None
-    except nw.exceptions.NarwhalsError as error:
-        raise InputError(f"{FRAME} cannot be read ({error}); simplify its columns.") from None
+    except nw.exceptions.NarwhalsError:
+        raise InputError(_unreadable(source)) from None
     try:
         lazy = frame.lazy(backend="polars") if isinstance(frame, nw.DataFrame) else frame
         native = lazy.to_native()
         if not isinstance(native, pl.LazyFrame):
             native = lazy.collect(backend="polars").to_native().lazy()
-    except Exception as error:  # noqa: BLE001 - of whichever library the frame comes from
-        raise InputError(
-            f"{FRAME} cannot be read ({str(error).splitlines()[0]}); give each column values "
-            "of one type."
-        ) from None
+    except Exception:  # noqa: BLE001 - of whichever library the frame comes from
+        raise InputError(_unreadable(source)) from None
     return _Raw(native)
+
+
+def _unreadable(source: Any) -> str:
+    """Which column of a data frame cannot be read, as far as it can be found."""
+    odd = []
+    for name in getattr(source, "columns", ()):
+        try:
+            nw.from_native(source[[name]]).lazy(backend="polars").collect()
+        except Exception:  # noqa: BLE001 - the same again
+            odd.append(repr(name))
+    which = f"column {odd[0]} of {FRAME}" if odd else FRAME
+    return f"{which} cannot be read; give each column numbers, words or times, all of one type."
 
 
 def _pandas(source: Any) -> Any:

@@ -41,7 +41,8 @@ class Moments:
 
         both = np.maximum(self.count[here] + count, 1)
         apart = mean - self.mean[here]
-        self.squares[here] += squares + apart**2 * self.count[here] * count / both
+        # In this order, because the square of a large number is infinite, and no share of it is 0.
+        self.squares[here] += squares + apart * (apart * (self.count[here] * count / both))
         self.mean[here] += apart * count / both
         self.count[here] += count
         self.low[here] = np.minimum(self.low[here], low)

@@ -7,7 +7,7 @@ import numpy as np
 from gatewright.data.calendar import Integers
 from gatewright.data.layout import Layout
 from gatewright.data.prepared import PARTS
-from gatewright.errors import InputError
+from gatewright.errors import InputError, counted
 
 TRAIN, VALIDATION, TEST = range(3)
 ATTEMPTS = 100  # orders of the groups that are tried until every label stands in every part
@@ -31,7 +31,7 @@ def split_sequences(
     random = np.random.default_rng(seed)
     if given is None:
         if not len(label):
-            raise InputError("no sequence has a label; there is nothing to learn")
+            raise InputError(f"no sequence has a value of {layout.targets[0]}; give each its own")
         parts = _by_group(label, group, shares, random) if layout.group else None
         if parts is None:
             _check_counts(layout, classes, label)
@@ -85,8 +85,8 @@ def _by_group(
     parts_needed = [part for part in range(3) if shares[part]]
     if len(groups) < len(parts_needed):
         raise InputError(
-            f"there are {len(groups)} groups, but {len(parts_needed)} parts; "
-            "a group stays in one part: give more groups, or split without them"
+            f"there are {counted(len(groups), 'group')}, and each of {len(parts_needed)} parts "
+            "needs one, as a group stays in one part: give more groups, or another --group"
         )
     best, best_score = np.full(len(groups), TRAIN), -1
     everything = len(np.unique(label))
@@ -118,8 +118,8 @@ def _check_counts(layout: Layout, classes: tuple[str, ...], label: Integers) -> 
             )
     if len(label) < 3:
         raise InputError(
-            f"there are {len(label)} sequences with a target, but at least 3 are needed, one for "
-            "each of training, validation and test"
+            f"of {counted(len(label), 'sequence')} with a target, training, validation and test "
+            "need one each; give 3 at least"
         )
 
 
@@ -136,17 +136,19 @@ def _check_parts(
 ) -> None:
     for part in range(3):
         if not (parts == part).any():
-            raise InputError(f"the {PARTS[part]} part has no sequence; give more, or larger shares")
+            raise InputError(
+                f"the {PARTS[part]} part has no sequence; give more sequences, or other --shares"
+            )
     for number, name in enumerate(classes):
         counts = [int(((label == number) & (parts == part)).sum()) for part in range(3)]
         if not counts[TRAIN]:
             raise InputError(
-                f"label {name} of {layout.targets[0]} has {sum(counts)} sequences, but none in "
-                "training; move some there, or drop the label"
+                f"label {name} of {layout.targets[0]} has {counted(sum(counts), 'sequence')}, but "
+                "none in training; move some there, or drop the label"
             )
         if everywhere and not all(counts):
             raise InputError(
-                f"label {name} of {layout.targets[0]} has {sum(counts)} sequences: "
+                f"label {name} of {layout.targets[0]} has {counted(sum(counts), 'sequence')}: "
                 + ", ".join(f"{count} in {part}" for count, part in zip(counts, PARTS, strict=True))
                 + "; it needs one in each, and the groups stay whole: give more groups, or split "
                 "without them"

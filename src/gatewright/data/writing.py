@@ -20,7 +20,7 @@ from gatewright.data.plans import Plan
 from gatewright.data.prepared import Preparation, PreparedRecord
 from gatewright.data.scaling import LastSeen
 from gatewright.data.storage import ArrayFile, write_array
-from gatewright.errors import InputError
+from gatewright.errors import InputError, counted
 
 LARGEST = float(np.finfo(np.float32).max)
 
@@ -211,24 +211,24 @@ def _notes(preparation: Preparation, plan: Plan, counts: Counts) -> list[str]:
     filled = plan.rows - counts.present
     if filled:
         notes.append(
-            f"{filled:,} of {plan.rows:,} steps of {layout.frequency} have no row; "
-            "they were put in as missing values"
+            f"put in as missing values: {filled:,} of {plan.rows:,} steps of {layout.frequency}, "
+            "which have no row"
         )
     for name, missing in zip(input_names(layout), counts.missing, strict=True):
         if missing:
             note = (
-                f"{name}: {missing:,} of {counts.present:,} values are missing; as inputs they "
-                "take the last value before them"
+                f"missing: {missing:,} of {counted(counts.present, 'value')} of {name}; as an "
+                "input each takes the last value before it"
             )
             if is_forecast(layout) and name in layout.targets:
-                note += ", as targets they carry no loss"
+                note += ", as a target it carries no loss"
             if f"{name} missing" not in indicated:
                 note += "; none is missing in the training part, so no input says where"
             notes.append(note)
     for name, unseen in counts.unseen.items():
         if unseen:
             notes.append(
-                f"{name}: {unseen:,} of {counts.present:,} values do not occur in the training "
-                "part; they count as missing"
+                f"not in the training part, and taken for missing: {unseen:,} of "
+                f"{counted(counts.present, 'value')} of {name}"
             )
     return notes
