@@ -5,6 +5,8 @@ VENV ?= .venv
 WERROR ?= OFF
 # What pytest is told: make test TESTS="tests/test_cells.py -k lstm"
 TESTS ?=
+# What the fuzzer is told: make fuzz FUZZ="--cases 10000 --seed 1"
+FUZZ ?= --seconds 60
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -20,7 +22,7 @@ ENGINE := CMakeLists.txt $(wildcard cmake/*.cmake engine/*.cpp engine/*.h)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo build test lint format types sanitize wheel clean FORCE
+.PHONY: help demo build test fuzz lint format types sanitize wheel clean FORCE
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +34,9 @@ build: $(VENV)/engine.stamp  ## set up .venv and compile the engine
 
 test: $(VENV)/engine.stamp $(VENV)/dev.stamp  ## run the tests
 	$(BIN)/python -m pytest $(TESTS)
+
+fuzz: $(VENV)/engine.stamp $(VENV)/dev.stamp  ## damage files, flags and runs for a minute
+	OMP_NUM_THREADS=1 $(BIN)/python tests/fuzz_files.py $(FUZZ)
 
 lint: $(VENV)/dev.stamp  ## check style and format
 	$(BIN)/ruff check

@@ -115,6 +115,8 @@ BAD: dict[str, tuple[str, str | bytes, str]] = {
     "long": ("t.csv", 'a,b\n"x\ny",2\n1,2,3\n', r"line 4: found 3 fields, expected 2"),
     "spaces": ("t.csv", "a b\n1 2\n3 4\n", r"divided by a space \(2 on each line\)"),
     "twice": ("t.csv", "a,b,a\n1,2,3\n", r"line 1: columns 1 and 3 are both named 'a'"),
+    "star": ("t.csv", "a,*\n1,2\n", r"line 1: column 2 is named '\*', which is a pattern of na"),
+    "pattern": ("t.ndjson", '{"^.*$": 1, "a": 2}\n', r"t\.ndjson: column 1 is named '\^\.\*\$'"),
     "no header": ("t.csv", "1949-01,112\n1949-02,118\n", r"line 1: expected names of columns"),
     "latin": ("t.csv", "a,b\n1,é\n".encode("latin-1"), r"line 2: byte 0xe9 at offset 6 is not UTF"),
     "utf-16": ("t.csv", "a,b\n1,2\n".encode("utf-16"), r"is UTF-16 text \(byte 0, line 1\)"),
