@@ -238,6 +238,42 @@ def test_no_column_that_is_plain(tmp_path: Path) -> None:
         read(path)
 
 
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+def test_times_that_no_calendar_reaches(unit: Any) -> None:
+    """Polars panics where it takes them apart. Nanoseconds end before."""
+    times = pl.Series("t", [None, 0, 2**62, -1]).cast(pl.Datetime(unit))
+    if unit == "ns":
+        assert read(times.to_frame()).rows == 4
+        return
+    with pytest.raises(InputError, match="row 3 of the data frame has a t before the year 1 or af"):
+        read(times.to_frame())
+
+
+def test_hours_of_a_zone_that_sets_its_clocks_forward() -> None:
+    """The last day of March has no hour from two to three in Paris."""
+    times = pl.datetime_range(
+        datetime(2024, 3, 1), datetime(2024, 4, 1), "1h", time_zone="Europe/Paris", eager=True
+    )
+    frame = pl.DataFrame({"t": times, "v": [float(n % 24) for n in range(len(times))]})
+    layout, _ = guess(read(frame), targets=["v"])
+    assert (layout.time, layout.frequency, layout.season) == ("t", "1h", 24)
+
+
+@pytest.mark.parametrize("flag", ["time", "series", "sequence", "step", "group", "split"])
+def test_a_part_that_only_single_values_can_play(flag: str) -> None:
+    frame = pl.DataFrame({"a": [[1], [2]], "b": [1.0, 2.0]})
+    with pytest.raises(InputError, match=f"--{flag} a: expected single numbers, .*, found lists"):
+        guess(read(frame), targets=["b"], **{flag: "a"})
+
+
+def test_a_column_to_predict_where_there_is_one_or_none() -> None:
+    days = [date(2024, 1, 1) + timedelta(days=n) for n in range(4)]
+    with pytest.raises(InputError, match="the data frame has no column to predict: each holds"):
+        guess(read(pl.DataFrame({"day": days, "y": [1, 1, 1, 1]})))
+    with pytest.raises(InputError, match=r"several columns that could be predicted \(u, z\)"):
+        guess(read(pl.DataFrame({"day": days, "u": [1, 2, 3, 5], "z": [1, 4, 2, 2]})))
+
+
 def test_a_column_of_numbers_and_a_word(write: Write) -> None:
     table = read(write("t.csv", f"a,b\n{NUMBERS}20,x\n"))
     fault = r"column 'b' holds numbers, but in row 21 \(line 22\) of t\.csv it holds 'x'; correct"

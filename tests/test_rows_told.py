@@ -74,6 +74,7 @@ NOTHING = None
 # what: (table, column, row from 1, the value put there, what is given, what is told)
 CASES: dict[str, tuple[Callable[[], Cells], str, int, Any, dict[str, Any], str]] = {
     "in training": (series, "y", 11, HUGE, {"targets": ["y"]}, "y is 1e+300, which is too large"),
+    "near the largest": (series, "x", 11, 1.7e308, {"targets": ["y"]}, "x is 1.7e+308, which is"),
     "in test": (series, "y", 111, HUGE, {"targets": ["y"]}, "y is 1e+300, too far from the train"),
     "an input": (series, "x", 111, HUGE, {"targets": ["y"]}, "x is 1e+300, too far from the train"),
     "after a gap": (gaps, "y", 101, HUGE, {"targets": ["y"]}, "y is 1e+300, too far"),
@@ -137,6 +138,24 @@ def test_the_row_that_is_wrong_is_told(what: str, kind: str, tmp_path: Path) -> 
     assert told in str(caught.value)
     assert where in str(caught.value)
     assert re.search(rf"\b{re.escape(place)}(?!\d)", str(caught.value))
+
+
+@pytest.mark.parametrize("row", range(0, ROWS, 5))
+def test_the_sequence_whose_number_is_too_large_is_told(row: int, tmp_path: Path) -> None:
+    cells = sequences()
+    cells["label"] = [row // 5 + 0.5 for row in range(ROWS)]
+    cells["label"][row : row + 5] = [HUGE] * 5
+    told = rf"the data frame: sequence s{row // 5}: label is 1e\+300, (too far|which is too large)"
+    with pytest.raises(InputError, match=told):
+        prepared(pl.DataFrame(cells), tmp_path / "data", **LABELS)
+
+
+def test_numbers_near_the_largest_need_no_season(tmp_path: Path) -> None:
+    """What lies between two of them, to fill a gap, is infinite."""
+    cells = series()
+    cells["y"] = [None if row % 3 else 1.5e308 * (-1) ** row for row in range(ROWS)]
+    with pytest.raises(InputError, match=r"row 1 of the data frame: y is 1\.5e\+308, which is too"):
+        prepared(pl.DataFrame(cells), tmp_path / "data", targets=["y"])
 
 
 def test_the_number_of_series_is_exact() -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from gatewright.data.layout import Layout
@@ -294,6 +295,8 @@ def _sample(table: Table, given: Given) -> _Sample:
         for name in given.targets
         if part[name].count() > 1
     ]
+    # What lies between two numbers near the largest that there is may be infinite.
+    values = [each for each in values if np.isfinite(each).all()]
     times = [] if given.time is None else [part[given.time] for part in parts]
     return _Sample(times, values)
 

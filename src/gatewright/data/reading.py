@@ -17,6 +17,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -183,6 +184,7 @@ def _typed(raw: _Raw, name: str, source: Path | None) -> Table:
         rows = int(raw.frame.select(pl.len()).collect(engine="streaming").item())
         if rows == 0:
             raise InputError(f"{name} holds no rows: add one row for each time or step.")
+        _check_times(raw.frame, schema, name)
         frame = raw.frame.select(_plain(column, dtype) for column, dtype in schema.items())
         texts = [column for column, dtype in frame.collect_schema().items() if dtype == pl.String]
         readings = readings_of(frame, texts, decimal_comma=raw.decimal_comma)
@@ -232,6 +234,33 @@ def _check_plain(types: Mapping[str, pl.DataType], name: str) -> None:
             f"{name} has no column of numbers, words or times, only of {' and '.join(kinds)}; "
             "write the parts of each value as columns of their own."
         )
+
+
+def _check_times(frame: pl.LazyFrame, schema: Mapping[str, pl.DataType], name: str) -> None:
+    """Raise InputError for a time that no calendar reaches, and that polars cannot take apart."""
+    odd = [
+        (~pl.col(column).to_physical().is_between(*_reach(dtype))).arg_true().first().alias(column)
+        for column, dtype in schema.items()
+        if dtype == pl.Date or isinstance(dtype, pl.Datetime)
+    ]
+    if not odd:
+        return
+    found = frame.select(odd).collect(engine="streaming").row(0, named=True)
+    for column, row in found.items():
+        if row is not None:
+            raise InputError(
+                f"row {row + 1} of {name} has a {column} before the year 1 or after the year 9999; "
+                "correct it."
+            )
+
+
+def _reach(dtype: pl.DataType) -> tuple[int, int]:
+    """The first and the last moment of the years 1 to 9999, as polars counts them."""
+    units = {"ms": 10**3, "us": 10**6, "ns": 10**9}
+    day = 86400 * units[dtype.time_unit] if isinstance(dtype, pl.Datetime) else 1
+    days = [(end - date(1970, 1, 1)).days for end in (date.min, date.max)]
+    low, high = (max(-(2**63), min(2**63 - 1, number * day)) for number in (days[0], days[1] + 1))
+    return low, high - 1
 
 
 def _plain(column: str, dtype: pl.DataType) -> pl.Expr:

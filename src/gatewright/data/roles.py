@@ -88,6 +88,11 @@ class Given:
         for flag, name in [*self.parts(), *inputs]:
             if name not in columns:
                 raise InputError(_no_column(table, flag, name))
+            if not is_plain(table.schema[name]) and flag != "--ignore":
+                raise InputError(
+                    f"{flag} {name}: expected single numbers, words or times in {table.name}, "
+                    f"found {in_words(table.schema[name])}; give another column."
+                )
         for flag, name in self.parts():
             if name in taken:
                 raise InputError(

@@ -62,7 +62,8 @@ def _months(times: pl.Series) -> NDArray[np.int64]:
     frame = pl.DataFrame({"time": times}).select(
         month=pl.col("time").dt.year().cast(pl.Int64) * 12 + pl.col("time").dt.month(),
         day=pl.col("time").dt.day(),
-        last=pl.col("time").dt.month_end().dt.day() == pl.col("time").dt.day(),
+        # Of the day alone: the end of a month may have no such hour where clocks are set forward.
+        last=pl.col("time").dt.date().dt.month_end() == pl.col("time").dt.date(),
     )
     same = (pl.col("day").diff() == 0) | (pl.col("last") & pl.col("last").shift())
     months = frame.select(pl.when(same).then(pl.col("month").diff()).otherwise(-1)).to_series()
