@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from gatewright.data.guessing import guess
-from gatewright.data.prepare import prepare
+from gatewright.data.prepare import prepare, transform
 from gatewright.data.reading import read
 from gatewright.errors import InputError
 
@@ -156,6 +156,24 @@ def test_numbers_near_the_largest_need_no_season(tmp_path: Path) -> None:
     cells["y"] = [None if row % 3 else 1.5e308 * (-1) ** row for row in range(ROWS)]
     with pytest.raises(InputError, match=r"row 1 of the data frame: y is 1\.5e\+308, which is too"):
         prepared(pl.DataFrame(cells), tmp_path / "data", targets=["y"])
+
+
+def test_a_time_column_without_a_value_is_told_as_such() -> None:
+    frame = pl.DataFrame(series()).with_columns(day=pl.lit(None, pl.String))
+    with pytest.raises(InputError, match="found no value in the data frame; write times as"):
+        guess(read(frame), targets=["y"], time="day")
+
+
+def test_labels_of_a_table_to_predict_may_be_words(tmp_path: Path) -> None:
+    cells = sequences()
+    cells["label"] = [row // 5 + 0.5 for row in range(ROWS)]
+    table = read(pl.DataFrame(cells))
+    layout, _ = guess(table, **LABELS)
+    preparation = prepare(table, layout, tmp_path / "data").preparation
+    assert layout.task == "regress"
+    cells["label"] = ["not known"] * ROWS
+    data = transform(read(pl.DataFrame(cells)), preparation, tmp_path / "more")
+    assert len(data.items) == ROWS // 5
 
 
 def test_the_number_of_series_is_exact() -> None:

@@ -74,7 +74,8 @@ def read_labels(table: Table, layout: Layout, items: tuple[str, ...]) -> Labels:
             )
     if has_classes(layout):
         return Labels(found[layout.targets[0]], None, group, part)
-    numbers = found.select(pl.col(layout.targets).cast(pl.Float64)).to_numpy()
+    # Of a table to predict, where nothing is learned from them, they may be words.
+    numbers = found.select(pl.col(layout.targets).cast(pl.Float64, strict=False)).to_numpy()
     return Labels(None, np.where(np.isfinite(numbers), numbers, np.nan), group, part)
 
 

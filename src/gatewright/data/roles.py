@@ -198,10 +198,10 @@ def find_time(table: Table, columns: Mapping[str, Column], given: Given) -> tupl
         if dtype.is_integer() or dtype == pl.Date() or isinstance(dtype, pl.Datetime):
             return given.time, "given"
         first = row_of(table, pl.col(given.time).is_not_null(), pl.col(given.time))
+        found = f"{first[1]!r} in {table.where(first[0])}" if first else f"no value in {table.name}"
         raise InputError(
-            f"--time {given.time}: expected times or whole numbers, found "
-            f"{first[1] if first else None!r} in {table.where(first[0] if first else 0)}; write "
-            "times as 2024-01-31 or 2024-01-31 13:00, or give another column."
+            f"--time {given.time}: expected times or whole numbers, found {found}; write times as "
+            "2024-01-31 or 2024-01-31 13:00, or give another column."
         )
     taken = given.taken | {*given.known, *given.categories}
     free = [name for name in columns if name not in taken and name not in table.ignored]

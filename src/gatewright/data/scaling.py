@@ -12,8 +12,8 @@ class Moments:
     """Counts, means and deviations of columns, for each item, from rows given in blocks.
 
     The sums of squares are taken about the mean of each block and merged (Chan, Golub and LeVeque
-    1983): numbers far from 0 lose no digits. Of numbers too large to square, or to add up, means
-    and deviations are infinite or NaN.
+    1983): numbers far from 0 lose no digits. Of numbers too large to square the deviation is
+    infinite, and nothing is printed of it.
     """
 
     def __init__(self, items: int, columns: int) -> None:
@@ -68,9 +68,9 @@ class Moments:
         The spread decides, because rounding leaves a tiny sum of squares for a constant.
         """
         root = np.sqrt(self.squares / np.maximum(self.count, 1))
-        # NaN is no number to compare with: what it stands for is beyond all numbers.
-        found: Floats = np.where(self.high > self.low, np.where(np.isnan(root), np.inf, root), 0.0)
-        return found
+        # What overflows on both sides has no sum.
+        found: Floats = np.where(np.isnan(root), np.inf, root)
+        return np.where(self.high > self.low, found, 0.0)
 
 
 def center_and_scale(moments: Moments) -> tuple[Floats, Floats, Floats, Floats]:

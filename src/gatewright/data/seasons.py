@@ -124,7 +124,7 @@ def season_of(frequency: str | None, values: Sequence[Floats], workdays: bool = 
     keeps its length: one that drifts, as that of the sunspots does, would mislead whoever relies
     on it. ``values`` are rows of the training part, evenly spaced, of one or several series.
     """
-    values = [_of_unit_size(series) for series in values]
+    values = [_in_own_unit(series) for series in values]
     calendar = CALENDAR.get(frequency or "", ())
     if workdays:
         calendar = (5, 260)
@@ -146,15 +146,14 @@ def season_of(frequency: str | None, values: Sequence[Floats], workdays: bool = 
     return _other(values, reason)
 
 
-def _of_unit_size(series: Floats) -> Floats:
-    """About its mean, between -1 and 1: correlations are the same, and no square overflows."""
-    series = _over_largest(series)
-    return _over_largest(series - series.mean())
-
-
-def _over_largest(series: Floats) -> Floats:
+def _in_own_unit(series: Floats) -> Floats:
+    """A series from -1 to 1: in whatever unit it is given, its cycles are the same."""
     largest = np.abs(series).max(initial=0.0)
-    return series / largest if largest > 0 else series
+    if largest == 0:
+        return series
+    scaled: Floats = series / largest
+    spread = np.ptp(scaled)
+    return (scaled - scaled.mean()) / spread if spread > 0 else np.zeros_like(scaled)
 
 
 def _data(frequency: str | None) -> str:

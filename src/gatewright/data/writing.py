@@ -181,10 +181,10 @@ class Writer:
             found: Floats = (labels.numbers[kept] - np.array(mean)) / np.array(scale)
         large = np.abs(found) > LARGEST
         if large.any():
-            at, column = np.argwhere(large)[0]
+            row, column = np.argwhere(large)[0]
             raise InputError(
-                f"sequence {self.plan.items[at]}: {self.preparation.layout.targets[column]} is "
-                f"{labels.numbers[kept[at], column]:g}, too far from the training part; correct it"
+                f"sequence {self.plan.items[row]}: {self.preparation.layout.targets[column]} is "
+                f"{labels.numbers[kept][row, column]:g}, too far from the training part; correct it"
             )
         return found
 
