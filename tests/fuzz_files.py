@@ -14,7 +14,6 @@ import contextlib
 import json
 import os
 import random
-import re
 import shutil
 import signal
 import subprocess
@@ -32,6 +31,7 @@ from typing import Any
 from unittest import mock
 
 import fuzz_damage
+import fuzz_rules
 import fuzz_tables
 
 ENDINGS = (".csv", ".csv", ".csv", ".csv", ".tsv", ".ndjson", ".parquet", ".arrow")
@@ -52,19 +52,6 @@ SHORT = {
 }
 LONGEST = 60  # seconds that a case may take
 GOOD = ("result", "planned", "told")  # how a case may end
-
-# Words of libraries, which say nothing to whoever reads the sentence.
-RAW = (
-    "Error", "Exception", "Traceback", "pydantic", "polars", "numpy", "pyarrow", "pandas",
-    "cyclopts", "torch", "ndarray", "dtype", "invalid utf-8", "validation error", "NoneType",
-    "object at 0x", "panicked", "expected value at line", "unable to convert", "LazyFrame",
-    "Some(", "Ok(", "Err(", "thrift", "flatbuffer", "safetensors_rust", "Expecting", "errno",
-    "Invalid value", "unexpected keyword", "<class", "PyCapsule", "resolved plan", "magic number",
-)  # fmt: skip
-ONE_OF_MANY = re.compile(
-    r"(?<![\d.,'+])1 (steps|rows|values|sequences|groups|fields|columns|lines|labels|series have|"
-    r"windows|seeds|times as|parts|units|epochs|fits|examples)\b"
-)
 
 
 class Planned(BaseException):
@@ -244,7 +231,7 @@ def _ended(words: list[str], names: list[str], *, train: bool = True) -> End:
     if problem:
         return End("raised", problem + err, given)
     if code == 2:
-        wrong = told_wrongly(err, names, words)
+        wrong = fuzz_rules.told_wrongly(err, names, words)
         left = _there() - before if words[0] in ("compare", "fit") and "run" not in names else set()
         if left:
             wrong.append(f"left behind: {sorted(left)}")
@@ -324,29 +311,6 @@ def _heard() -> Iterator[Any]:
 def _there() -> set[Path]:
     places = (Path(), Path(tempfile.gettempdir()))
     return {path.relative_to(place) for place in places for path in place.rglob("*")}
-
-
-def told_wrongly(err: str, names: list[str], words: list[str]) -> list[str]:
-    """What a sentence lacks; nothing of a good one."""
-    found = []
-    if not err.startswith("gatewright: ") or err.count("\n") != 1 or not err.endswith("\n"):
-        found.append("not one line")
-    own = err  # what is ours of it, without names and values
-    theirs = {word for word in fuzz_tables.ODD_NAMES if not word.isalpha()} | {*words} - {*names}
-    for word in sorted(theirs, key=len, reverse=True):
-        if len(word) > 3 and not word.startswith("--"):
-            own = own.replace(" ".join(word.split()), "")
-    found += [f"holds {mark!r}" for mark in RAW if mark in own]
-    values = (repr(word) for word in words)
-    if not any(name in err for name in (*names, *values)) and not re.search(r"(^| )--?[a-z]", err):
-        found.append("names neither a file nor a flag nor what was given")
-    if "()" in err or "( )" in own:
-        found.append("empty brackets")
-    if re.search(r"\bNone\b", own):
-        found.append("None")
-    if match := ONE_OF_MANY.search(own):
-        found.append(match[0])
-    return found
 
 
 def report(ends: dict[int, End], seconds: float) -> int:

@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 import fuzz_files
+import fuzz_rules
 
 CASES = 50
 
@@ -35,7 +36,7 @@ def test_every_end_is_a_result_or_a_sentence(tmp_path):
     ],
 )
 def test_what_a_sentence_must_not_hold(err, found):
-    assert fuzz_files.told_wrongly(err, ["t.csv"], ["compare", "t.csv"]) == found
+    assert fuzz_rules.told_wrongly(err, ["t.csv"], ["compare", "t.csv"]) == found
 
 
 def test_a_case_is_the_same_each_time(tmp_path):

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from gatewright.data.calendar import Integers, as_integers, as_units
 from gatewright.data.columns import frequency_of
+from gatewright.data.damage import told
 from gatewright.data.layout import Layout
-from gatewright.data.reading import Table, told
+from gatewright.data.reading import Table
 from gatewright.data.storage import Spool
 from gatewright.errors import InputError
 

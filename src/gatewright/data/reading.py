@@ -10,15 +10,10 @@ from __future__ import annotations
 
 import dataclasses
 import glob
-import json
 import numbers
-import os
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +21,8 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import polars as pl
 
+from gatewright.data import json_lines
+from gatewright.data.damage import check_ends, check_times, read_whole, told
 from gatewright.data.files import DELIMITERS, TextFile, check_names, check_text, look_over
 from gatewright.data.kinds import Reading, clean, readings_of, unread
 from gatewright.data.layout import Guess
@@ -33,7 +30,6 @@ from gatewright.data.times import Derived, derive
 from gatewright.errors import InputError
 
 FRAME = "the data frame"
-UNSUPPORTED = re.compile("(un|not yet )supported|not implemented|feature", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -84,46 +80,6 @@ def about(table: Table) -> Iterator[None]:
         if table.name in str(error):
             raise
         raise InputError(f"{table.name}: {error}") from None
-
-
-@contextmanager
-def told(
-    name: str, damage: type[pl.exceptions.PolarsError] = pl.exceptions.ComputeError
-) -> Iterator[None]:
-    """Tell what is raised where a file is damaged as one sentence about it.
-
-    Other errors of polars than ``damage`` pass: they are of a query that does not fit the table,
-    which is no fault of the file.
-    """
-    try:
-        yield
-    except (damage, pl.exceptions.PanicException, OSError) as error:
-        if isinstance(error, OSError) and error.strerror:
-            what = f"cannot be read ({error.strerror}); give a file that is there and may be read."
-        elif UNSUPPORTED.search(str(error)):
-            what = (
-                "is compressed or encoded in a way that is not read here; write it again, without "
-                "compression or with zstd."
-            )
-        else:
-            what = "is damaged and cannot be read to its end; write it again, or copy it again."
-        raise InputError(f"{name} {what}") from None
-
-
-@contextmanager
-def _without_panic() -> Iterator[None]:
-    """Keep off the terminal what the threads of polars print of a damaged file before they raise.
-
-    They write to the descriptor itself, past ``sys.stderr``.
-    """
-    kept = os.dup(2)
-    try:
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
 
 
 @dataclass(frozen=True)
@@ -184,7 +140,7 @@ def _typed(raw: _Raw, name: str, source: Path | None) -> Table:
         rows = int(raw.frame.select(pl.len()).collect(engine="streaming").item())
         if rows == 0:
             raise InputError(f"{name} holds no rows: add one row for each time or step.")
-        _check_times(raw.frame, schema, name)
+        check_times(raw.frame, schema, name)
         frame = raw.frame.select(_plain(column, dtype) for column, dtype in schema.items())
         texts = [column for column, dtype in frame.collect_schema().items() if dtype == pl.String]
         readings = readings_of(frame, texts, decimal_comma=raw.decimal_comma)
@@ -234,33 +190,6 @@ def _check_plain(types: Mapping[str, pl.DataType], name: str) -> None:
             f"{name} has no column of numbers, words or times, only of {' and '.join(kinds)}; "
             "write the parts of each value as columns of their own."
         )
-
-
-def _check_times(frame: pl.LazyFrame, schema: Mapping[str, pl.DataType], name: str) -> None:
-    """Raise InputError for a time that no calendar reaches, and that polars cannot take apart."""
-    odd = [
-        (~pl.col(column).to_physical().is_between(*_reach(dtype))).arg_true().first().alias(column)
-        for column, dtype in schema.items()
-        if dtype == pl.Date or isinstance(dtype, pl.Datetime)
-    ]
-    if not odd:
-        return
-    found = frame.select(odd).collect(engine="streaming").row(0, named=True)
-    for column, row in found.items():
-        if row is not None:
-            raise InputError(
-                f"row {row + 1} of {name} has a {column} before the year 1 or after the year 9999; "
-                "correct it."
-            )
-
-
-def _reach(dtype: pl.DataType) -> tuple[int, int]:
-    """The first and the last moment of the years 1 to 9999, as polars counts them."""
-    units = {"ms": 10**3, "us": 10**6, "ns": 10**9}
-    day = 86400 * units[dtype.time_unit] if isinstance(dtype, pl.Datetime) else 1
-    days = [(end - date(1970, 1, 1)).days for end in (date.min, date.max)]
-    low, high = (max(-(2**63), min(2**63 - 1, number * day)) for number in (days[0], days[1] + 1))
-    return low, high - 1
 
 
 def _plain(column: str, dtype: pl.DataType) -> pl.Expr:
@@ -353,14 +282,14 @@ def _from_ndjson(path: Path, _: str | None) -> _Raw:
         # All of every row, because polars reads only what it is asked for.
         frame.select(pl.all().null_count()).collect(engine="streaming")
     except pl.exceptions.PolarsError:
-        _say_broken_json(path)
+        json_lines.say_broken(path)
         raise
-    return _Raw(frame, lines=_json_lines(path))
+    return _Raw(frame, lines=json_lines.line_of(path))
 
 
 def _from_parquet(path: Path, _: str | None) -> _Raw:
-    _check_ends(path, "Parquet", b"PAR1", {b"PARE": "is an encrypted Parquet file; decrypt it."})
-    return _whole(pl.scan_parquet(path, glob=False))
+    check_ends(path, "Parquet", b"PAR1", {b"PARE": "is an encrypted Parquet file; decrypt it."})
+    return _Raw(read_whole(pl.scan_parquet(path, glob=False)))
 
 
 def _from_arrow(path: Path, _: str | None) -> _Raw:
@@ -368,92 +297,8 @@ def _from_arrow(path: Path, _: str | None) -> _Raw:
         b"\xff\xff\xff\xff": "is a stream of Arrow; write it as a file of Arrow (Feather).",
         b"FEA1": "is a Feather file of version 1; write it as version 2.",
     }
-    _check_ends(path, "Arrow", b"ARROW1", others)
-    return _whole(pl.scan_ipc(path, glob=False))
-
-
-def _check_ends(path: Path, kind: str, mark: bytes, others: Mapping[bytes, str]) -> None:
-    """Raise InputError for a file that does not begin and end as its kind does."""
-    with path.open("rb") as file:
-        begin = file.read(len(mark))
-        file.seek(max(0, path.stat().st_size - len(mark)))
-        end = file.read()
-    for other, what in others.items():
-        if begin.startswith(other):
-            raise InputError(f"{path.name} {what}")
-    if begin != mark:
-        raise InputError(
-            f"{path.name} is no {kind} file, whatever its name says; give the file the ending of "
-            "what it is, or write it again."
-        )
-    if end != mark:
-        raise InputError(
-            f"{path.name} is cut: the end of the {kind} file is missing; write it again, or copy "
-            "it again."
-        )
-
-
-def _whole(frame: pl.LazyFrame) -> _Raw:
-    """A frame that was read once from end to end, so that damage is met here and nowhere else."""
-    with _without_panic():
-        frame.collect_schema()
-        frame.select(pl.all().null_count()).collect(engine="streaming")
-    return _Raw(frame)
-
-
-def _json_lines(path: Path) -> Callable[[int], int]:
-    """The line of a row, without those that are empty."""
-
-    def line(row: int) -> int:
-        with path.open("rb") as file:
-            full = (number for number, text in enumerate(file, 1) if text.strip())
-            return next(islice(full, row, None))
-
-    return line
-
-
-def _say_broken_json(path: Path) -> None:
-    """Find the line that is no JSON object or holds values of other types than those before."""
-    types: dict[str, str] = {}
-    with path.open("rb") as file:
-        for number, text in enumerate(file, 1):
-            if not text.strip():
-                continue
-            try:
-                row = json.loads(text, parse_constant=_no_constant)
-                found = "null" if row is None else JSON_TYPES[type(row)]
-            except InputError as error:
-                row, found = None, str(error)
-            except (ValueError, RecursionError):
-                row, found = None, "what is no JSON"
-            if not isinstance(row, dict):
-                raise InputError(
-                    f"{path.name}, line {number}: expected one JSON object a line, as in "
-                    f'{{"time": "2024-01-31", "sales": 3}}, found {found}; write it so.'
-                )
-            for name, value in row.items():
-                if value is None:
-                    continue
-                found = JSON_TYPES[type(value)]
-                if types.setdefault(name, found) != found:
-                    raise InputError(
-                        f"{path.name}, line {number}: column {name!r} holds {found}, and "
-                        f"{types[name]} before; give it values of one type."
-                    )
-
-
-JSON_TYPES = {
-    bool: "true or false",
-    int: "a number",
-    float: "a number",
-    str: "text",
-    list: "a list",
-    dict: "an object",
-}
-
-
-def _no_constant(name: str) -> None:
-    raise InputError(f"{name}, for which JSON has null")
+    check_ends(path, "Arrow", b"ARROW1", others)
+    return _Raw(read_whole(pl.scan_ipc(path, glob=False)))
 
 
 def _from_frame(source: Any) -> _Raw:

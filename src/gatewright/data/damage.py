@@ -1,0 +1,112 @@
+"""Files that are not what they seem: cut, damaged, or with times that no calendar reaches."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+
+from gatewright.errors import InputError
+
+UNSUPPORTED = re.compile("(un|not yet )supported|not implemented|feature", re.IGNORECASE)
+
+
+@contextmanager
+def told(
+    name: str, damage: type[pl.exceptions.PolarsError] = pl.exceptions.ComputeError
+) -> Iterator[None]:
+    """Tell what is raised where a file is damaged as one sentence about it.
+
+    Other errors of polars than ``damage`` pass: they are of a query that does not fit the table,
+    which is no fault of the file.
+    """
+    try:
+        yield
+    except (damage, pl.exceptions.PanicException, OSError) as error:
+        if isinstance(error, OSError) and error.strerror:
+            what = f"cannot be read ({error.strerror}); give a file that is there and may be read."
+        elif UNSUPPORTED.search(str(error)):
+            what = (
+                "is compressed or encoded in a way that is not read here; write it again, without "
+                "compression or with zstd."
+            )
+        else:
+            what = "is damaged and cannot be read to its end; write it again, or copy it again."
+        raise InputError(f"{name} {what}") from None
+
+
+@contextmanager
+def _without_panic() -> Iterator[None]:
+    """Keep off the terminal what the threads of polars print of a damaged file before they raise.
+
+    They write to the descriptor itself, past ``sys.stderr``.
+    """
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def check_ends(path: Path, kind: str, mark: bytes, others: Mapping[bytes, str]) -> None:
+    """Raise InputError for a file that does not begin and end as its kind does."""
+    with path.open("rb") as file:
+        begin = file.read(len(mark))
+        file.seek(max(0, path.stat().st_size - len(mark)))
+        end = file.read()
+    for other, what in others.items():
+        if begin.startswith(other):
+            raise InputError(f"{path.name} {what}")
+    if begin != mark:
+        raise InputError(
+            f"{path.name} is no {kind} file, whatever its name says; give the file the ending of "
+            "what it is, or write it again."
+        )
+    if end != mark:
+        raise InputError(
+            f"{path.name} is cut: the end of the {kind} file is missing; write it again, or copy "
+            "it again."
+        )
+
+
+def read_whole(frame: pl.LazyFrame) -> pl.LazyFrame:
+    """The same, read once from end to end, so that damage is met here and nowhere else."""
+    with _without_panic():
+        frame.collect_schema()
+        frame.select(pl.all().null_count()).collect(engine="streaming")
+    return frame
+
+
+def check_times(frame: pl.LazyFrame, schema: Mapping[str, pl.DataType], name: str) -> None:
+    """Raise InputError for a time that no calendar reaches, and that polars cannot take apart."""
+    odd = [
+        (~pl.col(column).to_physical().is_between(*_reach(dtype))).arg_true().first().alias(column)
+        for column, dtype in schema.items()
+        if dtype == pl.Date or isinstance(dtype, pl.Datetime)
+    ]
+    if not odd:
+        return
+    found = frame.select(odd).collect(engine="streaming").row(0, named=True)
+    for column, row in found.items():
+        if row is not None:
+            raise InputError(
+                f"row {row + 1} of {name} has a {column} before the year 1 or after the year 9999; "
+                "correct it."
+            )
+
+
+def _reach(dtype: pl.DataType) -> tuple[int, int]:
+    """The first and the last moment of the years 1 to 9999, as polars counts them."""
+    units = {"ms": 10**3, "us": 10**6, "ns": 10**9}
+    day = 86400 * units[dtype.time_unit] if isinstance(dtype, pl.Datetime) else 1
+    days = [(end - date(1970, 1, 1)).days for end in (date.min, date.max)]
+    low, high = (max(-(2**63), min(2**63 - 1, number * day)) for number in (days[0], days[1] + 1))
+    return low, high - 1
