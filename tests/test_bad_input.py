@@ -377,7 +377,8 @@ def test_an_ending_that_none_writes(flag, name, shop, capsys, tmp_path):
 def test_a_prediction_that_cannot_be_written(shop, capsys, tmp_path):
     path = future(3, tmp_path)
     out = path / "forecast.csv"
-    assert f"{out} cannot be written" in sentence(["predict", shop, path, "-o", out], capsys)
+    text = sentence(["predict", shop, path, "-o", out], capsys)
+    assert f"{path} is to be a folder, and is a file" in text
 
 
 def test_a_prediction_is_written_whole_or_not_at_all(shop, capsys, monkeypatch, tmp_path):
