@@ -281,9 +281,9 @@ def spiteful() -> World:
         update={
             "targets": (SPITEFUL[0], SPITEFUL[1], "load"),
             "numbers": (SPITEFUL[2],),
-            "time": SPITEFUL[0],
-            "series": SPITEFUL[1],
-            "ignored": {SPITEFUL[0]: SPITEFUL[1]},
+            "time": f"time {SPITEFUL[0]}",
+            "series": f"series {SPITEFUL[1]}",
+            "ignored": {f"ignored {SPITEFUL[0]}": SPITEFUL[1]},
         }
     )
     return World(
