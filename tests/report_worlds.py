@@ -281,6 +281,7 @@ def spiteful() -> World:
         update={
             "targets": (SPITEFUL[0], SPITEFUL[1], "load"),
             "numbers": (SPITEFUL[2],),
+            "known": (),
             "time": f"time {SPITEFUL[0]}",
             "series": f"series {SPITEFUL[1]}",
             "ignored": {f"ignored {SPITEFUL[0]}": SPITEFUL[1]},
