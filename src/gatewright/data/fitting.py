@@ -53,7 +53,7 @@ def fit(layout: Layout, plan: Plan) -> Fitted:
     center, scale, target_mean, target_scale = center_and_scale(own)
     _, _, mean, spread = center_and_scale(shared)
     means, scales = np.append(target_mean, mean), np.append(target_scale, spread)
-    _check_finite(plan, names, means + scales, center + scale)
+    _check_finite(layout, plan, names, means + scales, center + scale)
     preparation = Preparation(
         layout=layout,
         channels=_channels(layout, names, means, scales, missing),
@@ -93,7 +93,7 @@ def fit_series(plan: Plan, preparation: Preparation) -> tuple[Floats, Floats]:
             moments.add(block.item, block.numbers[:, : len(mean)])
         deviation = moments.deviation()
         own = moments.mean + deviation
-        _check_finite(plan, preparation.layout.targets, own.max(axis=0), own)
+        _check_finite(preparation.layout, plan, preparation.layout.targets, own.max(axis=0), own)
         rows = np.array(new)[:, None]
         center = np.where(rows & (moments.count > 0), moments.mean, center)
         scale = np.where(rows & (deviation > 0), deviation, scale)
@@ -151,24 +151,33 @@ def _fit_targets(layout: Layout, plan: Plan, mean: Floats, scale: Floats) -> dic
         numbers = np.nan_to_num(labels.numbers[training][:, column])
         at = int(np.abs(numbers).argmax())
         item = plan.items[np.flatnonzero(plan.part == PARTS.index("train"))[at]]
-        raise InputError(_too_large(f"sequence {item}", layout.targets[column], numbers[at]))
+        name = repr(layout.targets[column])
+        raise InputError(_too_large(f"sequence {item}", name, numbers[at]))
     return {"target_mean": tuple(mean.tolist()), "target_scale": tuple(scale.tolist())}
 
 
-def _check_finite(plan: Plan, names: tuple[str, ...], shared: Floats, own: Floats) -> None:
-    """``shared`` (columns,) and ``own`` (items, targets): sums of means and scales."""
+def _check_finite(
+    layout: Layout, plan: Plan, names: tuple[str, ...], shared: Floats, own: Floats
+) -> None:
+    """Raise InputError for a column whose mean or scale is not finite.
+
+    ``shared`` (columns,) and ``own`` (items, targets): sums of both, of all items and of each.
+    """
     bad = ~np.isfinite(shared)
     bad[: own.shape[1]] |= ~np.isfinite(own).all(axis=0)
     if bad.any():
         column = int(bad.argmax())
         row, value = _largest(plan, column)
-        raise InputError(_too_large(plan.where(row), names[column], value))
+        name = repr(names[column])
+        if layout.steps and names[column] not in layout.numbers:
+            name = f"from {layout.steps[0]!r} to {layout.steps[-1]!r}"
+        raise InputError(_too_large(plan.where(row), name, value))
 
 
 def _too_large(where: str, name: str, value: float) -> str:
     return (
-        f"{where}: {name} is {value:g}, which is too large to square; correct it, or give the "
-        "column in another unit, or its logarithm"
+        f"{where}: column {name} holds numbers too large to square, as {value:g}; correct it, or "
+        "give the column in a larger unit, or its logarithm"
     )
 
 
