@@ -151,7 +151,7 @@ def _fit_targets(layout: Layout, plan: Plan, mean: Floats, scale: Floats) -> dic
         numbers = np.nan_to_num(labels.numbers[training][:, column])
         at = int(np.abs(numbers).argmax())
         item = plan.items[np.flatnonzero(plan.part == PARTS.index("train"))[at]]
-        name = repr(layout.targets[column])
+        name = f"column {layout.targets[column]!r}"
         raise InputError(_too_large(f"sequence {item}", name, numbers[at]))
     return {"target_mean": tuple(mean.tolist()), "target_scale": tuple(scale.tolist())}
 
@@ -168,15 +168,15 @@ def _check_finite(
     if bad.any():
         column = int(bad.argmax())
         row, value = _largest(plan, column)
-        name = repr(names[column])
+        name = f"column {names[column]!r}"
         if layout.steps and names[column] not in layout.numbers:
-            name = f"from {layout.steps[0]!r} to {layout.steps[-1]!r}"
+            name = f"a column from {layout.steps[0]!r} to {layout.steps[-1]!r}"
         raise InputError(_too_large(plan.where(row), name, value))
 
 
 def _too_large(where: str, name: str, value: float) -> str:
     return (
-        f"{where}: column {name} holds numbers too large to square, as {value:g}; correct it, or "
+        f"{where}: {name} holds numbers too large to square, as {value:g}; correct it, or "
         "give the column in a larger unit, or its logarithm"
     )
 
