@@ -90,8 +90,8 @@ def backward_pass(
         learned.append(_point_grads(direction, grad_parameters[d * each : (d + 1) * each], problem))
     finite = problem.run(call, backward=True)
     if not finite and x.dtype == torch.float32:
-        rest = (directions, lengths, mask, zone, grad_output, grad_finals, with_x)
-        return _wide_gradients(cell, x, states, parameters, *rest)
+        given = (cell, x, states, parameters, directions, lengths, mask, zone)
+        return _wide_gradients(given, grad_output, grad_finals, with_x)
     if with_x and directions > 1:
         grads[0].add_(grad_xs[1])
     if problem.order is not None:
@@ -105,17 +105,7 @@ def backward_pass(
 
 
 def _wide_gradients(
-    cell: str,
-    x: Tensor,
-    states: list[Tensor],
-    parameters: list[Tensor],
-    directions: int,
-    lengths: Tensor | None,
-    mask: Tensor | None,
-    zone: Tensor | None,
-    grad_output: Tensor | None,
-    grad_finals: Tensor,
-    with_x: bool,
+    given: tuple[Any, ...], grad_output: Tensor | None, grad_finals: Tensor, with_x: bool
 ) -> list[Tensor]:
     """The gradients by way of float64.
 
@@ -123,22 +113,16 @@ def _wide_gradients(
     the order of its terms, which differs between the engine and the reference.
     """
 
-    def wide(tensor: Tensor | None) -> Tensor | None:
-        return None if tensor is None else tensor.double()
+    def wide(value: Any) -> Any:
+        if isinstance(value, list):
+            return [wide(one) for one in value]
+        return value.double() if isinstance(value, Tensor) and value.is_floating_point() else value
 
-    given = (
-        cell,
-        x.double(),
-        [state.double() for state in states],
-        [parameter.double() for parameter in parameters],
-        directions,
-        lengths,
-        wide(mask),
-        wide(zone),
-    )
-    output, *rest = forward_pass(*given, True)
-    kept, grads = rest[len(states) :], (wide(grad_output), grad_finals.double())
-    return [grad.float() for grad in backward_pass(*given, output, kept, *grads, with_x)]
+    same = tuple(map(wide, given))
+    states = same[2]
+    output, *rest = forward_pass(*same, True)
+    kept, grads = rest[len(states) :], (wide(grad_output), wide(grad_finals))
+    return [grad.float() for grad in backward_pass(*same, output, kept, *grads, with_x)]
 
 
 def _point_grads(direction: Direction, grads: list[Tensor], problem: Problem) -> Tensor:
