@@ -118,7 +118,7 @@ def _wide_gradients(
             return [wide(one) for one in value]
         return value.double() if isinstance(value, Tensor) and value.is_floating_point() else value
 
-    same: Any = [wide(value) for value in given]
+    same = wide(list(given))
     states = same[2]
     output, *rest = forward_pass(*same, True)
     kept, grads = rest[len(states) :], (wide(grad_output), wide(grad_finals))
