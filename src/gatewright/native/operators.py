@@ -118,8 +118,8 @@ def _wide_gradients(
             return [wide(one) for one in value]
         return value.double() if isinstance(value, Tensor) and value.is_floating_point() else value
 
-    same = wide(list(given))
-    states = same[2]
+    cell, x, states, parameters, directions, lengths, mask, zone = wide(list(given))
+    same = (cell, x, states, parameters, directions, lengths, mask, zone)
     output, *rest = forward_pass(*same, True)
     kept, grads = rest[len(states) :], (wide(grad_output), wide(grad_finals))
     return [grad.float() for grad in backward_pass(*same, output, kept, *grads, with_x)]
