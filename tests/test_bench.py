@@ -7,8 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -24,7 +22,6 @@ from gatewright.bench.measuring import Pace, measure
 from gatewright.bench.problem import layer_side, make_layer, pose, references
 from gatewright.bench.results import Machine, Measurement, Results, Timing, Value
 from gatewright.bench.running import Plan, compare, run
-from gatewright.errors import InputError
 
 SHAPE = Shape(6, 3, 4, 5)
 PACE = Pace(budget=0.0, sample=1e-5, pause=0.002, fewest=2, most=2)
@@ -140,28 +137,6 @@ def test_sides_run_in_turns_and_equally_often():
     # A call that wakes the threads and one that is timed, A B C four times over.
     assert calls[-24:] == list("aabbcc") * 4
     assert all(timing.least <= timing.median <= timing.most for timing in found.values())
-
-
-def test_nobody_is_timed_while_others_wait_in_a_busy_loop():
-    busy, met = threading.Event(), []
-
-    def spin(seconds: float) -> None:
-        end = time.perf_counter() + seconds
-        while time.perf_counter() < end:
-            pass
-        busy.clear()
-
-    def restless() -> None:
-        if not busy.is_set():
-            busy.set()
-            threading.Thread(target=spin, args=(0.05,)).start()
-
-    pace = Pace(budget=0, sample=0, pause=0.004, fewest=3, most=3)
-    measure({"restless": restless, "other": lambda: met.append(busy.is_set())}, pace)
-    assert met[-6:] == [False] * 6
-    for_ever = {"restless": lambda: threading.Thread(target=spin, args=(0.6,)).start()}
-    with pytest.raises(InputError, match="leave it out with --peers"):
-        measure(for_ever, Pace(budget=0, sample=0, pause=0.004, patience=0.1, fewest=1, most=1))
 
 
 def test_nobody_to_time():

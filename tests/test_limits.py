@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +13,11 @@ import pytest
 import gatewright as gw
 from gatewright import cli, limits
 from gatewright.comparison import budget
+from gatewright.comparison.folder import RunFolder
 from gatewright.data.calendar import Frequency
 from gatewright.errors import InputError
 from gatewright.estimators import Forecaster, SequenceClassifier, SequenceRegressor
+from gatewright.sealed import write_records
 
 COMMANDS = {
     "compare": ["compare", "airline"],
@@ -213,11 +214,12 @@ def test_no_network_left_is_no_success(capsys: pytest.CaptureFixture[str]) -> No
     run = Path("run")
     for name in ("verdict.json", "leaderboard.json"):
         (run / name).unlink()
-    fits = [json.loads(line) for line in (run / "fits.jsonl").read_text().splitlines()]
-    for fit in fits:
-        if fit["candidate"] == "gru":
-            fit |= {"failed": "diverged: the loss is nan", "validation_loss": None}
-    (run / "fits.jsonl").write_text("".join(json.dumps(fit) + "\n" for fit in fits))
+    lost = {"failed": "diverged: the loss is nan", "validation_loss": None}
+    fits = [
+        fit.model_copy(update=lost) if fit.candidate == "gru" else fit
+        for fit in RunFolder(run).fits().values()
+    ]
+    write_records(run / "fits.jsonl", fits)
     capsys.readouterr()
     for _ in range(2):  # a run that is finished says the same
         assert cli.main(command) == 2
