@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gatewright.comparison import statistics
 from gatewright.comparison.verdict import Kind, Verdict, decide
-from gatewright.comparison.wording import percent
+from gatewright.comparison.wording import paragraph, percent
 
 Array = NDArray[np.float64]
 BASELINES = ("ridge", "naive", "seasonal")
@@ -102,6 +102,14 @@ def test_the_baseline_is_recommended_where_nothing_is_told_apart() -> None:
     assert verdict.needed.seeds > 3
     needs = r"see a difference of 2% between GRU and ridge, you would need about [\d,]+ seeds or "
     assert re.search(needs, verdict.text)
+
+
+def test_what_no_further_data_would_show() -> None:
+    verdict = verdict_on(made({"ridge": (1.005, 1), "gru": (1, 3)}, seed_effect=0.03))
+    assert verdict.needed is not None
+    hopeless = verdict.needed.model_copy(update={"seeds": None, "units": None, "times": None})
+    text = paragraph(verdict.model_copy(update={"needed": hopeless}))
+    assert "More seeds and test sequences would hardly show a difference of 2% between GRU" in text
 
 
 def test_networks_that_cannot_be_told_apart() -> None:
