@@ -192,13 +192,13 @@ GATEWRIGHT_INLINE Vector<T> maximum(Vector<T> a, Vector<T> b) {
 
 // The derivatives of relu and maximum; see equations/functions.py.
 template <class T>
-GATEWRIGHT_INLINE Vector<T> positive(Vector<T> y) {
-  return y <= 0 ? splat<T>(0) : splat<T>(1);
+GATEWRIGHT_INLINE Vector<T> where_positive(Vector<T> seed, Vector<T> y) {
+  return y <= 0 ? splat<T>(0) : seed;
 }
 
 template <class T>
-GATEWRIGHT_INLINE Vector<T> share(Vector<T> a, Vector<T> b) {
-  return a > b ? splat<T>(1) : (a == b ? splat<T>(T(0.5)) : splat<T>(0));
+GATEWRIGHT_INLINE Vector<T> where_larger(Vector<T> seed, Vector<T> a, Vector<T> b) {
+  return a > b ? seed : (a == b ? seed * T(0.5) : splat<T>(0));
 }
 
 }  // namespace GATEWRIGHT_LEVEL

@@ -246,19 +246,43 @@ def test_inference_tensors_are_followed_too():
             torch.testing.assert_close(layer(x)[0], wanted(x)[0])
 
 
+@pytest.mark.parametrize("own_state", [False, True], ids=["no state", "a state of one's own"])
 @pytest.mark.parametrize("cell", ["gru", "lstm", "lstm_peephole"])
-def test_a_stream_runs_on_the_weights_it_began_with(cell):
+def test_a_stream_begins_on_the_weights_as_they_are(cell, own_state):
     layer = gw.Recurrent(cell, 3, 5, num_layers=2)
     x = torch.randn(20, 2, 3)
-    parameters = list(layer.parameters())
+    zero = tuple(torch.zeros(2, 2, 5) for _ in layer.cell.states)
+    zero = (zero if len(zero) > 1 else zero[0]) if own_state else None
+
+    def stream():
+        y, state = None, zero
+        for step in range(4):
+            y, state = layer.step(x[step], state)
+        return y
+
     with torch.no_grad():
-        for at, parameter in enumerate(parameters):
-            old, state = None, None
-            for step in range(4):  # a stream before the change
-                old, state = layer.step(x[step], state)
-            assert torch.allclose(layer(x[:4])[0][-1], old, atol=1e-6)
+        for at, parameter in enumerate(layer.parameters()):
+            assert torch.allclose(layer(x[:4])[0][-1], stream(), atol=1e-6)
             parameter.data.view(-1)[at % parameter.numel()] += 0.5
-            new, state = None, None
-            for step in range(4):
-                new, state = layer.step(x[step], state)
-            assert torch.allclose(layer(x[:4])[0][-1], new, atol=1e-6)
+            assert torch.allclose(layer(x[:4])[0][-1], stream(), atol=1e-6)
+
+
+def test_a_copied_state_begins_a_stream():
+    layer, x = gw.LSTM(3, 5), torch.randn(2, 3)
+    with torch.no_grad():
+        _, state = layer.step(x)
+        _, state = layer.step(x, state)
+        layer.weight_hh_l0.data[2] += 1
+        kept, _ = layer.step(x, state)
+        copied, _ = layer.step(x, tuple(part.clone() for part in state))
+        wanted = layer(x[None], state)[0][0]
+    assert torch.allclose(copied, wanted, atol=1e-6)
+    assert not torch.allclose(kept, wanted, atol=1e-6)
+
+
+def test_states_that_are_gone_leave_nothing_behind():
+    layer, state = gw.GRU(3, 5), torch.zeros(1, 2, 5)
+    with torch.no_grad():
+        for _ in range(50):
+            _, state = layer.step(torch.randn(2, 3), state)
+    assert len(layer._stepper.going) == 1

@@ -243,3 +243,18 @@ def test_gradients_overflow_only_where_they_are_out_of_range(name, scale):
             assert ours[inside].isfinite().all()
             beyond = true.abs() > largest * 1.01
             assert torch.equal(ours[beyond].sign() * torch.inf, ours[beyond].double())
+
+
+@BY_CELL
+@pytest.mark.parametrize("seed", [float("inf"), float("nan")])
+def test_a_gradient_that_is_no_number_reaches_what_it_reaches_in_torch(name, seed):
+    gradients = []
+    for backend in ("native", "reference"):
+        torch.manual_seed(0)
+        layer = gw.Recurrent(name, 3, 17, backend=backend)
+        x = torch.randn(4, 2, 3, requires_grad=True)
+        output = layer(x)[0]
+        output.backward(torch.full_like(output, seed))
+        gradients.append([x.grad, *(p.grad for p in layer.parameters())])
+    for ours, theirs in zip(*gradients, strict=True):
+        assert torch.equal(ours.isfinite(), theirs.isfinite())

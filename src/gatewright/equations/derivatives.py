@@ -23,8 +23,7 @@ def _partial(item: Expression, seed: Expression) -> Iterable[tuple[Expression, E
             return zip(arguments, (first, -(first * item)), strict=True)
         case "negate":
             return zip(arguments, (-seed,), strict=True)
-    slopes = FUNCTIONS[item.operation].derivative(item)
-    return zip(arguments, (seed * slope for slope in slopes), strict=True)
+    return zip(arguments, FUNCTIONS[item.operation].derivative(item, seed), strict=True)
 
 
 def adjoints(

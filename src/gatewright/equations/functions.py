@@ -14,12 +14,15 @@ from typing import Any
 
 from gatewright.equations.expressions import Expression, constant, node, wrap
 
-Derivative = Callable[[Expression], tuple[Expression, ...]]
+Derivative = Callable[[Expression, Expression], tuple[Expression, ...]]
 
 
 @dataclass(frozen=True)
 class Function:
-    """derivative: from the node to the partial derivative by each argument."""
+    """derivative: from the node, and the derivative that reaches it, to what each argument gets.
+
+    Where a function is constant its argument gets 0, whatever reaches it: 0 times infinity is none.
+    """
 
     derivative: Derivative
     latex: str
@@ -27,28 +30,38 @@ class Function:
     written: bool = True  # may stand in equations; the others come from derivatives only
 
 
-def _none(_: Expression) -> tuple[Expression, ...]:
+def _none(*_: Expression) -> tuple[Expression, ...]:
     raise AssertionError("the language takes first derivatives only")
 
 
 ONE = constant(1)
 
 FUNCTIONS: dict[str, Function] = {
-    "sigmoid": Function(lambda y: (y * (ONE - y),), r"\sigma"),
-    "tanh": Function(lambda y: (ONE - y * y,), r"\tanh"),
-    "relu": Function(lambda y: (node("positive", (y,)),), r"\mathrm{relu}", costly=False),
-    "exp": Function(lambda y: (y,), r"\exp"),
-    "log_sigmoid": Function(lambda y: (node("sigmoid", (-y.arguments[0],)),), r"\log\sigma"),
-    "softplus": Function(lambda y: (node("sigmoid", y.arguments),), r"\mathrm{softplus}"),
+    "sigmoid": Function(lambda y, seed: (seed * (y * (ONE - y)),), r"\sigma"),
+    "tanh": Function(lambda y, seed: (seed * (ONE - y * y),), r"\tanh"),
+    "relu": Function(
+        lambda y, seed: (node("where_positive", (seed, y)),), r"\mathrm{relu}", costly=False
+    ),
+    "exp": Function(lambda y, seed: (seed * y,), r"\exp"),
+    "log_sigmoid": Function(
+        lambda y, seed: (seed * node("sigmoid", (-y.arguments[0],)),), r"\log\sigma"
+    ),
+    "softplus": Function(
+        lambda y, seed: (seed * node("sigmoid", y.arguments),), r"\mathrm{softplus}"
+    ),
     "maximum": Function(
-        lambda y: (node("share", y.arguments), node("share", y.arguments[::-1])),
+        lambda y, seed: (
+            node("where_larger", (seed, *y.arguments)),
+            node("where_larger", (seed, *y.arguments[::-1])),
+        ),
         r"\max",
         costly=False,
     ),
-    # 1 where the argument is above 0 (or no number), else 0.
-    "positive": Function(_none, r"\mathbb{1}_{>0}", costly=False, written=False),
-    # 1 where the first argument is the larger, 0 where it is the smaller, 1/2 at a tie, as torch.
-    "share": Function(_none, r"\mathbb{1}_{>}", costly=False, written=False),
+    # The first argument where the second is above 0 (or no number), else 0.
+    "where_positive": Function(_none, r"\mathbb{1}_{>0}", costly=False, written=False),
+    # The first argument where the second is larger than the third, half of it at a tie, as torch,
+    # and 0 where it is smaller.
+    "where_larger": Function(_none, r"\mathbb{1}_{>}", costly=False, written=False),
 }
 
 

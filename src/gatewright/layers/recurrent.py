@@ -103,22 +103,21 @@ class Recurrent(RecurrentBase):
     def step(self, x_t: Tensor, state: Hidden | None = None) -> tuple[Tensor, Any]:
         """One step of a live stream.
 
-        x_t: (batch, input_size) or (input_size,). state: as ``step`` and ``forward`` return it;
-            None begins a stream.
+        x_t: (batch, input_size) or (input_size,). state: as ``step`` and ``forward`` return it.
         Returns the output of the step, (batch, size) or (size,), and the state after it. In
         training, recurrent dropout and zoneout are drawn anew at each step.
 
-        A stream runs on the weights as they were when it began, for without autograd a step does
-        not read them again; it follows each change that torch's version counters show. What they
-        do not show, as writes through ``.data``, numpy or a fused optimiser, counts from the next
-        step without a state, or from ``flatten_parameters()``.
+        Weights: a step that is given the very state that a step returned goes on with a stream.
+        Without autograd it does not read the weights again, but follows each change that torch's
+        version counters show. With any other state, or none, a stream begins: every weight is read
+        as it is then, for this stream and the others of this layer. So writes that no counter
+        shows, through ``.data``, numpy or a fused optimiser, count from the next stream, or from
+        ``flatten_parameters()``.
 
         Raises RuntimeError if the layer is bidirectional: its backward half needs the future.
         """
         if self.bidirectional:
             raise RuntimeError("a bidirectional layer has no step: it needs the whole sequence")
-        if state is None and self._stepper is not None:
-            self._stepper.begin()
         fast = self._fast_step(x_t, state)
         if fast is not None:
             y, states = fast

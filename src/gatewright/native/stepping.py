@@ -2,13 +2,15 @@
 
 What does not change from step to step is prepared once: the calls, scratch memory, packed weights.
 A step then fills in a handful of addresses. To read every weight at each step would cost as much as
-the step itself, so the first step of a stream verifies them, and the others look at addresses and
-version counters.
+the step itself. A step that goes on with the very state that the last one returned looks at
+addresses and version counters only; with any other state a stream begins, and every weight is
+verified.
 """
 
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Mapping
 from ctypes import POINTER, addressof, c_void_p, cast, pointer
 
@@ -45,7 +47,7 @@ class Stepper:
         self.count = len(cell.states)
         self.lock = threading.Lock()
         self.batch = self.level = -1
-        self.begun = self.verified = 0  # the streams begun, and those whose weights were verified
+        self.going: dict[int, weakref.ref[Tensor]] = {}  # what steps returned last, by identity
         self.known: list[tuple[str, Tensor, int, int]] = []  # with version and address
 
     def step(self, x: Tensor, states: tuple[Tensor, ...]) -> tuple[Tensor, list[Tensor]] | None:
@@ -65,6 +67,9 @@ class Stepper:
         batch = size[0] if len(size) == 2 else 1
         if len(states) != self.count:
             return None
+        begins = self._begins(states[0])
+        if begins and self.cell.vectors:  # which are copied when a step is prepared, in no digest
+            self.forget()
         if (batch != self.batch or not self._current()) and not self._prepare(batch):
             return None
         shape, dtype = self.shapes.get(len(size)), self.dtype
@@ -84,30 +89,30 @@ class Stepper:
             made.append(fresh)
         output = torch.empty_like(self.outputs[len(size)])
         self.stream.x, self.stream.output = x.data_ptr(), output.data_ptr()
-        status = self._run()
+        status = self._run(begins=begins)
         if status == CHANGED:
             return self._step(x, states) if self._prepare(batch) else None
         if status:
             raise MemoryError("the engine found no memory for a step; use a smaller batch")
+        self._goes_on(made[0])
         return output, made
 
-    def _run(self) -> int:
-        begun = self.begun
-        verify = begun != self.verified
-        for call in self.calls if verify else ():
+    def _run(self, *, begins: bool) -> int:
+        for call in self.calls if begins else ():
             call.direction[0].verify = True
         status: int = self.run(self.address)
-        for call in self.calls if verify else ():
+        for call in self.calls if begins else ():
             call.direction[0].verify = False
-        if status != CHANGED:
-            self.verified = begun
         return status
 
-    def begin(self) -> None:
-        """Verify the weights at the next step, which begins or goes on with a new stream."""
-        if self.cell.vectors:  # copied when a step is prepared, and in no digest
-            self.forget()
-        self.begun += 1
+    def _begins(self, state: Tensor) -> bool:
+        """Whether a step did not return this state, so that a stream begins with it."""
+        known = self.going.get(id(state))
+        return known is None or known() is not state
+
+    def _goes_on(self, state: Tensor) -> None:
+        key, going = id(state), self.going
+        going[key] = weakref.ref(state, lambda _: going.pop(key, None))
 
     def forget(self) -> None:
         """Prepare anew at the next step."""
@@ -151,7 +156,6 @@ class Stepper:
             for width in (len(self.cell.states) - 1, self.kernel.saved, 1)
         ]
         self.memory: list[object] = [scratch]
-        self.verified = self.begun
         self.calls = [self._call(weights, batch, hidden, scratch) for weights in layers]
         self._stream(batch * hidden * first.element_size())
         return True
