@@ -42,7 +42,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 def follows_its_weights(layer: torch.nn.Module, x: torch.Tensor) -> None:
     before = layer(x)[0]
-    layer.weight_hh_l0.data[3, 2] += 1
+    layer.weight_ih_l0.data[3, 2] += 1
     after = layer(x)[0]
     twin = type(layer)(layer.input_size, layer.hidden_size, backend="reference")
     twin.load_state_dict(layer.state_dict())
