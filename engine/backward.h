@@ -322,7 +322,7 @@ static int run_backward(const Call& call, const CellCode& cell) {
   Barrier barriers[most_directions];
   Watch<T> watch(call, cell);
   std::atomic<bool> finite{true};
-  Status status = run_teams(call, watch, [&](int rank, int members, int d) {
+  auto work = [&](int rank, int members, int d) {
     const Direction& direction = call.direction[d];
     Part part = part_of<T>(call, cell, rank, members, &barriers[d]);
     Arena own(memory + (d * call.threads + rank) * slot);
@@ -343,7 +343,8 @@ static int run_backward(const Call& call, const CellCode& cell) {
             [&](int who) -> const Memory& { return *team[who]; });
     part.meet_all();  // nobody's memory goes while others read it
     if (!all_finite<T>(call, cell, direction, part, targets)) finite = false;
-  });
+  };
+  Status status = run_teams(call, call.threads, watch, work, [] {});
   return status == ok && !finite ? not_finite : status;
 }
 

@@ -91,6 +91,7 @@ static uint64_t digest_of_piece(const char* memory, int64_t bytes, uint64_t plac
     int64_t some = least(rest, block_bytes), whole = some / vector_bytes * vector_bytes;
 #pragma GCC unroll 4
     for (int64_t at = 0; at < whole; at += vector_bytes) {
+      __builtin_prefetch(memory + at + 2 * block_bytes);  // long arrays come from main memory
       std::memcpy(&value, memory + at, sizeof value);
       sums.add(value, at);
     }

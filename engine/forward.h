@@ -281,12 +281,18 @@ static int run_forward(const Call& call, const CellCode& cell) {
   char* memory = arena.take<char>(slots * slot);
   Barrier barriers[most_directions];
   Watch<T> watch(call, cell);
-  return run_teams(call, watch, [&](int rank, int members, int d) {
-    Part part = part_of<T>(call, cell, rank, members, &barriers[d]);
-    Arena own(memory + (d * call.threads + rank) * slot);
-    ForwardMemory<T> pieces(call, cell, own);
-    Forward<T>(call, cell, call.direction[d], schedule, start[d], part, pieces).run();
+  Status status = ok;
+  Elbowroom::run(call.threads, [&](int64_t threads, auto&& done) {
+    auto work = [&](int rank, int members, int d) {
+      Part part = part_of<T>(call, cell, rank, members, &barriers[d]);
+      Arena own(memory + (d * call.threads + rank) * slot);
+      ForwardMemory<T> pieces(call, cell, own);
+      Forward<T>(call, cell, call.direction[d], schedule, start[d], part, pieces).run();
+    };
+    status = run_teams(call, threads, watch, work, done);
+    return barriers[0].late() || barriers[1].late();
   });
+  return status;
 }
 
 }  // namespace GATEWRIGHT_LEVEL

@@ -2,30 +2,37 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
 
 #if defined(_OPENMP)
 #include <omp.h>
 #endif
+#include <sched.h>
 
 #include "pack.h"
 
 namespace gatewright {
 namespace GATEWRIGHT_LEVEL {
 
-// All threads of a team meet here once a step. Who is early spins for some microseconds, longer than
-// a wait lasts while every thread has a core to itself; then it sleeps. A thread that went on
-// spinning would keep its core from the one that it waits for, where another process took that
-// one's.
+using Clock = std::chrono::steady_clock;
+
+// Longer than threads wait for one another while each has a core to itself.
+constexpr auto patience = std::chrono::microseconds(200);
+
+// All threads of a team meet here once a step: they spin for some microseconds, and then give way at
+// each look.
 class Barrier {
  public:
+  // Whether a thread came so late that another process must have had its core.
+  bool late() const { return late_.load(std::memory_order_relaxed); }
+
   void wait(int members) {
     if (members == 1) return;
     unsigned round = round_.load(std::memory_order_relaxed);
     if (arrived_.fetch_add(1, std::memory_order_acq_rel) == members - 1) {
       arrived_.store(0, std::memory_order_relaxed);
       round_.store(round + 1, std::memory_order_release);
-      round_.notify_all();
       return;
     }
     for (int spins = 0; spins < 2000; ++spins) {
@@ -36,12 +43,47 @@ class Barrier {
       asm volatile("yield");
 #endif
     }
-    round_.wait(round, std::memory_order_acquire);
+    Clock::time_point begin = Clock::now();
+    while (round_.load(std::memory_order_acquire) == round) sched_yield();
+    if (Clock::now() - begin > patience) late_.store(true, std::memory_order_relaxed);
   }
 
  private:
   alignas(64) std::atomic<int> arrived_{0};
   alignas(64) std::atomic<unsigned> round_{0};
+  std::atomic<bool> late_{false};
+};
+
+// How many threads a forward pass is given, whose numbers do not depend on it. Where another
+// process takes a core away, a pass on all threads lasts until the thread there has its turn again,
+// which takes milliseconds. A thread that came late to a barrier is the sign of that, or one that
+// was waited for at the end longer than the pass took: for a while the passes then run on the
+// calling thread alone.
+class Elbowroom {
+ public:
+  // Run work(threads, done), which calls done() when the calling thread has done its part, and
+  // returns whether some thread was late before.
+  template <class Work>
+  static void run(int64_t threads, Work&& work) {
+    Clock::time_point begin = Clock::now();
+    if (threads == 1 || begin.time_since_epoch().count() < alone_until()) {
+      work(1, [] {});
+      return;
+    }
+    Clock::time_point worked = begin;
+    bool late = work(threads, [&] { worked = Clock::now(); });
+    Clock::time_point end = Clock::now();
+    if (late || end - worked > (worked - begin) + patience)
+      alone_until() = (end + pause).time_since_epoch().count();
+  }
+
+ private:
+  static constexpr auto pause = std::chrono::milliseconds(50);
+
+  static std::atomic<Clock::rep>& alone_until() {
+    static std::atomic<Clock::rep> moment{0};
+    return moment;
+  }
 };
 
 // One thread's part of one direction. Either every thread takes some rows through all steps and
@@ -235,22 +277,22 @@ static void run_threads(int64_t threads, Work&& work) {
 
 // Run work(rank, members, direction) for every direction, with the threads dealt out to the
 // directions where there are enough. First all threads look whether the packed weights still hold;
-// where they do not, nothing is run.
-template <class Watch, class Work>
-static Status run_teams(const Call& call, Watch& watch, Work&& work) {
+// where they do not, nothing is run. done() is called by the calling thread after its part.
+template <class Watch, class Work, class Done>
+static Status run_teams(const Call& call, int64_t given, Watch& watch, Work&& work, Done&& done) {
   int directions = int(call.directions);
-  Barrier done;
-  run_threads(call.threads, [&](int rank, int threads) {
+  run_threads(given, [&](int rank, int threads) {
     watch.look(rank, threads);
-    if (!watch.unchanged()) return;
-    if (threads >= directions && directions > 1) {
-      int mine = rank % directions;
-      int members = threads / directions + (mine < threads % directions);
-      work(rank / directions, members, mine);
-    } else {
-      for (int d = 0; d < directions; ++d) work(rank, threads, d);
+    if (watch.unchanged()) {
+      if (threads >= directions && directions > 1) {
+        int mine = rank % directions;
+        int members = threads / directions + (mine < threads % directions);
+        work(rank / directions, members, mine);
+      } else {
+        for (int d = 0; d < directions; ++d) work(rank, threads, d);
+      }
     }
-    done.wait(threads);  // not in OpenMP's barrier, which spins for milliseconds
+    if (rank == 0) done();
   });
   return watch.unchanged() ? ok : changed;
 }
