@@ -149,12 +149,13 @@ class World:
             losses = (quality * (0.6 + 0.6 * shared + 0.2 * noise)).double()
         units = torch.arange(UNITS) * HOUR
         tensors = {"losses": losses, "units": units, **self._shown(quality, generator)}
-        save_tensors(folder.score_path(fit.name), tensors, {"items": self._shown_items()})
+        written = save_tensors(folder.score_path(fit.name), tensors, {"items": self._shown_items()})
         folder.add_score(
             Score(
                 name=fit.name,
                 candidate=fit.candidate,
                 seed=fit.seed,
+                file=written,
                 loss=losses.mean().item(),
                 units=UNITS,
                 microseconds=12.3 + 100 * quality,

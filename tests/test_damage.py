@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import torch
 from damages import DAMAGES, FEW, damaged
 from gatewright import Forecaster, SequenceClassifier, cli, report
 from gatewright.comparison import crew
+from gatewright.comparison.folder import RunFolder
 from gatewright.errors import InputError
 from gatewright.fitting import load
 from here import Here
@@ -148,6 +150,52 @@ def test_a_damaged_comparison(
         assert (run / name / "mine.txt").read_text() == "mine"
 
 
+@pytest.mark.parametrize(
+    ("file", "other"),
+    [
+        ("models/BEST-0-0.safetensors", "wide/models/BEST-0-0.safetensors"),
+        ("models/BEST-0-0.safetensors", "late/models/BEST-0-0.safetensors"),
+        ("models/mgu-0-1.safetensors", "whole/models/mgu-0-0.safetensors"),
+        ("scores/BEST-0-0.safetensors", "late/scores/BEST-0-0.safetensors"),
+    ],
+)
+def test_a_sound_file_of_another_fit_is_told_and_done_again(
+    file: str,
+    other: str,
+    place: Path,
+    others: None,
+    forecasts: dict[str, str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    best = recommended(place / "whole")
+    name = file.replace("BEST", best)
+    run = damaged(place / "whole", place / "run", name, "deleted")
+    shutil.copy(place / other.replace("BEST", best), run / name)
+    candidate = name.split("/")[1].split("-")[0]
+    command = ["predict", str(run), "--model", candidate]
+    if name.startswith("scores"):
+        command = ["report", str(run), "--no-open"]
+    if name != "models/mgu-0-1.safetensors":  # of the seeds, perhaps not the one that predicts
+        assert cli.main(command) == 2
+        assert f"{run / name} is damaged, or was changed by hand: " in capsys.readouterr().err
+    fits = (run / "fits.jsonl").read_bytes()
+    assert told(compare(place, "run"), capsys) is not None
+    assert ((run / "fits.jsonl").read_bytes() == fits) == name.startswith("scores")
+    assert outcome(run) == outcome(place / "whole")
+    assert told(["predict", str(run)], capsys) == forecasts["whole"]
+    fit = RunFolder(run).fits()[Path(name).stem]
+    assert RunFolder(run).model(fit).recipe.seed == fit.seed
+
+
+@pytest.fixture(scope="module")
+def others(place: Path) -> None:
+    """Runs beside ``whole`` whose models have other shapes, or the same and other numbers."""
+    wide, late = compare(place, "wide"), compare(place, "late")
+    wide[wide.index("--context") + 1] = "8"
+    assert cli.main(wide) == 0
+    assert cli.main([*late, "--shares", "0.6,0.2,0.2"]) == 0
+
+
 @pytest.mark.parametrize("journal", ["fits.jsonl", "scores.jsonl"])
 def test_a_line_cut_by_a_crash_is_done_again(
     journal: str, place: Path, capsys: pytest.CaptureFixture[str]
@@ -223,6 +271,43 @@ def test_a_damaged_fit(
         assert told(["predict", str(run)], capsys) == forecasts["fitted"]
     # Without its record the folder is another's; and a folder is never removed.
     assert (again is None) == (file == "fit.json" or damage == "a folder")
+
+
+@pytest.mark.parametrize("change", [["--hidden-size", "5"], ["--seed", "3"]])
+def test_a_sound_model_of_another_fit_is_told_and_fitted_again(
+    change: list[str],
+    place: Path,
+    forecasts: dict[str, str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    flags = [*fit(place, "other"), *change]
+    if "--hidden-size" in change:
+        flags.remove("--hidden-size")
+        flags.remove("4")
+    assert cli.main(flags) == 0
+    run = damaged(place / "fitted", place / "run", "model.safetensors", "deleted")
+    shutil.move(place / "other" / "model.safetensors", run)
+    shutil.rmtree(place / "other")
+    assert cli.main(["predict", str(run)]) == 2
+    assert "model.safetensors is damaged, or was changed by hand: " in capsys.readouterr().err
+    assert told(fit(place, "run"), capsys) is not None
+    assert told(["predict", str(run)], capsys) == forecasts["fitted"]
+
+
+def test_a_sound_model_of_another_estimator_is_told(tmp_path: Path) -> None:
+    sequences = [[[float(step % 3)], [1.0], [float(step % 2)]] for step in range(24)]
+    waves = [math.sin(step) for step in range(60)]
+    for seed in (0, 1):
+        small = {"cell": "mgu", "hidden_size": 3, "epochs": 1, "random_state": seed}
+        forecaster = Forecaster(horizon=HORIZON, context=6, **small).fit(waves)
+        forecaster.save(tmp_path / f"Forecaster {seed}")
+        classifier = SequenceClassifier(**small).fit(sequences, ["even", "odd"] * 12)
+        classifier.save(tmp_path / f"SequenceClassifier {seed}")
+    for kind in (Forecaster, SequenceClassifier):
+        one, other = (tmp_path / f"{kind.__name__} {seed}" for seed in (0, 1))
+        shutil.copy(other / "model.safetensors", one)
+        with pytest.raises(InputError, match=r"model\.safetensors is damaged, or was changed"):
+            kind.load(one)
 
 
 def test_damaged_estimators(tmp_path: Path) -> None:

@@ -75,6 +75,7 @@ class FitRecord(BaseModel):
 
     # Of a finished fit
     finished: bool = False
+    file: str = ""  # the digest of model.safetensors
     parameters: int = 0
     seconds: float = 0.0  # of training
     epochs: int = 0
@@ -218,7 +219,7 @@ def _settle(folder: Path, record: FitRecord) -> FitRecord | None:
     if not there.finished:
         return None
     try:
-        read_predictor(folder)
+        read_predictor(folder, there)
     except DamagedError:
         return None
     return there
@@ -250,7 +251,7 @@ def _fit(
     record = finished(record, model).model_copy(
         update={"validation": judge(model, data, "validation"), "test": judge(model, data, "test")}
     )
-    keep(folder, Predictor(model, history), record, data.items)
+    record = keep(folder, Predictor(model, history), record, data.items)
     checkpoint.unlink(missing_ok=True)
     return record
 
@@ -269,8 +270,10 @@ def finished(record: FitRecord, model: Model) -> FitRecord:
 
 def keep(
     folder: Path, predictor: Predictor, record: FitRecord, items: tuple[str, ...] = ()
-) -> None:
+) -> FitRecord:
     """Write all that ``load`` reads; the record last, which makes the fit complete.
+
+    Returns the record as it is written: with the digest of the model's file.
 
     Raises InputError where a record of something else stands there.
     """
@@ -278,8 +281,9 @@ def keep(
         write_record(folder / RECORD, read_fit(folder).model_copy(update={"finished": False}))
     prepared = PreparedRecord(preparation=predictor.preparation, items=items)
     kept.keep(folder, prepared, predictor.history)
-    predictor.model.save(folder / MODEL)
+    record = record.model_copy(update={"file": predictor.model.save(folder / MODEL)})
     write_record(folder / RECORD, record)
+    return record
 
 
 def judge(model: Model, data: Prepared, part: str) -> Judged | None:
@@ -332,7 +336,7 @@ def _load_fit(folder: Path, model: str | None) -> Predictor:
         raise InputError(
             f"the fit in {folder} is not finished: give its command again and it goes on"
         )
-    return read_predictor(folder)
+    return read_predictor(folder, record)
 
 
 def read_fit(folder: Path) -> FitRecord:
@@ -340,14 +344,14 @@ def read_fit(folder: Path) -> FitRecord:
     return read_record(folder / RECORD, FitRecord, ELSEWHERE)
 
 
-def read_predictor(folder: Path) -> Predictor:
+def read_predictor(folder: Path, record: FitRecord) -> Predictor:
     """What ``keep`` wrote. Raises DamagedError where a file is not as it was written."""
-    return Predictor(read_model(folder, AGAIN), kept.read_history(folder, AGAIN))
+    return Predictor(read_model(folder, record.file, AGAIN), kept.read_history(folder, AGAIN))
 
 
-def read_model(folder: Path, remedy: str) -> Model:
-    """A fitted model and its preparation. Raises DamagedError, with what to do, where a file is
-    not as it was written."""
+def read_model(folder: Path, written: str, remedy: str) -> Model:
+    """The fitted model of a digest, and its preparation. Raises DamagedError, with what to do,
+    where a file is not as it was written."""
     preparation, path = kept.read_preparation(folder, remedy), folder / MODEL
     with told(path, remedy), undisturbed():
-        return Model.load(path, preparation)
+        return Model.load(path, preparation, written)

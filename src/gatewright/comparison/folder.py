@@ -119,12 +119,12 @@ class RunFolder:
         """
         fits, every_fit = sound_records(self.path / "fits.jsonl", Fit, AGAIN)
         scores, every_score = sound_records(self.path / "scores.jsonl", Score, AGAIN)
-        good = [one for one in fits if one.failed or _is_sound(self.model_path(one.name))]
+        good = [one for one in fits if one.failed or _is_sound(self.model_path(one.name), one.file)]
         names = {one.name for one in good}
         judged = [
             one
             for one in scores
-            if one.name in names and (one.failed or _is_sound(self.score_path(one.name)))
+            if one.name in names and (one.failed or _is_sound(self.score_path(one.name), one.file))
         ]
         if every_fit and every_score and (len(good), len(judged)) == (len(fits), len(scores)):
             return
@@ -169,17 +169,17 @@ class RunFolder:
     def checkpoint_path(self, name: str) -> Path:
         return self.path / "checkpoints" / f"{name}.safetensors"
 
-    def model(self, name: str) -> Model:
+    def model(self, fit: Fit) -> Model:
         """A fitted model, to predict with."""
-        preparation, path = self.preparation(), self.model_path(name)
+        preparation, path = self.preparation(), self.model_path(fit.name)
         with told(path, AGAIN):
-            return Model.load(path, preparation)
+            return Model.load(path, preparation, fit.file)
 
-    def kept_score(self, name: str) -> tuple[Tensors, Any]:
+    def kept_score(self, score: Score) -> tuple[Tensors, Any]:
         """What stands beside the score of a fit, and its record."""
-        path = self.score_path(name)
+        path = self.score_path(score.name)
         with told(path, AGAIN):
-            return load_tensors(path)
+            return load_tensors(path, score.file)
 
     def clear_arrays(self) -> None:
         """Remove the arrays that were prepared here."""
@@ -194,11 +194,11 @@ def _below(plan: Plan, *places: str) -> list[str]:
     return [f"{place}/{name}.safetensors" for place in places for name in plan.fit_names()]
 
 
-def _is_sound(path: Path) -> bool:
-    """Whether tensors are as they were written. Raises DamagedError where that cannot be mended."""
+def _is_sound(path: Path, written: str) -> bool:
+    """Whether a file is that of a digest. Raises DamagedError where that cannot be mended."""
     try:
         with told(path, AGAIN):
-            load_tensors(path)
+            load_tensors(path, written)
     except DamagedError:
         if path.is_dir():
             raise

@@ -94,7 +94,7 @@ def _losses(
 ) -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
     """Candidate -> (seeds, units), of the units that every candidate has."""
     read = {
-        name: [folder.kept_score(score.name)[0] for score in _whole(found)]
+        name: [folder.kept_score(score)[0] for score in _whole(found)]
         for name, found in scores.items()
         if _whole(found)
     }

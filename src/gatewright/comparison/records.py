@@ -97,6 +97,7 @@ class Fit(BaseModel):
     setting: int
     seed: int
     failed: str = ""  # the reason, where it did not end well
+    file: str = ""  # the digest of the model's file, where there is one
     validation_loss: float | None = None  # the training loss, by which settings are chosen
     validation_metric: float | None = None  # what candidates are judged by
     parameters: int = 0
@@ -112,6 +113,7 @@ class Score(BaseModel):
     candidate: str
     seed: int
     failed: str = ""
+    file: str = ""  # the digest of the file beside it, where there is one
     loss: float | None = None  # mean over units
     units: int = 0
     stride: float = 1.0  # test examples for each one that was judged

@@ -64,7 +64,7 @@ class Result:
             known = ", ".join(row.name for row in self.rows if not row.failed)
             raise InputError(f"no candidate of this comparison is called {name!r}: it has {known}")
         found = min(mine, key=lambda fit: (fit.validation_loss or 0.0, fit.seed))
-        return Predictor(self.folder.model(found.name), self.folder.history())
+        return Predictor(self.folder.model(found), self.folder.history())
 
     def save(self, path: str | Path) -> Path:
         """Copy all that the run wrote, report included, to a new place.

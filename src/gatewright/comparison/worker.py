@@ -48,11 +48,12 @@ def fit(job: Job, plan: Plan, folder: RunFolder, data: Prepared, say: Any) -> Fi
         checkpoint.unlink(missing_ok=True)
         return found.model_copy(update={"failed": f"diverged: {error}"})
     loss, metric = judge_validation(model, data, plan)
-    model.save(folder.model_path(job.name))
+    written = model.save(folder.model_path(job.name))
     checkpoint.unlink(missing_ok=True)
     seconds = model.epochs[-1].seconds if model.epochs else time.monotonic() - started
     return found.model_copy(
         update={
+            "file": written,
             "validation_loss": loss,
             "validation_metric": metric,
             "parameters": model.parameters,
@@ -77,7 +78,7 @@ def judge_validation(model: Model, data: Prepared, plan: Plan) -> tuple[float, f
 
 def score(job: Job, folder: RunFolder, data: Prepared) -> Score:
     """Judge a saved model on test: a loss for each unit, and what the report shows."""
-    model = folder.model(job.name)
+    model = folder.model(folder.fits()[job.name])
     task = model.task
     every = task.examples(data, "test")
     examples = evenly(every, TEST_EXAMPLES)
@@ -108,11 +109,12 @@ def score(job: Job, folder: RunFolder, data: Prepared) -> Score:
         before, items = _before(data, examples[shown])
         tensors |= before
     names = [data.items[item] for item in items.tolist()]
-    save_tensors(folder.score_path(job.name), tensors, {"items": names})
+    written = save_tensors(folder.score_path(job.name), tensors, {"items": names})
     return Score(
         name=job.name,
         candidate=job.recipe.candidate,
         seed=job.recipe.seed,
+        file=written,
         loss=loss.mean().item(),
         units=len(loss),
         stride=len(every) / max(1, len(examples)),

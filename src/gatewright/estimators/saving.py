@@ -38,6 +38,7 @@ class EstimatorRecord(BaseModel):
     gatewright: str  # the version
     name: str  # of the class
     finished: bool = True
+    file: str = ""  # the digest of model.safetensors
     arguments: dict[str, Any]
     attributes: dict[str, Any]
     classes: list[Any] | None = None
@@ -65,8 +66,8 @@ def save(estimator: Any, folder: Path) -> None:
             before = read_record(folder / RECORD, EstimatorRecord, ELSEWHERE)
             write_record(folder / RECORD, before.model_copy(update={"finished": False}))
         kept.keep(folder, prepared, None)
-        estimator.model_.save(folder / MODEL)
-        write_record(folder / RECORD, record)
+        written = estimator.model_.save(folder / MODEL)
+        write_record(folder / RECORD, record.model_copy(update={"file": written}))
 
 
 def load(kind: type[Estimator], folder: Path) -> Estimator:
@@ -87,7 +88,7 @@ def load(kind: type[Estimator], folder: Path) -> Estimator:
         held["classes_"] = np.array(record.classes, dtype=np.dtype(record.dtype))
     if record.feature_names is not None:
         held["feature_names_in_"] = np.array(record.feature_names, dtype=object)
-    held["model_"] = read_model(folder, AGAIN)
+    held["model_"] = read_model(folder, record.file, AGAIN)
     return found
 
 

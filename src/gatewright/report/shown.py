@@ -45,7 +45,7 @@ def shown_of(
     for row in rows:
         name = representative(row.name, fits, scores)
         if name is not None:
-            found[row.name] = _read(folder, plan, preparation, name)
+            found[row.name] = _read(folder, plan, preparation, scores[name])
     return found
 
 
@@ -62,8 +62,8 @@ def representative(
     return None if best is None else best.name
 
 
-def _read(folder: RunFolder, plan: Plan, preparation: Preparation, name: str) -> Shown:
-    tensors, record = folder.kept_score(name)
+def _read(folder: RunFolder, plan: Plan, preparation: Preparation, score: Score) -> Shown:
+    name, (tensors, record) = score.name, folder.kept_score(score)
     arrays = {key: value.double().numpy() for key, value in tensors.items() if "shown" in key}
     prediction, target = arrays["shown_prediction"], arrays["shown_target"]
     items = tuple((record or {}).get("items", ()))

@@ -16,15 +16,23 @@ from gatewright.sealed import digest, write_whole
 Tensors = dict[str, Tensor]
 
 
-def save_tensors(path: Path, tensors: Tensors, record: Any) -> None:
-    """Tensors and one JSON value, as safetensors with a digest of both: nothing in it is code."""
+def save_tensors(path: Path, tensors: Tensors, record: Any) -> str:
+    """Tensors and one JSON value, as safetensors with a digest of both: nothing in it is code.
+
+    Returns the digest, for a record to name the file by.
+    """
     held = {name: value.detach().contiguous() for name, value in tensors.items()}
     text = json.dumps(record)
-    write_whole(path, save(held, {"record": text, "digest": _digest(held, text)}))
+    written = _digest(held, text)
+    write_whole(path, save(held, {"record": text, "digest": written}))
+    return written
 
 
-def load_tensors(path: Path) -> tuple[Tensors, Any]:
-    """What ``save_tensors`` wrote. Raises OSError or ValueError where it is not that."""
+def load_tensors(path: Path, written: str | None = None) -> tuple[Tensors, Any]:
+    """What ``save_tensors`` wrote. Raises OSError or ValueError where it is not that.
+
+    written: the digest that a record names the file by; None where none does.
+    """
     try:
         with safe_open(path, "pt") as file:
             about = file.metadata() or {}
@@ -32,7 +40,8 @@ def load_tensors(path: Path) -> tuple[Tensors, Any]:
     except SafetensorError as error:
         raise ValueError(f"{path} cannot be read: {error}") from None
     text = about.get("record", "null")
-    if about.get("digest") != _digest(tensors, text):
+    found = _digest(tensors, text)
+    if about.get("digest") != found or written not in (None, found):
         raise ValueError(f"{path} cannot be read: it is not as it was written")
     return tensors, json.loads(text)
 

@@ -96,8 +96,11 @@ class Model:
             return self.part.parameters()
         return sum(value.numel() for value in self.part.parameters())
 
-    def save(self, path: Path) -> None:
-        """One safetensors file with everything but the preparation, which all models share."""
+    def save(self, path: Path) -> str:
+        """One safetensors file with everything but the preparation, which all models share.
+
+        Returns the digest of what it holds, for ``load``.
+        """
         part = self.part
         tensors = part.state() if isinstance(part, Fitted) else part.state_dict()
         held = {f"part.{name}": value.clone() for name, value in tensors.items()}
@@ -108,12 +111,13 @@ class Model:
             "epochs": [epoch.model_dump() for epoch in self.epochs],
             "best_epoch": self.best_epoch,
         }
-        files.save_tensors(path, held, record)
+        return files.save_tensors(path, held, record)
 
     @classmethod
-    def load(cls, path: Path, preparation: Preparation) -> Model:
-        """What ``save`` wrote. Raises OSError or ValueError where it is not that."""
-        tensors, record = files.load_tensors(path)
+    def load(cls, path: Path, preparation: Preparation, written: str | None = None) -> Model:
+        """What ``save`` wrote, and if ``written`` is given, no other model than the one of this
+        digest. Raises OSError or ValueError where it is not that."""
+        tensors, record = files.load_tensors(path, written)
         model = cls(Recipe.model_validate(record["recipe"]), preparation)
         model.epochs = [Epoch.model_validate(entry) for entry in record["epochs"]]
         model.best_epoch = record["best_epoch"]
