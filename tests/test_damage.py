@@ -208,7 +208,10 @@ def test_a_line_cut_by_a_crash_is_done_again(
         (run / journal).write_bytes(content[:end])
         before = (run / journal).read_bytes()
         assert cli.main(["report", str(run), "--no-open"]) == 2
-        assert "is not finished: give its command again" in capsys.readouterr().err
+        said = capsys.readouterr().err
+        assert "is not finished: give its command again" in said
+        assert said.count("--out") == 1
+        assert f"--out {run})" in said  # where it is now, and not where it was begun
         assert (run / journal).read_bytes() == before  # reading changes nothing
         assert told(compare(place, "run"), capsys) is not None
         assert outcome(run) == outcome(whole)
@@ -237,6 +240,22 @@ def test_a_seed_that_was_changed_is_no_other_comparison(
     (run / "plan.json").write_text(json.dumps(plan))
     assert cli.main(compare(place, "run")) == 2
     assert "plan.json is damaged, or was changed by hand" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("record", ["whole/plan.json", "fitted/fit.json"])
+def test_the_remedy_of_a_damaged_record_fits_the_command(
+    record: str, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kind, name = record.split("/")
+    run = damaged(place / kind, place / "run", name, "cut in the middle")
+    reading = [["predict", str(run)], ["report", str(run), "--no-open"]]
+    for command in reading[: 2 if kind == "whole" else 1]:
+        assert cli.main(command) == 2
+        said = capsys.readouterr().err
+        assert f"{name} is damaged, or was changed by hand: put back a copy of it" in said
+        assert "--out" not in said
+    assert cli.main((compare if kind == "whole" else fit)(place, "run")) == 2
+    assert "changed by hand: choose another folder (--out)" in capsys.readouterr().err
 
 
 def test_a_damaged_checkpoint_begins_anew(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -42,6 +42,7 @@ from gatewright.training import DivergedError, Epoch, Model, Recipe, Stopping, e
 RECORD, MODEL, CHECKPOINT = "fit.json", "model.safetensors", "checkpoint.safetensors"
 FILES = (MODEL, *kept.FILES)
 AGAIN, ELSEWHERE = "fit it anew", f"{ANOTHER}, or remove it yourself"
+LOST = "put back a copy of it that is whole, or fit again into another folder"
 
 
 class Judged(BaseModel):
@@ -207,7 +208,7 @@ def _settle(folder: Path, record: FitRecord) -> FitRecord | None:
     if not os.path.lexists(folder / RECORD):
         write_record(folder / RECORD, record)
         return None
-    there = read_fit(folder)
+    there = read_fit(folder, ELSEWHERE)
     old, new = there.decisions(), record.decisions()
     different = [name for name in new if old[name] != new[name]]
     if different:
@@ -278,7 +279,8 @@ def keep(
     Raises InputError where a record of something else stands there.
     """
     if os.path.lexists(folder / RECORD):  # what takes its place is not whole until the end
-        write_record(folder / RECORD, read_fit(folder).model_copy(update={"finished": False}))
+        before = read_fit(folder, ELSEWHERE)
+        write_record(folder / RECORD, before.model_copy(update={"finished": False}))
     prepared = PreparedRecord(preparation=predictor.preparation, items=items)
     kept.keep(folder, prepared, predictor.history)
     record = record.model_copy(update={"file": predictor.model.save(folder / MODEL)})
@@ -334,14 +336,15 @@ def _load_fit(folder: Path, model: str | None) -> Predictor:
         raise InputError(f"{folder} holds one model, {record.recipe.candidate}, and no {model!r}")
     if not record.finished:
         raise InputError(
-            f"the fit in {folder} is not finished: give its command again and it goes on"
+            f"the fit in {folder} is not finished: give its command again, with --out {folder}, "
+            "and it goes on"
         )
     return read_predictor(folder, record)
 
 
-def read_fit(folder: Path) -> FitRecord:
-    """fit.json. Raises DamagedError where it is not as it was written."""
-    return read_record(folder / RECORD, FitRecord, ELSEWHERE)
+def read_fit(folder: Path, remedy: str = LOST) -> FitRecord:
+    """fit.json. Raises DamagedError, with what to do, where it is not as it was written."""
+    return read_record(folder / RECORD, FitRecord, remedy)
 
 
 def read_predictor(folder: Path, record: FitRecord) -> Predictor:

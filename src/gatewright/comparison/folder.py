@@ -47,8 +47,9 @@ RECORDS = (
 BELOW = ("models", "scores", "checkpoints")  # a file a fit
 PLACES = ("data", ".data.partial", ".data.before")  # of arrays: whole, being written, replaced
 ARRAYS = [f"{place}/{name}" for place in PLACES for name in prepared.FILES]
-AGAIN = "give the command of this comparison again, which makes it anew"
+AGAIN = "give the command of this comparison again, with this folder as --out: it makes it anew"
 ELSEWHERE = f"{ANOTHER}, or remove it yourself"
+LOST = "put back a copy of it that is whole, or compare again into another folder"
 
 
 class RunFolder:
@@ -70,7 +71,7 @@ class RunFolder:
         Raises InputError where the folder holds something else, is in use or cannot be written.
         """
         with claimed(self.path, PLAN, "a comparison", writes=ARRAYS, early=PLACES):
-            self.plan()  # one that is not ours is found out before anything is written
+            self.plan(ELSEWHERE)  # one that is not ours is found out before anything is written
             for name in BELOW:
                 if (self.path / name).is_symlink():
                     raise InputError(f"{self.path / name} is a link to elsewhere: {ELSEWHERE}")
@@ -89,10 +90,10 @@ class RunFolder:
         """Remove what a run of a plan wrote but for the plan, which stays to tell whose it is."""
         remove(self.path, self.files(plan))
 
-    def plan(self) -> Plan | None:
-        """The plan, or None where no run began."""
+    def plan(self, remedy: str = LOST) -> Plan | None:
+        """The plan, or None where no run began. ``remedy``: what to do where it is damaged."""
         path = self.path / PLAN
-        return read_record(path, Plan, ELSEWHERE) if os.path.lexists(path) else None
+        return read_record(path, Plan, remedy) if os.path.lexists(path) else None
 
     def write_plan(self, plan: Plan) -> None:
         write_record(self.path / PLAN, plan)

@@ -38,7 +38,7 @@ def outcome(folder: RunFolder, plan: Plan) -> tuple[Verdict, list[Row]]:
     if not finished(plan, fits, judged):
         raise InputError(
             f"the comparison in {folder.path} is not finished: give its command again and it goes "
-            f"on ({plan.command or 'gatewright compare'})"
+            f"on ({plan.repeated_in(folder.path)})"
         )
     scores = _scores(plan, fits, judged)
     try:

@@ -13,6 +13,8 @@ data/, checkpoints/  while it runs
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -55,6 +57,14 @@ class Plan(BaseModel):
     shares: tuple[float, float, float] = (0.7, 0.1, 0.2)  # train, validation, test
     rows: tuple[int, int, int] | None = None  # lengths of the parts instead of shares
     command: str = ""  # that repeats it; no part of what is decided
+
+    def repeated_in(self, folder: Path) -> str:
+        """The command that goes on in a folder, wherever that was moved or copied."""
+        words = shlex.split(self.command) or ["gatewright", "compare", "FILE"]
+        if "--out" in words:
+            at = words.index("--out")
+            del words[at : at + 2]
+        return shlex.join([*words, "--out", str(folder)])
 
     def candidate(self, name: str) -> Candidate:
         return next(found for found in self.candidates if found.name == name)
