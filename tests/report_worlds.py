@@ -158,6 +158,7 @@ class World:
                 file=written,
                 loss=losses.mean().item(),
                 units=UNITS,
+                series=len(self.items),
                 microseconds=12.3 + 100 * quality,
                 measures=self._measures(quality, generator),
             )

@@ -8,12 +8,14 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 
 import report_worlds
 import worlds
-from gatewright import report
+from gatewright import api, report
+from gatewright.comparison import crew
 from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.records import Fit
 from gatewright.comparison.result import Result
@@ -23,6 +25,7 @@ from gatewright.report import facts, figures, numbers, tables
 from gatewright.report.outcome import Outcome
 from gatewright.report.page import embedded
 from gatewright.training import Epoch
+from here import Here
 
 VOID = {"meta", "link", "br", "path", "circle", "line", "input", "img"}
 
@@ -186,6 +189,32 @@ def test_unfinished_run_is_refused(tmp_path: Path) -> None:
     journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:-1]))
     with pytest.raises(InputError, match="is not finished: give its command again"):
         report.write(folder)
+
+
+def test_series_without_a_test_part_are_not_counted_as_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crew, "Crew", Here)
+    days = {"shop0": 60, "shop1": 100, "shop2": 100, "shop3": 62}
+    panel = pl.concat(
+        pl.DataFrame({"shop": shop, "day": range(count), "y": np.sin(np.arange(count) / 3)})
+        for shop, count in days.items()
+    )
+    given = {"target": "y", "series": "shop", "time": "day", "horizon": 3, "context": 6}
+    small = {"cells": ["mgu"], "seeds": 1, "settings": 1, "epochs": 1, "jobs": 1}
+    result = api.compare(panel, **given, **small, out=tmp_path / "run")
+    read = Outcome.read(result.folder, result.plan)
+    parts = facts.data_line(read)
+    assert "2 of 4 series" in parts
+    assert "4 series" not in parts
+    assert (
+        "not judged: 2 of 4 series, with fewer than 3 steps (a horizon) in the test part: shop0, "
+        "shop3"
+    ) in read.preparation.notes
+    whole = api.compare(panel.filter(pl.col("day") < 60), **given, **small, out=tmp_path / "whole")
+    read = Outcome.read(whole.folder, whole.plan)
+    assert "4 series" in facts.data_line(read)
+    assert not any("judged" in note for note in read.preparation.notes)
 
 
 def test_report_replaces_the_one_before_it(tmp_path: Path) -> None:

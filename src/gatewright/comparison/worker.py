@@ -104,10 +104,11 @@ def score(job: Job, folder: RunFolder, data: Prepared) -> Score:
         "shown_prediction": prediction[shown],
         "shown_target": target[shown],
     }
-    items = examples[shown]
+    items, series = examples[shown], 0
     if task.kind == "origins":
         before, items = _before(data, examples[shown])
         tensors |= before
+        series = len(_items(data, examples).unique())
     names = [data.items[item] for item in items.tolist()]
     written = save_tensors(folder.score_path(job.name), tensors, {"items": names})
     return Score(
@@ -117,10 +118,16 @@ def score(job: Job, folder: RunFolder, data: Prepared) -> Score:
         file=written,
         loss=loss.mean().item(),
         units=len(loss),
+        series=series,
         stride=len(every) / max(1, len(examples)),
         microseconds=1e6 * seconds / max(1, len(examples)),
         measures=task.measures(prediction, target),
     )
+
+
+def _items(data: Prepared, origins: Tensor) -> Tensor:
+    """The number of the series that each origin is in."""
+    return torch.bucketize(origins, data.bounds[:, 0].contiguous(), right=True) - 1
 
 
 def _before(data: Prepared, origins: Tensor) -> tuple[dict[str, Tensor], Tensor]:
@@ -129,8 +136,7 @@ def _before(data: Prepared, origins: Tensor) -> tuple[dict[str, Tensor], Tensor]
     The targets before each origin (n, history, targets), NaN where there is none; the times of
     those steps and of the horizon (n, history + horizon); what turns both into the column's units.
     """
-    layout = data.layout
-    item = torch.bucketize(origins, data.bounds[:, 0].contiguous(), right=True) - 1
+    layout, item = data.layout, _items(data, origins)
     history = min(layout.context, max(HISTORY * layout.horizon, 24))
     rows = origins[:, None] + torch.arange(-history, layout.horizon)
     start = data.bounds[item, 0][:, None]

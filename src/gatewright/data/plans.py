@@ -17,6 +17,7 @@ from gatewright.data.labels import Labels, class_numbers, classes_of, read_label
 from gatewright.data.layout import Layout
 from gatewright.data.prepared import PARTS
 from gatewright.data.reading import Table
+from gatewright.data.roles import some
 from gatewright.data.sequence_splits import split_sequences
 from gatewright.data.splits import (
     Cuts,
@@ -81,6 +82,7 @@ def plan_forecast(
     check_cuts(layout, cuts)
     keep = np.where(too_short(layout, cuts), 0, cuts[:, 2])
     notes = _forecast_notes(layout, axis, lengths, keep)
+    notes += _untested(layout, axis, cuts, keep)
     used = Rows(keep)
     starts = used.starts[used.kept]
     bounds = np.concatenate([starts[:, None], starts[:, None] + cuts[used.kept]], axis=1)
@@ -171,6 +173,18 @@ def _forecast_notes(layout: Layout, axis: Axis, lengths: Integers, keep: Integer
             f"{int(keep.max()):,} asked for"
         )
     return notes
+
+
+def _untested(layout: Layout, axis: Axis, cuts: Cuts, keep: Integers) -> list[str]:
+    """A note where series that are used have no whole horizon to be judged on."""
+    short = np.flatnonzero((keep > 0) & (cuts[:, 2] - cuts[:, 1] < layout.horizon))
+    if not len(short):
+        return []
+    return [
+        f"not judged: {len(short):,} of {np.count_nonzero(keep):,} series, with fewer than "
+        f"{counted(layout.horizon, 'step')} (a horizon) in the test part: "
+        f"{some([axis.items[at] for at in short])}"
+    ]
 
 
 def plan_sequences(

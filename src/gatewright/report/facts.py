@@ -58,7 +58,10 @@ def data_line(outcome: Outcome) -> list[str]:
         if layout.frequency and not layout.frequency.endswith("i"):
             parts.append(f"a step is {step_text(layout.frequency)}")
         if layout.series:
-            parts.append(f"{len(outcome.preparation.series):,} series")
+            every = len(outcome.preparation.series)
+            judged = max(score.series for score in outcome.scores.values())
+            some = "" if judged == every else f"{judged:,} of "
+            parts.append(f"{some}{every:,} series")
         return [*parts, f"judged on {plural(verdict.units, 'test window')}"]
     parts.append(f"{outcome.task.title}: {targets}")
     if outcome.preparation.classes:
