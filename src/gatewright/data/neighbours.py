@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 from gatewright.data.calendar import Floats
 from gatewright.data.guess_sequences import few_classes
+from gatewright.data.layout import Layout
 from gatewright.data.reading import Table
 
 VALUES = 1 << 22  # of the first rows that are looked at
 ALIKE = 0.6  # correlation of neighbouring rows from which they count as a series,
 HARDLY = 0.3  # or from here, where rows further apart are less alike
 LESS = 0.8  # times as much as neighbours, at most, two rows apart
+FEW = 20  # different whole numbers, at most, that are rather classes than a series
 DEVIATIONS = 4.0  # above what rows in no order would have by chance
 
 
@@ -51,6 +53,25 @@ def likeness(table: Table, columns: tuple[str, ...], targets: tuple[str, ...]) -
         next_but_one, _ = _correlation(values, group, 2)
     fades = next_one >= HARDLY and next_but_one <= LESS * next_one
     return next_one if next_one >= chance and (next_one >= ALIKE or fades) else None
+
+
+def of_examples(table: Table, layout: Layout) -> list[str]:
+    """A note on a forecast whose rows may be labelled examples in any order: no column orders
+    them, there are inputs, and each target holds few whole numbers."""
+    if layout.time or layout.series or not (layout.numbers or layout.categories):
+        return []
+    counts = []
+    for name in layout.targets:
+        values = table.frame.select(pl.col(name).cast(pl.Float64).drop_nulls().drop_nans())
+        found = table.collect(values.unique().head(FEW + 1)).to_series().to_numpy()
+        if len(found) > FEW or not few_classes(found, table.rows):
+            return []
+        counts.append(f"{name} holds only {len(found)} different whole numbers")
+    return [
+        f"{' and '.join(counts)}, and no column orders the rows: if each row is an example of its "
+        "own, this is no table of sequences, and Gatewright compares networks on sequences; name "
+        "what orders the rows with --time, or what makes a sequence with --sequence"
+    ]
 
 
 def _correlation(values: Floats, group: NDArray[np.int64], apart: int) -> tuple[float, float]:

@@ -15,6 +15,7 @@ from gatewright.data.calendar import Integers
 from gatewright.data.columns import number_columns
 from gatewright.data.labels import Labels, class_numbers, classes_of, read_labels
 from gatewright.data.layout import Layout
+from gatewright.data.neighbours import of_examples
 from gatewright.data.prepared import PARTS
 from gatewright.data.reading import Table
 from gatewright.data.roles import some
@@ -82,7 +83,7 @@ def plan_forecast(
     check_cuts(layout, cuts)
     keep = np.where(too_short(layout, cuts), 0, cuts[:, 2])
     notes = _forecast_notes(layout, axis, lengths, keep)
-    notes += _untested(layout, axis, cuts, keep)
+    notes += [*_untested(layout, axis, cuts, keep), *of_examples(table, layout)]
     used = Rows(keep)
     starts = used.starts[used.kept]
     bounds = np.concatenate([starts[:, None], starts[:, None] + cuts[used.kept]], axis=1)

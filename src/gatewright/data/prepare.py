@@ -17,6 +17,7 @@ from gatewright.data.columns import check_columns, is_forecast
 from gatewright.data.fitting import fit, fit_series
 from gatewright.data.layout import Layout
 from gatewright.data.plans import (
+    Plan,
     plan_forecast,
     plan_labelled_or_not,
     plan_sequences,
@@ -70,8 +71,32 @@ def prepare(
         fitted = fit(layout, plan)
         answers = Answers.of(layout, plan)
         writer = Writer(fitted.preparation, plan, fitted.center, fitted.scale, answers)
-        finish(aside, fitted.preparation, plan, writer.write(aside), answers.notes())
+        counts = writer.write(aside)
+        more = [*answers.notes(), *_unchanging(layout, plan, aside)]
+        finish(aside, fitted.preparation, plan, counts, more)
     return Prepared.open(folder)
+
+
+def _unchanging(layout: Layout, plan: Plan, folder: Path) -> list[str]:
+    """A note for each target of a forecast that has one value only in the test part of each series,
+    from the arrays in a folder."""
+    if not is_forecast(layout):
+        return []
+    target = np.load(folder / "target.npy", mmap_mode="r", allow_pickle=False)
+    same, seen = np.ones(len(layout.targets), dtype=bool), np.zeros(len(layout.targets), dtype=bool)
+    for begin, end in plan.bounds[:, 2:].tolist():
+        if end - begin > 1:
+            low, high = (each.reduce(target[begin:end]) for each in (np.fmin, np.fmax))
+            same &= ~(low < high)
+            seen |= low == high
+        if not same.any():
+            break
+    return [
+        f"{name} never changes in the test part: what is best there need not be what forecasts its "
+        "changes"
+        for name, found in zip(layout.targets, same & seen, strict=True)
+        if found
+    ]
 
 
 def transform(table: Table, preparation: Preparation, folder: Path) -> Prepared:
