@@ -57,7 +57,9 @@ class Predictor:
         forecasts = self.model.task.kind == "origins"
         if source is None and (not forecasts or self.history is None):
             raise InputError("there is nothing to predict: give a table")
-        table = source if source is None or isinstance(source, Table) else read(source)
+        table = source
+        if source is not None and not isinstance(source, Table):
+            table = read(source, readings=self.preparation.readings)
         if forecasts:
             table = join_history(table, self.history, self.layout)
         assert table is not None

@@ -78,7 +78,11 @@ def predict(
     predictor = load(run, model)
     table = None
     if file is not None:
-        table = read(source(file, None), delimiter=character(delimiter))
+        table = read(
+            source(file, None),
+            delimiter=character(delimiter),
+            readings=predictor.preparation.readings,
+        )
     frame = predictor.predict(table)
     if out is not None:
         write_whole(out, lambda file: WRITERS[out.suffix.lower()](frame, file))

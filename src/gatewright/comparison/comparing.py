@@ -18,7 +18,7 @@ from gatewright.comparison.running import Progress, cores, finished, run
 from gatewright.data.ahead import history_of
 from gatewright.data.guessing import guess
 from gatewright.data.prepare import prepare
-from gatewright.data.prepared import FILES
+from gatewright.data.prepared import ARRAYS, RECORD, PreparedRecord
 from gatewright.data.reading import Table
 from gatewright.errors import InputError
 
@@ -115,8 +115,12 @@ def _settle(folder: RunFolder, plan: Plan, *, restart: bool) -> None:
 def fingerprint(folder: Path) -> str:
     """A digest of prepared arrays: the same for the same data, wherever they came from."""
     digest = hashlib.sha256()
-    for name in FILES:
-        with (folder / name).open("rb") as file:
+    for name in ARRAYS:
+        with (folder / f"{name}.npy").open("rb") as file:
             while block := file.read(BLOCK):
                 digest.update(block)
+    record = PreparedRecord.model_validate_json((folder / RECORD).read_text("utf-8"))
+    # How text was read says of which kind the file was, and the numbers are there as they came out.
+    plain = record.model_dump_json(exclude={"preparation": {"readings"}})
+    digest.update(plain.encode())
     return digest.hexdigest()

@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gatewright.data.calendar import Frequency, as_integers, as_units, from_integers, steps_after
-from gatewright.data.columns import frequency_of
+from gatewright.data.columns import check_readings, frequency_of
 from gatewright.data.layout import Layout
 from gatewright.data.reading import Table
 from gatewright.errors import InputError
@@ -137,6 +137,7 @@ def _fitting(table: Table, layout: Layout, history: pl.DataFrame | None) -> pl.D
         pl.col(name) if name in table.schema else pl.lit(None, pl.Float64).alias(name)
         for name in _columns(layout)
     ]
+    check_readings(table, layout)
     frame = table.collect(table.frame.select(wanted))
     if history is not None:
         kinds = {name: kind for name, kind in history.schema.items() if name in frame.columns}

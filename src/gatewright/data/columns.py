@@ -74,6 +74,16 @@ def check_columns(table: Table, layout: Layout, *, with_targets: bool = True) ->
         )
 
 
+def check_readings(table: Table, layout: Layout) -> None:
+    """Raise InputError for a value that cannot be read as its column was in training."""
+    # Names of sequences are new in every table.
+    used = [layout.time, layout.series, layout.step, *layout.steps, *layout.inputs]
+    used += layout.targets if is_forecast(layout) else ()
+    for name in used:
+        if name is not None and name in table.misfits:
+            raise InputError(table.misfits[name])
+
+
 def frequency_of(layout: Layout) -> Frequency | None:
     """The distance between steps of a forecast's time column; None where rows are steps."""
     return Frequency.parse(layout.frequency) if layout.frequency and layout.time else None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
+from gatewright.data.marks import EITHER, Dots, dots
 from gatewright.data.times import TimeFormat, formats, order
 
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "None", "-", "?")
@@ -29,18 +30,26 @@ class Kind:
     parse: Callable[[pl.Expr], pl.Expr]
     time: TimeFormat | None = None
 
+    @property
+    def full_name(self) -> str:
+        """What a later table is read by: "decimal comma", "time %d.%m.%Y"."""
+        return self.name if self.time is None else f"{self.name} {self.time.text}"
+
 
 @dataclass(frozen=True)
 class Reading:
     """How one column of text is read.
 
     ``nearly`` is what all but a few of the values of a column of words are; ``unclear`` says that
-    nothing tells the day from the month.
+    nothing tells the day from the month; ``before``, that a column of words was no words before,
+    but ``nearly``; ``dots``, how those of a column are read that could mark thousands.
     """
 
     kind: Kind
     nearly: Kind | None = None
     unclear: bool = False
+    before: bool = False
+    dots: Dots | None = None
 
     def expression(self, text: pl.Expr) -> pl.Expr:
         values = self.kind.parse(clean(text))
@@ -94,21 +103,25 @@ COMMA = Kind("decimal comma", _decimal_comma)
 THOUSANDS = Kind("thousands", _thousands)
 # What would be numbers but for the zeros in front: not a mistake, but a column of names.
 LOOSE = Kind("number", lambda text: text.cast(pl.Float64, strict=False))
+MARKED = {kind.name: kind for kind in (PLAIN[-1], COMMA, THOUSANDS)}  # by their decimal mark
 
 
 def readings_of(
-    frame: pl.LazyFrame, columns: Sequence[str], *, decimal_comma: bool
+    frame: pl.LazyFrame,
+    columns: Sequence[str],
+    *,
+    decimal_comma: bool,
+    before: Mapping[str, str] | None = None,
 ) -> dict[str, Reading]:
     """How to read each column of text, by all of its rows.
 
     ``decimal_comma``: whether 1,234 is less than two, as it is where columns are not divided by
-    commas.
+    commas. ``before``: the full names of the kinds that columns had in an earlier table, and are to
+    have again.
     """
     numbers = (COMMA,) if decimal_comma else (THOUSANDS, COMMA)
-    choices = {
-        name: (*PLAIN, *numbers, *(Kind("time", time.parse, time) for time in formats(name)))
-        for name in columns
-    }
+    before = before or {}
+    choices = {name: _choices(name, numbers, before.get(name)) for name in columns}
     cleaned = frame.select(clean(pl.col(name)) for name in columns)
     head = cleaned.head(SAMPLE).collect(engine="streaming")
     samples = {name: head[name].drop_nulls().unique(maintain_order=True) for name in columns}
@@ -125,13 +138,73 @@ def readings_of(
             break
     kinds |= dict.fromkeys(pending, TEXT)
     words = [name for name in columns if kinds[name] is TEXT]
-    odd = _nearly(cleaned, {name: _closest(samples[name], choices[name]) for name in words})
-    return {name: _reading(cleaned, name, kinds[name], odd.get(name)) for name in columns}
+    new = [name for name in words if name not in before]
+    odd = _nearly(cleaned, {name: _closest(samples[name], choices[name]) for name in new})
+    read = {
+        name: _reading(cleaned, name, kinds[name], odd.get(name), before.get(name))
+        for name in columns
+    }
+    for name in words:
+        if choices[name] and name in before:
+            read[name] = Reading(TEXT, _likest(samples[name], choices[name]), before=True)
+    if decimal_comma:
+        read |= _with_dots(cleaned, kinds, samples, before)
+    return read
 
 
-def _reading(frame: pl.LazyFrame, name: str, kind: Kind, nearly: Kind | None) -> Reading:
+def _choices(name: str, numbers: Sequence[Kind], before: str | None) -> tuple[Kind, ...]:
+    """What a column may be, the likeliest first; of one that was read before, nothing that would
+    read the same text otherwise."""
+    times = formats(name)
+    if before is None:
+        return (*PLAIN, *numbers, *(Kind("time", time.parse, time) for time in times))
+    if before in MARKED:
+        return (MARKED[before],)
+    if before in ("boolean", "integer"):  # there was no decimal mark to tell
+        return (*PLAIN, *numbers)
+    word, _, text = before.partition(" ")
+    if word != "time":
+        return ()
+    first = TimeFormat(text)
+    if first.day_first is not None:
+        times = [time for time in times if time.day_first in (None, first.day_first)]
+    return tuple(Kind("time", time.parse, time) for time in (first, *times))
+
+
+def _with_dots(
+    frame: pl.LazyFrame,
+    kinds: Mapping[str, Kind],
+    samples: Mapping[str, pl.Series],
+    before: Mapping[str, str],
+) -> dict[str, Reading]:
+    """The columns of numbers whose dots could be read both ways, each read in one."""
+    numbers = [
+        name
+        for name, kind in kinds.items()
+        if kind is MARKED["number"]
+        and before.get(name) != kind.name
+        and samples[name].str.contains(EITHER).all()
+    ]
+    told = dots(frame, numbers, [name for name, kind in kinds.items() if kind is COMMA])
+    return {
+        name: Reading(COMMA if each.thousands else kinds[name], dots=each)
+        for name, each in told.items()
+    }
+
+
+def _likest(sample: pl.Series, choices: Sequence[Kind]) -> Kind:
+    """The kind that most values of a sample are of."""
+    frame = sample.to_frame("text")
+    return max(choices, key=lambda kind: frame.select(kind.parse(pl.col("text")).count()).item())
+
+
+def _reading(
+    frame: pl.LazyFrame, name: str, kind: Kind, nearly: Kind | None, before: str | None
+) -> Reading:
     if kind.time is None:
         return Reading(kind, nearly)
+    if before is not None and TimeFormat(before.partition(" ")[2]).day_first is not None:
+        return Reading(kind)  # nothing of the other order was a choice
     time = order(frame, pl.col(name), kind.time)
     if time is None:
         return Reading(TEXT, unclear=True)

@@ -13,7 +13,7 @@ import numpy as np
 
 from gatewright.data.answers import Answers
 from gatewright.data.axis import by_workdays
-from gatewright.data.columns import check_columns, is_forecast
+from gatewright.data.columns import check_columns, check_readings, is_forecast
 from gatewright.data.fitting import fit, fit_series
 from gatewright.data.layout import Layout
 from gatewright.data.plans import (
@@ -70,10 +70,12 @@ def prepare(
             plan = plan_sequences(table, layout, aside, shares, seed)
         fitted = fit(layout, plan)
         answers = Answers.of(layout, plan)
-        writer = Writer(fitted.preparation, plan, fitted.center, fitted.scale, answers)
+        update = {"readings": _readings(table, layout)}
+        preparation = fitted.preparation.model_copy(update=update)
+        writer = Writer(preparation, plan, fitted.center, fitted.scale, answers)
         counts = writer.write(aside)
         more = [*answers.notes(), *_unchanging(layout, plan, aside)]
-        finish(aside, fitted.preparation, plan, counts, more)
+        finish(aside, preparation, plan, counts, more)
     return Prepared.open(folder)
 
 
@@ -99,6 +101,17 @@ def _unchanging(layout: Layout, plan: Plan, folder: Path) -> list[str]:
     ]
 
 
+def _readings(table: Table, layout: Layout) -> dict[str, str]:
+    """How later tables are read. Whole numbers that are only categories are names, of which a new
+    one may be a word."""
+    elsewhere = {layout.series, layout.time, layout.step, *layout.numbers, *layout.targets}
+    names = set(layout.categories) - elsewhere
+    return {
+        name: "text" if kind == "integer" and name in names else kind
+        for name, kind in table.readings.items()
+    }
+
+
 def transform(table: Table, preparation: Preparation, folder: Path) -> Prepared:
     """The arrays of a new table, with nothing fitted, to predict: all rows are the test part.
 
@@ -116,6 +129,7 @@ def transform(table: Table, preparation: Preparation, folder: Path) -> Prepared:
     """
     layout = preparation.layout
     with about(table), written_aside(folder) as aside:
+        check_readings(table, layout)
         check_columns(table, layout, with_targets=False)
         if is_forecast(layout):
             plan = plan_series(table, layout, aside)

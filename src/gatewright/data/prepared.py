@@ -61,6 +61,7 @@ class Preparation(BaseModel):
     # forecasts of many series, by name: (center, scale) of each target
     series: dict[str, tuple[tuple[float, float], ...]] = {}
     notes: tuple[str, ...] = ()  # what was imputed, filled or dropped, in sentences
+    readings: dict[str, str] = {}  # column of text -> how it was read: "decimal comma"
 
 
 # name: (dtype, what it is)

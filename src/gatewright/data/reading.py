@@ -21,10 +21,10 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import polars as pl
 
-from gatewright.data import json_lines
+from gatewright.data import json_lines, marks
 from gatewright.data.damage import check_ends, check_times, read_whole, told
 from gatewright.data.files import DELIMITERS, TextFile, check_names, check_text, look_over
-from gatewright.data.kinds import Reading, clean, readings_of, unread
+from gatewright.data.kinds import EMPTY, Reading, clean, readings_of, unread
 from gatewright.data.layout import Guess
 from gatewright.data.times import Derived, derive
 from gatewright.errors import InputError
@@ -50,6 +50,8 @@ class Table:
     derived: Mapping[str, str] = field(default_factory=dict)  # added column -> of what it is made
     ignored: Mapping[str, str] = field(default_factory=dict)  # column -> why it is of no use
     faults: Mapping[str, str] = field(default_factory=dict)  # column -> why it has no one type
+    readings: Mapping[str, str] = field(default_factory=dict)  # column of text -> how it is read
+    misfits: Mapping[str, str] = field(default_factory=dict)  # column -> why not as it was before
     lines: Callable[[int], int] | None = field(default=None, repr=False, compare=False)
 
     def where(self, row: int) -> str:
@@ -92,19 +94,22 @@ class _Raw:
     decimal_comma: bool = False
 
 
-def read(source: Any, *, delimiter: str | None = None) -> Table:
+def read(
+    source: Any, *, delimiter: str | None = None, readings: Mapping[str, str] | None = None
+) -> Table:
     """Open a table.
 
     Args:
         source: a path to a file of CSV, TSV, NDJSON, Parquet or Arrow (Feather), or any data
             frame that narwhals reads: polars (eager or lazy), pandas, pyarrow, ...
         delimiter: of a CSV file, where the guess is wrong.
+        readings: of another table, ``Table.readings``: its columns of text are read as there.
 
     Raises:
         InputError: the source cannot be read; the sentence says where and what to do.
     """
     if not isinstance(source, str | Path):
-        return _typed(_from_frame(source), FRAME, None)
+        return _typed(_from_frame(source), FRAME, None, readings)
     path = Path(source)
     if not path.exists():
         raise InputError(f"{path} does not exist; give the path of a file of {_formats()}.")
@@ -123,14 +128,14 @@ def read(source: Any, *, delimiter: str | None = None) -> Table:
             raw = reader(path, delimiter)
     except OSError as error:
         raise InputError(f"{path} cannot be opened: {error.strerror or error}.") from None
-    return _typed(raw, path.name, path)
+    return _typed(raw, path.name, path, readings)
 
 
 def _formats() -> str:
     return f"CSV, TSV, NDJSON, Parquet or Arrow ({', '.join(READERS)})"
 
 
-def _typed(raw: _Raw, name: str, source: Path | None) -> Table:
+def _typed(raw: _Raw, name: str, source: Path | None, before: Mapping[str, str] | None) -> Table:
     with told(name):
         raw = _named(raw)
         schema = dict(raw.frame.collect_schema())
@@ -143,14 +148,19 @@ def _typed(raw: _Raw, name: str, source: Path | None) -> Table:
         check_times(raw.frame, schema, name)
         frame = raw.frame.select(_plain(column, dtype) for column, dtype in schema.items())
         texts = [column for column, dtype in frame.collect_schema().items() if dtype == pl.String]
-        readings = readings_of(frame, texts, decimal_comma=raw.decimal_comma)
+        readings = readings_of(frame, texts, decimal_comma=raw.decimal_comma, before=before)
         frame = frame.with_columns(
             reading.expression(pl.col(column)).alias(column) for column, reading in readings.items()
         )
         types = {**frame.collect_schema()}
         _check_plain(types, name)
         made = derive(frame, types)
-    table = Table(name, frame, types, rows, source, raw.guesses, lines=raw.lines)
+    open_dots = {column: reading.dots for column, reading in readings.items() if reading.dots}
+    guesses = (*raw.guesses, *marks.guesses(open_dots))
+    table = Table(name, frame, types, rows, source, guesses, lines=raw.lines)
+    names = {column: reading.kind.full_name for column, reading in readings.items()}
+    kept = {column: kind for column, kind in names.items() if kind != EMPTY.name}
+    table = dataclasses.replace(table, readings=kept)
     return _with_faults(_with_derived(table, made), raw.frame, readings)
 
 
@@ -211,28 +221,32 @@ def _with_derived(table: Table, made: Derived | None) -> Table:
     if made is None:
         return table
     together = f"{', '.join(made.columns[:-1])} and {made.columns[-1]}"
-    return Table(
-        name=table.name,
+    return dataclasses.replace(
+        table,
         frame=table.frame.with_columns(made.expression.alias(made.name)),
         schema={**table.schema, made.name: made.dtype},
-        rows=table.rows,
-        source=table.source,
-        guesses=table.guesses,
         derived={made.name: together},
         ignored=dict.fromkeys(made.columns, f"part of the column {made.name}"),
-        lines=table.lines,
     )
 
 
 def _with_faults(table: Table, raw: pl.LazyFrame, readings: Mapping[str, Reading]) -> Table:
     """Explain the columns that are numbers in all but a few rows, and the dates of two readings."""
     faults: dict[str, str] = {}
+    misfits: dict[str, str] = {}
     for column, reading in readings.items():
         if reading.nearly is not None:
             what = "numbers" if reading.nearly.time is None else "times"
             odd = unread(pl.col("text"), reading.nearly)
             cleaned = raw.select(clean(pl.col(column)).alias("text")).with_row_index("row")
             row, value = table.collect(cleaned.filter(odd).head(1)).row(0)
+            if reading.before:
+                how = reading.nearly.full_name
+                misfits[column] = (
+                    f"{table.where(row)}: column {column!r} holds {value!r}, and is read as it was "
+                    f"in training, as {how}: write the value so, or leave it empty."
+                )
+                continue
             faults[column] = (
                 f"column {column!r} holds {what}, but in {table.where(row)} it holds {value!r}; "
                 "correct the value or leave it empty; if these are names, say --categories "
@@ -243,9 +257,7 @@ def _with_faults(table: Table, raw: pl.LazyFrame, readings: Mapping[str, Reading
                 f"column {column!r} of {table.name} holds dates that can be read day first or "
                 f"month first; write them as 2024-01-31, or say --ignore {column}."
             )
-    if not faults:
-        return table
-    return Table(**{**{f: getattr(table, f) for f in Table.__dataclass_fields__}, "faults": faults})
+    return dataclasses.replace(table, faults=faults, misfits=misfits)
 
 
 def _from_csv(path: Path, delimiter: str | None) -> _Raw:

@@ -48,6 +48,13 @@ class TimeFormat:
         return pl.Datetime("us") if "%H" in self.text or "%I" in self.text else pl.Date()
 
     @property
+    def day_first(self) -> bool | None:
+        """Whether the day comes before the month; None where the format cannot be mistaken."""
+        if self.other_order is None:
+            return None
+        return self.text.startswith("%d")
+
+    @property
     def other_order(self) -> TimeFormat | None:
         """The same with the month before the day, or the day before the month."""
         for day_first in DAY_FIRST:

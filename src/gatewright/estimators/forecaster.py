@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -203,7 +203,7 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
         replaced = REPLACED - {"horizon"} if self.horizon is None else REPLACED
         return layout, [found for found in guesses if found.what not in replaced]
 
-    def _read(self, source: Any) -> Table:
+    def _read(self, source: Any, readings: Mapping[str, str] | None = None) -> Table:
         array = isinstance(source, np.ndarray | list | tuple)
         if not self._array:
             if array:
@@ -211,13 +211,17 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
                     "this Forecaster was fitted on a table, and an array was given: give a table "
                     "with the same columns"
                 )
-            return read(as_frame(source))
+            return read(as_frame(source), readings=readings)
         if not array:
             raise InputError(
                 "this Forecaster was fitted on an array, and something else was given: give an "
                 f"array (steps, {len(self._array)})"
             )
         return read(frame_of(source, self._array))
+
+    def _read_again(self, source: Any) -> Table:
+        """Another table, its text read as that of the training."""
+        return self._read(source, self.predictor_.preparation.readings)
 
     def predict(self, source: Any = None) -> Any:
         """The horizon after the last known target of the rows that are given.
@@ -238,7 +242,7 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
             InputError: the rows do not fit.
         """
         check_is_fitted(self)
-        table = None if source is None else self._read(source).frame
+        table = None if source is None else self._read_again(source)
         found = self.predictor_.predict(table)
         return found.select(self._array).to_numpy() if self._array else found
 
@@ -254,7 +258,7 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
             InputError: the rows do not fit.
         """
         check_is_fitted(self)
-        table = self._read(source)
+        table = self._read_again(source)
         for name in self.layout_.targets:
             if name not in table.schema:
                 raise InputError(f"{table.name} has no column {name!r} to judge forecasts by")
