@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
@@ -40,22 +41,6 @@ def told(
         raise InputError(f"{name} {what}") from None
 
 
-@contextmanager
-def _without_panic() -> Iterator[None]:
-    """Keep off the terminal what the threads of polars print of a damaged file before they raise.
-
-    They write to the descriptor itself, past ``sys.stderr``.
-    """
-    kept = os.dup(2)
-    try:
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-
-
 def check_ends(path: Path, kind: str, mark: bytes, others: Mapping[bytes, str]) -> None:
     """Raise InputError for a file that does not begin and end as its kind does."""
     with path.open("rb") as file:
@@ -77,11 +62,31 @@ def check_ends(path: Path, kind: str, mark: bytes, others: Mapping[bytes, str]) 
         )
 
 
-def read_whole(frame: pl.LazyFrame) -> pl.LazyFrame:
-    """The same, read once from end to end, so that damage is met here and nowhere else."""
-    with _without_panic():
-        frame.collect_schema()
-        frame.select(pl.all().null_count()).collect(engine="streaming")
+# What a process of its own does with a file: read it to its end, or say why not.
+READING = """
+import sys
+import polars as pl
+try:
+    frame = getattr(pl, sys.argv[1])(sys.argv[2], glob=False)
+    frame.select(pl.all().null_count()).collect(engine="streaming")
+except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+    sys.exit(f"{error}")
+"""
+
+
+def read_whole(path: Path, scan: str) -> pl.LazyFrame:
+    """Scan a file that was read once from end to end, so that damage is met here and nowhere else.
+
+    A process of its own reads it first, which takes some tenths of a second: a damaged size can
+    make polars ask for more memory than there is, which ends the process that it runs in.
+
+    scan: the name of the function of polars.
+    """
+    command = [sys.executable, "-c", READING, scan, str(path)]
+    done = subprocess.run(command, capture_output=True, check=False)
+    if done.returncode:
+        raise pl.exceptions.ComputeError(done.stderr.decode(errors="replace"))
+    frame: pl.LazyFrame = getattr(pl, scan)(path, glob=False)
     return frame
 
 

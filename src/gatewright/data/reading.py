@@ -301,7 +301,7 @@ def _from_ndjson(path: Path, _: str | None) -> _Raw:
 
 def _from_parquet(path: Path, _: str | None) -> _Raw:
     check_ends(path, "Parquet", b"PAR1", {b"PARE": "is an encrypted Parquet file; decrypt it."})
-    return _Raw(read_whole(pl.scan_parquet(path, glob=False)))
+    return _Raw(read_whole(path, "scan_parquet"))
 
 
 def _from_arrow(path: Path, _: str | None) -> _Raw:
@@ -310,7 +310,7 @@ def _from_arrow(path: Path, _: str | None) -> _Raw:
         b"FEA1": "is a Feather file of version 1; write it as version 2.",
     }
     check_ends(path, "Arrow", b"ARROW1", others)
-    return _Raw(read_whole(pl.scan_ipc(path, glob=False)))
+    return _Raw(read_whole(path, "scan_ipc"))
 
 
 def _from_frame(source: Any) -> _Raw:
