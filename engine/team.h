@@ -17,8 +17,9 @@ namespace GATEWRIGHT_LEVEL {
 
 using Clock = std::chrono::steady_clock;
 
-// Longer than threads wait for one another while each has a core to itself.
-constexpr auto patience = std::chrono::microseconds(200);
+// Longer than threads wait for one another while each has a core to itself, and shorter than another
+// process keeps a core that it was given.
+constexpr auto patience = std::chrono::milliseconds(2);
 
 // All threads of a team meet here once a step: they spin for some microseconds, and then give way at
 // each look.
@@ -73,7 +74,7 @@ class Elbowroom {
     Clock::time_point worked = begin;
     bool late = work(threads, [&] { worked = Clock::now(); });
     Clock::time_point end = Clock::now();
-    if (late || end - worked > (worked - begin) + patience)
+    if (late || end - worked > (worked - begin) + patience / 10)
       alone_until() = (end + pause).time_since_epoch().count();
   }
 
