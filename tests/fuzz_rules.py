@@ -31,7 +31,8 @@ def told_wrongly(err: str, names: list[str], words: list[str]) -> list[str]:
         if len(word) > 3 and not word.startswith("--"):
             own = own.replace(" ".join(word.split()), "")
     found += [f"holds {mark!r}" for mark in RAW if mark in own]
-    values = (repr(part.strip()) for word in words for part in (word, *word.split(",")))
+    parts = (part for word in words for part in (word, *word.split(",")))
+    values = (repr(form) for part in parts for form in (part, part.strip()))
     if not any(name in err for name in (*names, *values)) and not re.search(r"(^| )--?[a-z]", err):
         found.append("names neither a file nor a flag nor what was given")
     if "()" in err or "( )" in own:

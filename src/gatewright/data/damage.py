@@ -68,7 +68,8 @@ import sys
 import polars as pl
 try:
     frame = getattr(pl, sys.argv[1])(sys.argv[2], glob=False)
-    frame.select(pl.all().null_count()).collect(engine="streaming")
+    for query in (pl.len(), pl.all().null_count(), pl.all().last()):
+        frame.select(query).collect(engine="streaming")
 except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
     sys.exit(f"{error}")
 """
