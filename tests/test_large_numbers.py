@@ -54,15 +54,15 @@ def test_large_numbers_are_forecast_as_others_are(size: float) -> None:
 def test_numbers_too_large_to_square_are_named(size: float, tmp_path: Path) -> None:
     frame = pl.DataFrame({"day": DAYS, "sales": WAVE, "price": WAVE * size})
     for target in ("sales", "price"):
-        with pytest.raises(InputError, match=r"row \d+ .*: price is .* too large to square"):
+        with pytest.raises(InputError, match=r"row \d+ .*: column 'price' holds .* too large to"):
             prepared(frame, tmp_path, targets=[target])
     wide = pl.DataFrame({f"x{step}": WAVE[step:][:60] * size for step in range(5)})
     wide = wide.with_columns(label=pl.Series(WAVE[:60]))
-    with pytest.raises(InputError, match=r"row \d+ .*: value is .* too large"):
+    with pytest.raises(InputError, match=r"row \d+ .* a column from 'x0' to 'x4' .* too large"):
         prepared(wide, tmp_path, targets=["label"], task="regress")
     wide = pl.DataFrame({f"x{step}": WAVE[step:][:60] for step in range(5)})
     wide = wide.with_columns(label=pl.Series(WAVE[:60] * size))
-    with pytest.raises(InputError, match=r"sequence \d+.*: label is .* too large to square"):
+    with pytest.raises(InputError, match=r"sequence \d+.*: column 'label' holds numbers too large"):
         prepared(wide, tmp_path, targets=["label"], task="regress")
     x = WAVE[:60].reshape(20, 3)
     with pytest.raises(InputError, match="too large to square"):
@@ -106,6 +106,6 @@ def test_nothing_of_numpy_on_the_terminal(tmp_path: Path, capsys: Any, monkeypat
     shown = capsys.readouterr()
     assert shown.out == ""
     assert shown.err == (
-        "gatewright: row 13 (line 14) of large.csv: sales is -1.6e+308, which is too large to "
-        "square; correct it, or give the column in another unit, or its logarithm\n"
+        "gatewright: row 13 (line 14) of large.csv: column 'sales' holds numbers too "
+        "large to square, as -1.6e+308; correct it, or give the column in a larger unit, or its logarithm\n"
     )
