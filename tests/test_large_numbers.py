@@ -107,5 +107,6 @@ def test_nothing_of_numpy_on_the_terminal(tmp_path: Path, capsys: Any, monkeypat
     assert shown.out == ""
     assert shown.err == (
         "gatewright: row 13 (line 14) of large.csv: column 'sales' holds numbers too "
-        "large to square, as -1.6e+308; correct it, or give the column in a larger unit, or its logarithm\n"
+        "large to square, as -1.6e+308; correct it, or give the column in a larger unit, or its "
+        "logarithm\n"
     )
