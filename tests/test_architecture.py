@@ -29,7 +29,7 @@ LEVELS = [
     ["native"],
     ["layers", "data"],
     ["setting"],
-    ["encoder"],
+    ["networks"],
     ["tasks"],
     ["baselines"],
     ["training"],

@@ -17,7 +17,7 @@ from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.records import Fit, Job, Plan, Score
 from gatewright.comparison.result import Result
 from gatewright.comparison.running import Progress
-from gatewright.data.reading import read
+from gatewright.data.table.reading import read
 from gatewright.errors import InputError
 from gatewright.training import Epoch
 

@@ -15,7 +15,7 @@ import torch
 
 import gatewright
 from gatewright.comparison.comparing import Parts
-from gatewright.data.reading import read
+from gatewright.data.table.reading import read
 from gatewright.errors import InputError
 from gatewright.fitting import FitRecord, fit_into, load
 from gatewright.setting import Options, Setting

@@ -14,8 +14,8 @@ from gatewright import Forecaster, SequenceClassifier, api, cli, load, report
 from gatewright.comparison import crew
 from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.result import Result
+from gatewright.data.prepare.storage import written_aside
 from gatewright.data.prepared import FILES
-from gatewright.data.storage import written_aside
 from gatewright.errors import InputError
 from gatewright.folders import claimed, made, remove
 from here import Here

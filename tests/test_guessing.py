@@ -12,10 +12,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from gatewright.data.guessing import guess
+from gatewright.data.guess.guessing import guess
+from gatewright.data.guess.seasons import season_of
 from gatewright.data.layout import Layout
-from gatewright.data.reading import read
-from gatewright.data.seasons import season_of
+from gatewright.data.table.reading import read
 from gatewright.errors import InputError
 
 DATA = Path(__file__).parents[2] / "shared" / "data"

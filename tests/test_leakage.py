@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gatewright.data.layout import Layout
-from gatewright.data.prepare import prepare
+from gatewright.data.prepare.preparing import prepare
 from gatewright.data.prepared import PARTS, Preparation, Prepared
-from gatewright.data.reading import read
+from gatewright.data.table.reading import read
 
 STEPS = 40  # of the longest series
 CONTEXT, HORIZON = 6, 2

@@ -14,10 +14,10 @@ import polars as pl
 import pytest
 
 from gatewright import cli
-from gatewright.data.guessing import guess
-from gatewright.data.prepare import prepare
+from gatewright.data.guess.guessing import guess
+from gatewright.data.prepare.preparing import prepare
 from gatewright.data.prepared import Prepared
-from gatewright.data.reading import read
+from gatewright.data.table.reading import read
 from gatewright.errors import InputError
 
 ROWS = 120

@@ -12,9 +12,9 @@ import pytest
 import sklearn.datasets
 from numpy.typing import NDArray
 
-from gatewright.data.guessing import guess
+from gatewright.data.guess.guessing import guess
 from gatewright.data.layout import Guess, Layout
-from gatewright.data.reading import read
+from gatewright.data.table.reading import read
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 Numbers = NDArray[np.float64]

@@ -10,10 +10,10 @@ import pytest
 import sklearn.datasets
 
 from gatewright.data import sets
-from gatewright.data.guessing import guess
+from gatewright.data.guess.guessing import guess
 from gatewright.data.layout import Layout
-from gatewright.data.prepare import prepare
-from gatewright.data.reading import read
+from gatewright.data.prepare.preparing import prepare
+from gatewright.data.table.reading import read
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 

@@ -16,10 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from gatewright.data.guessing import guess
+from gatewright.data.guess.guessing import guess
 from gatewright.data.layout import Layout
-from gatewright.data.prepare import prepare
-from gatewright.data.reading import read
+from gatewright.data.prepare.preparing import prepare
+from gatewright.data.table.reading import read
 from gatewright.errors import InputError
 
 ROWS, WIDTH = 120, 6

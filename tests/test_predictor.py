@@ -10,10 +10,10 @@ import polars as pl
 import pytest
 
 from gatewright import cells
-from gatewright.data.ahead import history_of
-from gatewright.data.guessing import guess
-from gatewright.data.prepare import prepare
-from gatewright.data.reading import read
+from gatewright.data.continuing import history_of
+from gatewright.data.guess.guessing import guess
+from gatewright.data.prepare.preparing import prepare
+from gatewright.data.table.reading import read
 from gatewright.errors import InputError
 from gatewright.predictor import Predictor
 from gatewright.training import Model, Recipe, Stopping

@@ -15,9 +15,9 @@ import torch
 
 from gatewright.data import sets
 from gatewright.data.layout import Layout
-from gatewright.data.prepare import prepare, transform
+from gatewright.data.prepare.preparing import prepare, transform
 from gatewright.data.prepared import PARTS, Prepared
-from gatewright.data.reading import read
+from gatewright.data.table.reading import read
 from gatewright.errors import InputError
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -344,8 +344,8 @@ import resource, sys
 from pathlib import Path
 import polars as pl
 from gatewright.data.layout import Layout
-from gatewright.data.prepare import prepare
-from gatewright.data.reading import Table
+from gatewright.data.prepare.preparing import prepare
+from gatewright.data.table.reading import Table
 
 folder = Path(sys.argv[1])
 frame = pl.scan_parquet(folder / "table.parquet")

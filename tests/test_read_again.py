@@ -12,10 +12,10 @@ import pytest
 
 from gatewright.cli import main
 from gatewright.comparison.comparing import fingerprint
-from gatewright.data.guessing import guess
-from gatewright.data.prepare import prepare, transform
+from gatewright.data.guess.guessing import guess
+from gatewright.data.prepare.preparing import prepare, transform
 from gatewright.data.prepared import Prepared
-from gatewright.data.reading import read
+from gatewright.data.table.reading import read
 from gatewright.errors import InputError
 from gatewright.estimators.forecaster import Forecaster
 from gatewright.fitting import load

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gatewright.data.guessing import guess
-from gatewright.data.reading import read
+from gatewright.data.guess.guessing import guess
+from gatewright.data.table.reading import read
 from gatewright.errors import InputError
 
 Write = Callable[[str, "str | bytes"], Path]

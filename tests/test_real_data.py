@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gatewright.data.guessing import guess
-from gatewright.data.prepare import prepare
-from gatewright.data.reading import read
+from gatewright.data.guess.guessing import guess
+from gatewright.data.prepare.preparing import prepare
+from gatewright.data.table.reading import read
 from gatewright.setting import Setting
 from gatewright.training import Model, Recipe, Stopping
 

@@ -13,9 +13,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from gatewright.data.guessing import guess
-from gatewright.data.prepare import prepare, transform
-from gatewright.data.reading import read
+from gatewright.data.guess.guessing import guess
+from gatewright.data.prepare.preparing import prepare, transform
+from gatewright.data.table.reading import read
 from gatewright.errors import InputError
 
 ROWS = 120

@@ -14,7 +14,7 @@ from gatewright.comparison.comparing import Parts, compare_into
 from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.result import Result
 from gatewright.comparison.running import Progress
-from gatewright.data.reading import read
+from gatewright.data.table.reading import read
 from gatewright.folders import named
 from gatewright.setting import Options
 

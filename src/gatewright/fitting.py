@@ -26,12 +26,12 @@ from gatewright.comparison.folder import PLAN, RunFolder
 from gatewright.comparison.result import Result
 from gatewright.comparison.worker import TEST_EXAMPLES, by_unit
 from gatewright.data import kept
-from gatewright.data.ahead import history_of
-from gatewright.data.guessing import guess
+from gatewright.data.continuing import history_of
+from gatewright.data.guess.guessing import guess
 from gatewright.data.layout import Guess, Layout
-from gatewright.data.prepare import prepare
+from gatewright.data.prepare.preparing import prepare
 from gatewright.data.prepared import Prepared, PreparedRecord
-from gatewright.data.reading import Table
+from gatewright.data.table.reading import Table
 from gatewright.errors import InputError
 from gatewright.folders import ANOTHER, claimed, named, remove
 from gatewright.predictor import Predictor

@@ -10,11 +10,11 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from gatewright.data.ahead import join_history
+from gatewright.data.continuing import join_history
 from gatewright.data.layout import Layout
-from gatewright.data.prepare import transform
+from gatewright.data.prepare.preparing import transform
 from gatewright.data.prepared import Preparation, Prepared
-from gatewright.data.reading import Table, read
+from gatewright.data.table.reading import Table, read
 from gatewright.errors import InputError
 from gatewright.tasks.forecast import QUANTILES
 from gatewright.training import Model

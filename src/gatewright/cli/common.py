@@ -75,7 +75,7 @@ def character(text: str | None) -> str | None:
     """The delimiter that ``--delimiter`` names. Raises UsageError where it can be none."""
     if text is None:
         return None
-    from gatewright.data.files import DELIMITERS, check_delimiter
+    from gatewright.data.table.files import DELIMITERS, check_delimiter
 
     names = {name: character for character, name in DELIMITERS.items()} | {"\\t": "\t"}
     found = names.get(text, text)

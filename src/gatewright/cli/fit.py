@@ -137,7 +137,7 @@ def _fitted(
     watch: Watch,
 ) -> FitRecord:
     from gatewright.comparison.comparing import Parts
-    from gatewright.data.reading import read
+    from gatewright.data.table.reading import read
     from gatewright.fitting import fit_into
     from gatewright.setting import Options, Setting
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from gatewright.data.ahead import any_target, join_history
+from gatewright.data.continuing import any_target, join_history
 from gatewright.data.layout import Layout
-from gatewright.data.reading import Table
+from gatewright.data.table.reading import Table
 from gatewright.predictor import Predictor
 from gatewright.tasks.forecast import QUANTILES
 

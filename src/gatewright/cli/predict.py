@@ -72,7 +72,7 @@ def predict(
     _check_ending("--plot", plot, PICTURES)
     if plot is not None and find_spec("matplotlib") is None:
         raise UsageError("--plot needs matplotlib: pip install 'gatewright[plot]'")
-    from gatewright.data.reading import read
+    from gatewright.data.table.reading import read
     from gatewright.fitting import load
 
     predictor = load(run, model)

@@ -15,11 +15,11 @@ from gatewright.comparison.outcome import conclude
 from gatewright.comparison.planning import make_plan
 from gatewright.comparison.records import Plan
 from gatewright.comparison.running import Progress, cores, finished, run
-from gatewright.data.ahead import history_of
-from gatewright.data.guessing import guess
-from gatewright.data.prepare import prepare
+from gatewright.data.continuing import history_of
+from gatewright.data.guess.guessing import guess
+from gatewright.data.prepare.preparing import prepare
 from gatewright.data.prepared import ARRAYS, RECORD, PreparedRecord
-from gatewright.data.reading import Table
+from gatewright.data.table.reading import Table
 from gatewright.errors import InputError
 
 BLOCK = 1 << 20

@@ -112,7 +112,7 @@ class Prepared:
 
     @classmethod
     def open(cls, folder: Path) -> Prepared:
-        """Map the arrays that ``gatewright.data.prepare`` wrote to ``folder``."""
+        """Map the arrays that ``gatewright.data.prepare.preparing`` wrote to ``folder``."""
         record = PreparedRecord.model_validate_json((folder / RECORD).read_text("utf-8"))
         arrays = {name: _mapped(folder / f"{name}.npy") for name in ARRAYS}
         return cls(preparation=record.preparation, items=record.items, **arrays)

@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gatewright.data.prepare.scaling import LastSeen, Moments, center_and_scale
+from gatewright.data.prepare.writing import LARGEST
 from gatewright.data.prepared import PARTS, Channel, Preparation, Prepared
-from gatewright.data.scaling import LastSeen, Moments, center_and_scale
-from gatewright.data.writing import LARGEST
 from gatewright.errors import InputError
 
 TRAIN, VALIDATION, TEST = range(len(PARTS))

@@ -16,10 +16,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from gatewright import __version__, fitting
 from gatewright.comparison.comparing import fingerprint
-from gatewright.data.ahead import earlier, history_of
-from gatewright.data.guessing import guess
+from gatewright.data.continuing import earlier, history_of
+from gatewright.data.guess.guessing import guess
 from gatewright.data.layout import Guess, Layout
-from gatewright.data.reading import Table, read
+from gatewright.data.table.reading import Table, read
 from gatewright.errors import InputError
 from gatewright.estimators import arguments
 from gatewright.estimators.saving import given_arguments, plain_arguments

@@ -18,9 +18,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_is_fitted, check_X_y, validate_data
 
 from gatewright.data.layout import Layout
+from gatewright.data.prepare.writing import LARGEST
 from gatewright.data.prepared import Preparation
-from gatewright.data.writing import LARGEST
-from gatewright.encoder import ATTENTION, LAST
 from gatewright.errors import InputError
 from gatewright.estimators import arguments, saving
 from gatewright.estimators.arrays import (
@@ -34,6 +33,7 @@ from gatewright.estimators.arrays import (
     prepared,
 )
 from gatewright.folders import named
+from gatewright.networks.encoder import ATTENTION, LAST
 from gatewright.setting import Options
 from gatewright.training import Model
 from gatewright.training.predicting import predict_network

@@ -10,12 +10,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from gatewright.data.ahead import any_target
+from gatewright.data.continuing import any_target
+from gatewright.data.guess.lengths import TWICE
 from gatewright.data.layout import Guess, Layout
-from gatewright.data.lengths import TWICE
-from gatewright.data.prepare import prepare
+from gatewright.data.prepare.preparing import prepare
 from gatewright.data.prepared import Prepared
-from gatewright.data.reading import Table
+from gatewright.data.table.reading import Table
 from gatewright.errors import InputError
 
 Shares = tuple[float, float, float]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from gatewright.data import batching
 from gatewright.data.batching import Batch
 from gatewright.data.prepared import Preparation, Prepared
-from gatewright.encoder import Embeddings, Encoder
+from gatewright.networks.encoder import Embeddings, Encoder
 from gatewright.setting import Options, Setting
 from gatewright.tasks.task import Task
 

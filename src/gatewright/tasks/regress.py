@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from gatewright.data import batching
 from gatewright.data.batching import Batch
 from gatewright.data.prepared import Prepared
-from gatewright.encoder import ATTENTION, LAST, SequenceNetwork
+from gatewright.networks.encoder import ATTENTION, LAST, SequenceNetwork
 from gatewright.setting import Setting
 from gatewright.tasks.task import Task
 

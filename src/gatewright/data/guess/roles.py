@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from gatewright.data.layout import Guess
-from gatewright.data.reading import Table, in_words, is_plain
+from gatewright.data.table.reading import Table, in_words, is_plain
 from gatewright.errors import InputError
 
 SEQUENCE_NAMES = (

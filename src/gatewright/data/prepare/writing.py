@@ -10,16 +10,16 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from gatewright.data.answers import Answers
-from gatewright.data.blocks import Block
 from gatewright.data.calendar import Floats, Integers, channel_values
-from gatewright.data.columns import is_forecast
-from gatewright.data.fitting import input_names
-from gatewright.data.labels import class_numbers
-from gatewright.data.plans import Plan
+from gatewright.data.prepare.answers import Answers
+from gatewright.data.prepare.blocks import Block
+from gatewright.data.prepare.columns import is_forecast
+from gatewright.data.prepare.fitting import input_names
+from gatewright.data.prepare.labels import class_numbers
+from gatewright.data.prepare.plans import Plan
+from gatewright.data.prepare.scaling import LastSeen
+from gatewright.data.prepare.storage import ArrayFile, write_array
 from gatewright.data.prepared import Preparation, PreparedRecord
-from gatewright.data.scaling import LastSeen
-from gatewright.data.storage import ArrayFile, write_array
 from gatewright.errors import InputError, counted
 
 LARGEST = float(np.finfo(np.float32).max)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from gatewright.data.reading import Table
-from gatewright.data.roles import Given, Notes, part_of
+from gatewright.data.guess.roles import Given, Notes, part_of
+from gatewright.data.table.reading import Table
 from gatewright.errors import InputError, counted
 
 TRAINING = 0.7  # of the rows, where no column says

@@ -7,10 +7,8 @@ from collections.abc import Mapping
 import polars as pl
 
 from gatewright.data.calendar import Floats
-from gatewright.data.layout import Layout
-from gatewright.data.lengths import Lengths
-from gatewright.data.reading import Table
-from gatewright.data.roles import (
+from gatewright.data.guess.lengths import Lengths
+from gatewright.data.guess.roles import (
     GROUP_NAMES,
     SEQUENCE_NAMES,
     STEP_NAMES,
@@ -24,6 +22,8 @@ from gatewright.data.roles import (
     steps_of,
     unique_with,
 )
+from gatewright.data.layout import Layout
+from gatewright.data.table.reading import Table
 from gatewright.errors import InputError
 
 CLASSIFY, REGRESS = "classify", "regress"

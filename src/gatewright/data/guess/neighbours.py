@@ -9,9 +9,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gatewright.data.calendar import Floats
-from gatewright.data.guess_sequences import few_classes
+from gatewright.data.guess.sequences import few_classes
 from gatewright.data.layout import Layout
-from gatewright.data.reading import Table
+from gatewright.data.table.reading import Table
 
 VALUES = 1 << 22  # of the first rows that are looked at
 ALIKE = 0.6  # correlation of neighbouring rows from which they count as a series,

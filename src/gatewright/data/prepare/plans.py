@@ -9,18 +9,16 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from gatewright.data.axis import Axis, axis_of
-from gatewright.data.blocks import Block, Rows, long_blocks, wide_blocks, wide_lengths
 from gatewright.data.calendar import Integers
-from gatewright.data.columns import number_columns
-from gatewright.data.labels import Labels, class_numbers, classes_of, read_labels
+from gatewright.data.guess.neighbours import of_examples
+from gatewright.data.guess.roles import some
 from gatewright.data.layout import Layout
-from gatewright.data.neighbours import of_examples
-from gatewright.data.prepared import PARTS
-from gatewright.data.reading import Table
-from gatewright.data.roles import some
-from gatewright.data.sequence_splits import split_sequences
-from gatewright.data.splits import (
+from gatewright.data.prepare.axis import Axis, axis_of
+from gatewright.data.prepare.blocks import Block, Rows, long_blocks, wide_blocks, wide_lengths
+from gatewright.data.prepare.columns import number_columns
+from gatewright.data.prepare.labels import Labels, class_numbers, classes_of, read_labels
+from gatewright.data.prepare.sequence_splits import split_sequences
+from gatewright.data.prepare.series_splits import (
     Cuts,
     check_cuts,
     cut_by_column,
@@ -29,6 +27,8 @@ from gatewright.data.splits import (
     part_numbers,
     too_short,
 )
+from gatewright.data.prepared import PARTS
+from gatewright.data.table.reading import Table
 from gatewright.errors import InputError, counted
 
 TEST = PARTS.index("test")

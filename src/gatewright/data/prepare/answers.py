@@ -12,12 +12,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gatewright.data.blocks import Block
 from gatewright.data.calendar import Floats, Integers
-from gatewright.data.columns import is_forecast
-from gatewright.data.labels import class_numbers
 from gatewright.data.layout import Layout
-from gatewright.data.plans import Plan
+from gatewright.data.prepare.blocks import Block
+from gatewright.data.prepare.columns import is_forecast
+from gatewright.data.prepare.labels import class_numbers
+from gatewright.data.prepare.plans import Plan
 
 EVIDENCE = 10  # examples with another answer; with fewer, chance would make ordinary columns fit
 PLACES = 9  # after the decimal point; numbers with more are taken for unrounded

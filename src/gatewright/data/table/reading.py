@@ -21,12 +21,12 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import polars as pl
 
-from gatewright.data import json_lines, marks
-from gatewright.data.damage import check_ends, check_times, read_whole, told
-from gatewright.data.files import DELIMITERS, TextFile, check_names, check_text, look_over
-from gatewright.data.kinds import EMPTY, Reading, clean, readings_of, unread
 from gatewright.data.layout import Guess
-from gatewright.data.times import Derived, derive
+from gatewright.data.table import json_lines, marks
+from gatewright.data.table.damage import check_ends, check_times, read_whole, told
+from gatewright.data.table.files import DELIMITERS, TextFile, check_names, check_text, look_over
+from gatewright.data.table.kinds import EMPTY, Reading, clean, readings_of, unread
+from gatewright.data.table.times import Derived, derive
 from gatewright.errors import InputError
 
 FRAME = "the data frame"

@@ -13,11 +13,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gatewright.data.calendar import Integers, as_integers, as_units
-from gatewright.data.columns import frequency_of
-from gatewright.data.damage import told
 from gatewright.data.layout import Layout
-from gatewright.data.reading import Table
-from gatewright.data.storage import Spool
+from gatewright.data.prepare.columns import frequency_of
+from gatewright.data.prepare.storage import Spool
+from gatewright.data.table.damage import told
+from gatewright.data.table.reading import Table
 from gatewright.errors import InputError
 
 BATCH = 32768  # rows held at a time

@@ -11,22 +11,22 @@ from pathlib import Path
 
 import numpy as np
 
-from gatewright.data.answers import Answers
-from gatewright.data.axis import by_workdays
-from gatewright.data.columns import check_columns, check_readings, is_forecast
-from gatewright.data.fitting import fit, fit_series
 from gatewright.data.layout import Layout
-from gatewright.data.plans import (
+from gatewright.data.prepare.answers import Answers
+from gatewright.data.prepare.axis import by_workdays
+from gatewright.data.prepare.columns import check_columns, check_readings, is_forecast
+from gatewright.data.prepare.fitting import fit, fit_series
+from gatewright.data.prepare.plans import (
     Plan,
     plan_forecast,
     plan_labelled_or_not,
     plan_sequences,
     plan_series,
 )
+from gatewright.data.prepare.storage import written_aside
+from gatewright.data.prepare.writing import Writer, finish
 from gatewright.data.prepared import Preparation, Prepared
-from gatewright.data.reading import Table, about
-from gatewright.data.storage import written_aside
-from gatewright.data.writing import Writer, finish
+from gatewright.data.table.reading import Table, about
 from gatewright.limits import check_rows, check_shares
 
 

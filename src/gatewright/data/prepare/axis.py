@@ -11,11 +11,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gatewright.data.calendar import Frequency, Integers
-from gatewright.data.columns import frequency_of
-from gatewright.data.keys import BATCH, Keys, read_keys
 from gatewright.data.layout import Layout
-from gatewright.data.reading import Table
-from gatewright.data.storage import Spool
+from gatewright.data.prepare.columns import frequency_of
+from gatewright.data.prepare.keys import BATCH, Keys, read_keys
+from gatewright.data.prepare.storage import Spool
+from gatewright.data.table.reading import Table
 from gatewright.errors import InputError
 
 # More filled rows than this for each row of the table are no gaps but a wrong frequency.

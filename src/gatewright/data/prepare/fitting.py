@@ -9,12 +9,12 @@ import numpy as np
 import polars as pl
 
 from gatewright.data.calendar import Floats, channel_names
-from gatewright.data.columns import frequency_of, is_forecast, number_columns
-from gatewright.data.labels import class_numbers
 from gatewright.data.layout import Layout
-from gatewright.data.plans import Plan
+from gatewright.data.prepare.columns import frequency_of, is_forecast, number_columns
+from gatewright.data.prepare.labels import class_numbers
+from gatewright.data.prepare.plans import Plan
+from gatewright.data.prepare.scaling import Moments, center_and_scale
 from gatewright.data.prepared import PARTS, Category, Channel, Preparation
-from gatewright.data.scaling import Moments, center_and_scale
 from gatewright.errors import InputError
 
 

@@ -11,11 +11,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gatewright.data.calendar import Floats, Integers
-from gatewright.data.columns import has_classes
 from gatewright.data.layout import Layout
+from gatewright.data.prepare.columns import has_classes
+from gatewright.data.prepare.series_splits import part_numbers
 from gatewright.data.prepared import PARTS
-from gatewright.data.reading import Table
-from gatewright.data.splits import part_numbers
+from gatewright.data.table.reading import Table
 from gatewright.errors import InputError
 
 

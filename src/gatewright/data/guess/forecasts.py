@@ -10,10 +10,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from gatewright.data.layout import Layout
-from gatewright.data.lengths import TRAINING, Lengths, horizon_and_context
-from gatewright.data.reading import Table
-from gatewright.data.roles import (
+from gatewright.data.guess.lengths import TRAINING, Lengths, horizon_and_context
+from gatewright.data.guess.roles import (
     SERIES_NAMES,
     Column,
     Given,
@@ -26,7 +24,9 @@ from gatewright.data.roles import (
     some,
     unique_with,
 )
-from gatewright.data.seasons import Floats, frequency_of, season_of
+from gatewright.data.guess.seasons import Floats, frequency_of, season_of
+from gatewright.data.layout import Layout
+from gatewright.data.table.reading import Table
 from gatewright.errors import InputError
 
 ROWS = 100_000  # read to find the frequency and the season

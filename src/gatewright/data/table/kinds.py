@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from gatewright.data.marks import EITHER, Dots, dots
-from gatewright.data.times import TimeFormat, formats, order
+from gatewright.data.table.marks import EITHER, Dots, dots
+from gatewright.data.table.times import TimeFormat, formats, order
 
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "None", "-", "?")
 SAMPLE = 1000  # rows that propose a kind

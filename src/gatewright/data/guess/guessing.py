@@ -11,13 +11,10 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from gatewright.data.calendar import Frequency
-from gatewright.data.guess_forecasts import guess_forecast
-from gatewright.data.guess_sequences import CLASSIFY, find_sequence, guess_sequences
-from gatewright.data.layout import Guess, Layout
-from gatewright.data.lengths import Lengths
-from gatewright.data.neighbours import likeness
-from gatewright.data.reading import Table, in_words
-from gatewright.data.roles import (
+from gatewright.data.guess.forecasts import guess_forecast
+from gatewright.data.guess.lengths import Lengths
+from gatewright.data.guess.neighbours import likeness
+from gatewright.data.guess.roles import (
     Column,
     Given,
     Notes,
@@ -28,6 +25,9 @@ from gatewright.data.roles import (
     some,
     steps_of,
 )
+from gatewright.data.guess.sequences import CLASSIFY, find_sequence, guess_sequences
+from gatewright.data.layout import Guess, Layout
+from gatewright.data.table.reading import Table, in_words
 from gatewright.errors import InputError
 
 FORECAST = "forecast"

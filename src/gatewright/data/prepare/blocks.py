@@ -8,12 +8,12 @@ from collections.abc import Iterator
 import numpy as np
 import polars as pl
 
-from gatewright.data.axis import Axis
 from gatewright.data.calendar import Floats, Frequency, Integers, steps_after
-from gatewright.data.columns import TEXT, frequency_of, selection
-from gatewright.data.keys import BATCH, batches
 from gatewright.data.layout import Layout
-from gatewright.data.reading import Table
+from gatewright.data.prepare.axis import Axis
+from gatewright.data.prepare.columns import TEXT, frequency_of, selection
+from gatewright.data.prepare.keys import BATCH, batches
+from gatewright.data.table.reading import Table
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,12 +6,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from gatewright.data.axis import Axis
 from gatewright.data.calendar import Integers
+from gatewright.data.guess.roles import PARTS as PART_NAMES
 from gatewright.data.layout import Layout
+from gatewright.data.prepare.axis import Axis
 from gatewright.data.prepared import PARTS
-from gatewright.data.reading import Table
-from gatewright.data.roles import PARTS as PART_NAMES
+from gatewright.data.table.reading import Table
 from gatewright.errors import InputError, counted
 
 Cuts = NDArray[np.int64]  # (all items, 3): steps of training, and to the ends of the others

@@ -14,9 +14,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gatewright.data.calendar import Frequency, as_integers, as_units, from_integers, steps_after
-from gatewright.data.columns import check_readings, frequency_of
 from gatewright.data.layout import Layout
-from gatewright.data.reading import Table
+from gatewright.data.prepare.columns import check_readings, frequency_of
+from gatewright.data.table.reading import Table
 from gatewright.errors import InputError
 
 NUMBER = "the number of the row given"  # null of any other row

@@ -8,7 +8,7 @@ import polars as pl
 
 from gatewright.data.calendar import Frequency
 from gatewright.data.layout import Layout
-from gatewright.data.reading import Table, in_words
+from gatewright.data.table.reading import Table, in_words
 from gatewright.errors import InputError
 
 # Put before the name of a categorical column, as a column may be a number and a category. No name

@@ -1,0 +1,1 @@
+"""A file or a data frame as a table of named columns."""

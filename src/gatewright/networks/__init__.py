@@ -1,0 +1,1 @@
+"""The parts that the networks of all tasks are made of."""
