@@ -10,6 +10,7 @@ import pkgutil
 from functools import cache
 
 from gatewright.baselines.baseline import Baseline, Fitted, Trained
+from gatewright.tasks import Task
 
 
 @cache
@@ -33,9 +34,10 @@ def get(name: str) -> type[Baseline]:
     return found
 
 
-def of_task(task: str) -> tuple[str, ...]:
-    """The baselines that answer a task and need no extra."""
-    return tuple(name for name in names() if task in get(name).tasks and not get(name).extra)
+def of_task(task: type[Task], *, extra: bool = False) -> tuple[str, ...]:
+    """The baselines that answer a task; ``extra``: those that need one too."""
+    found = (name for name in names() if get(name).answers(task))
+    return tuple(name for name in found if extra or not get(name).extra)
 
 
 __all__ = ["Baseline", "Fitted", "Trained", "get", "names", "of_task"]

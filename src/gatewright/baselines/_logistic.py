@@ -39,12 +39,12 @@ class Logistic(Fitted):
         self.intercept = torch.zeros(0)  # (classes,)
 
     def fit(self, data: Prepared) -> None:
-        train = self.task.examples(data, "train")
+        train = self.task.examples.of_part(data, "train")
         rows = self.rows.fit(data, train)
         some = evenly(len(train), max(1, int(MOST_NUMBERS / rows.shape[1])))
         train, rows = train[some], rows[some]
         label = data.target[train, 0].long()
-        validation = self.task.examples(data, "validation")
+        validation = self.task.examples.of_part(data, "validation")
         self._choose(rows, label, self.rows(data, validation), data.target[validation, 0].long())
 
     def _choose(self, rows: Tensor, label: Tensor, held_out: Tensor, held_label: Tensor) -> None:

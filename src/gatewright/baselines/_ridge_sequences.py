@@ -27,9 +27,9 @@ class RidgeSequences(Fitted):
         self.rows = Rows(task, self.features)
 
     def fit(self, data: Prepared) -> None:
-        train = self.task.examples(data, "train")
+        train = self.task.examples.of_part(data, "train")
         rows = self.rows.fit(data, train)
-        validation = self.task.examples(data, "validation")
+        validation = self.task.examples.of_part(data, "validation")
         held_out, held_target = self.rows(data, validation), data.target[validation]
 
         def pieces() -> Iterator[Piece]:

@@ -37,7 +37,7 @@ class Features(ABC):
         """Look at training, given in blocks of examples."""
         total = torch.zeros(sum(self.counts))
         for some in blocks:
-            total += self.frequencies(task.batch(data, some)).sum(0)
+            total += self.frequencies(task.examples.batch(data, some)).sum(0)
         if len(total) > self.most_categories:
             # Sorted stably, so that ties fall the same way everywhere.
             order = total.argsort(descending=True, stable=True)
@@ -177,7 +177,7 @@ class Rows:
 
     def _raw(self, data: Prepared, examples: Tensor) -> Tensor:
         blocks = self._blocks(data, examples)
-        found = [self.features.rows(self.task.batch(data, some)) for some in blocks]
+        found = [self.features.rows(self.task.examples.batch(data, some)) for some in blocks]
         return torch.cat(found) if found else self.mean.new_empty(0, len(self.mean))
 
     def _blocks(self, data: Prepared, examples: Tensor) -> list[Tensor]:

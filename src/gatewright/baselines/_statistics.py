@@ -14,6 +14,8 @@ from gatewright.baselines._windows import items_of
 from gatewright.baselines.baseline import Fitted
 from gatewright.data.prepared import Prepared
 from gatewright.errors import InputError
+from gatewright.data.examples.windows import Windows
+from gatewright.data.targets.numbers import Numbers
 
 LONGEST_SEASON = 24  # longer ones are left out, as in R's forecast: fits would take hours
 MOST_ROWS = 500  # the latest of training, that a model is fitted on
@@ -31,7 +33,8 @@ class Statistical(Fitted):
     """
 
     extra = "statistics"
-    tasks = ("forecast",)
+    examples = Windows
+    target = Numbers
     looks_back_on_all = True
 
     begins: Tensor  # (series, 2): the time of its first row, and steps from there to where the fit

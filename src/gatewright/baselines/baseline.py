@@ -8,6 +8,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from gatewright.data.prepared import Prepared
+from gatewright.data.question import Examples, Target
 from gatewright.setting import Setting
 from gatewright.tasks import Task
 
@@ -18,12 +19,18 @@ class Baseline(ABC):
     title: str  # as it stands in tables and sentences
     summary: str  # one sentence: what it does; an instance may say what it does on its data
     source: ClassVar[str] = ""  # paper and year
-    tasks: ClassVar[tuple[str, ...]]  # names of files in gatewright.tasks
+    examples: ClassVar[type[Examples]]  # of the tasks that it answers
+    target: ClassVar[type[Target]]
     looks_back_on_all: ClassVar[bool] = False  # rows before an origin, not on a context or season
     extra: ClassVar[str] = ""  # the extra to install, and asked for by name only
 
     def __init__(self, task: Task) -> None:
         self.task = task
+
+    @classmethod
+    def answers(cls, task: type[Task]) -> bool:
+        """Whether it is an answer to a task."""
+        return type(task.examples) is cls.examples and isinstance(task.target, cls.target)
 
 
 class Fitted(Baseline):

@@ -6,12 +6,15 @@ from torch import Tensor
 
 from gatewright.baselines.baseline import Fitted
 from gatewright.data.prepared import Prepared
+from gatewright.data.examples.windows import Windows
+from gatewright.data.targets.numbers import Numbers
 
 
 class LastValue(Fitted):
     title = "last value"
     summary = "repeats the last value seen"
-    tasks = ("forecast",)
+    examples = Windows
+    target = Numbers
 
     def fit(self, data: Prepared) -> None:
         """Nothing is learned."""

@@ -11,6 +11,8 @@ from gatewright.baselines.baseline import Trained
 from gatewright.data.batching import Batch
 from gatewright.setting import Setting
 from gatewright.tasks.forecast import QUANTILES, SERIES, relative_to_window
+from gatewright.data.examples.windows import Windows
+from gatewright.data.targets.numbers import Numbers
 
 KERNEL = 25  # steps of the moving average, as in the paper's code
 
@@ -21,7 +23,8 @@ class LinearWindow(Trained):
     source = (
         "DLinear: Zeng and others, Are Transformers Effective for Time Series Forecasting, 2023"
     )
-    tasks = ("forecast",)
+    examples = Windows
+    target = Numbers
 
     def network(self, setting: Setting) -> nn.Module:
         layout = self.task.layout

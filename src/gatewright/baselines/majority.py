@@ -7,17 +7,20 @@ from torch import Tensor
 
 from gatewright.baselines.baseline import Fitted
 from gatewright.data.prepared import Prepared
+from gatewright.data.examples.sequences import Sequences
+from gatewright.data.targets.classes import Classes
 
 
 class Majority(Fitted):
     title = "most frequent class"
     summary = "gives each class the chance it has in training, whatever the sequence"
-    tasks = ("classify",)
+    examples = Sequences
+    target = Classes
 
     log_chances: Tensor  # (classes,)
 
     def fit(self, data: Prepared) -> None:
-        label = data.target[self.task.examples(data, "train"), 0].long()
+        label = data.target[self.task.examples.of_part(data, "train"), 0].long()
         counts = torch.bincount(label, minlength=len(self.task.preparation.classes)).double()
         # Half a sequence for a class without any, so that its logarithm is finite.
         counts = counts.clamp(min=0.5)

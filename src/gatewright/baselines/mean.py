@@ -6,17 +6,20 @@ from torch import Tensor
 
 from gatewright.baselines.baseline import Fitted
 from gatewright.data.prepared import Prepared
+from gatewright.data.examples.sequences import Sequences
+from gatewright.data.targets.numbers import Numbers
 
 
 class Mean(Fitted):
     title = "mean"
     summary = "tells the mean of training, whatever the sequence"
-    tasks = ("regress",)
+    examples = Sequences
+    target = Numbers
 
     mean: Tensor  # (targets,)
 
     def fit(self, data: Prepared) -> None:
-        found = data.target[self.task.examples(data, "train")].double().nanmean(0)
+        found = data.target[self.task.examples.of_part(data, "train")].double().nanmean(0)
         self.mean = found.nan_to_num().float()  # a target without any value is told as 0
 
     def predict(self, data: Prepared, examples: Tensor) -> Tensor:

@@ -13,6 +13,8 @@ from gatewright.baselines._windows import WindowRows
 from gatewright.baselines.baseline import Fitted
 from gatewright.data.batching import Batch
 from gatewright.data.prepared import Prepared
+from gatewright.data.examples.windows import Windows
+from gatewright.data.targets.numbers import Numbers
 
 BLOCK = 1 << 21  # numbers of a block of windows
 
@@ -28,7 +30,8 @@ class RidgeLags(Fitted):
     title = "ridge"
     summary = "ridge regression of every step ahead on the window and what is known ahead"
     source = "Toner and Darlow, An Analysis of Linear Time Series Forecasting Models, 2024"
-    tasks = ("forecast",)
+    examples = Windows
+    target = Numbers
 
     line: Line
     window: WindowRows
@@ -45,9 +48,9 @@ class RidgeLags(Fitted):
                     self.line, self.window, best = line, window, loss
 
     def _fit(self, data: Prepared, window: WindowRows) -> tuple[Line, float]:
-        train = self.task.examples(data, "train")
-        validation = self.task.examples(data, "validation")
-        features = window.rows(self.task.batch(data, train[:1]))[0].shape[1]
+        train = self.task.examples.of_part(data, "train")
+        validation = self.task.examples.of_part(data, "validation")
+        features = window.rows(self.task.examples.batch(data, train[:1]))[0].shape[1]
         train = thinned(train, 1 if window.joint else window.targets, features)
 
         def judge(line: Line) -> float:
@@ -59,7 +62,7 @@ class RidgeLags(Fitted):
 
         def pieces() -> Iterator[Piece]:
             for some in self._blocks(train):
-                yield _piece(window, self.task.batch(data, some), self._imputed(data, some))
+                yield _piece(window, self.task.examples.batch(data, some), self._imputed(data, some))
 
         return fit(pieces, judge)
 
@@ -73,7 +76,7 @@ class RidgeLags(Fitted):
         return examples.split(max(1, BLOCK // each)) if len(examples) else ()
 
     def _batches(self, data: Prepared, examples: Tensor) -> Iterator[Batch]:
-        return (self.task.batch(data, some) for some in self._blocks(examples))
+        return (self.task.examples.batch(data, some) for some in self._blocks(examples))
 
     def _imputed(self, data: Prepared, examples: Tensor) -> Tensor:
         """(batch, horizon, targets): the targets with what was missing imputed."""

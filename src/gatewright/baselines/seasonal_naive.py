@@ -9,13 +9,16 @@ from gatewright.baselines._windows import items_of
 from gatewright.baselines.baseline import Fitted
 from gatewright.data.prepared import Prepared
 from gatewright.tasks import Task
+from gatewright.data.examples.windows import Windows
+from gatewright.data.targets.numbers import Numbers
 
 
 class SeasonalNaive(Fitted):
     title = "seasonal naive"
     summary = "repeats the value of one season before"
     source = "Hyndman and Athanasopoulos, Forecasting: Principles and Practice, 2021"
-    tasks = ("forecast",)
+    examples = Windows
+    target = Numbers
 
     def __init__(self, task: Task) -> None:
         super().__init__(task)

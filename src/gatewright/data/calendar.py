@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from gatewright.errors import InputError
+from gatewright.errors import InputError, counted
 from gatewright.limits import LONGEST_INTEGER_STEP, LONGEST_TOLD, MILLENNIUM
 
 Integers = NDArray[np.int64]
@@ -167,3 +167,29 @@ def channel_values(time: Integers, names: tuple[str, ...]) -> Floats:
         phase = frame.select(CYCLES[cycle]).to_series().to_numpy() * (2 * np.pi)
         values[:, number] = np.sin(phase) if wave == "sine" else np.cos(phase)
     return values
+
+
+# Polars' units of durations, as people say them.
+UNITS = {
+    "us": "microsecond",
+    "ms": "millisecond",
+    "s": "second",
+    "m": "minute",
+    "h": "hour",
+    "d": "day",
+    "bd": "workday",
+    "w": "week",
+    "mo": "month",
+    "q": "quarter",
+    "y": "year",
+    "i": "",
+}
+
+
+def step_in_words(frequency: str) -> str:
+    """As "1 month" or "15 minutes"; "10 apart" of whole numbers."""
+    count = frequency.rstrip("abcdefghijklmnopqrstuvwxyz")
+    unit = UNITS.get(frequency.removeprefix(count))
+    if not count.isdigit() or unit is None:
+        return frequency
+    return counted(int(count), unit) if unit else f"{count} apart"

@@ -18,7 +18,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_is_fitted, check_X_y, validate_data
 
 from gatewright.data.layout import Layout
-from gatewright.data.prepare.writing import LARGEST
+from gatewright.data.prepare.scaling import LARGEST
 from gatewright.data.prepared import Preparation
 from gatewright.errors import InputError
 from gatewright.estimators import arguments, saving

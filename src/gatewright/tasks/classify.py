@@ -8,9 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gatewright.data import batching
 from gatewright.data.batching import Batch
-from gatewright.data.prepared import Preparation, Prepared
+from gatewright.data.examples.sequences import Sequences
+from gatewright.data.prepared import Preparation
+from gatewright.data.targets.classes import Classes
 from gatewright.networks.encoder import ATTENTION, LAST, SequenceNetwork
 from gatewright.setting import Options, Setting
 from gatewright.tasks.task import Task
@@ -22,8 +23,10 @@ class Classify(Task):
 
     name = "classify"
     title = "classification"
-    kind = "sequences"
+    examples = Sequences()
+    target = Classes()
     metric = "error rate"
+    views = ("confusion",)
     variants = (LAST, ATTENTION)
 
     def __init__(self, preparation: Preparation, options: Options | None = None) -> None:
@@ -33,12 +36,6 @@ class Classify(Task):
         if self.options.class_weights:
             counts = torch.tensor(preparation.class_counts, dtype=torch.float32)
             self.weights = counts.sum() / (len(counts) * counts)
-
-    def examples(self, data: Prepared, part: str) -> Tensor:
-        return batching.sequences(data, part)
-
-    def batch(self, data: Prepared, examples: Tensor) -> Batch:
-        return batching.gather_sequences(data, examples)
 
     def network(self, cell: str, hidden_size: int, setting: Setting) -> nn.Module:
         return SequenceNetwork(
@@ -51,9 +48,6 @@ class Classify(Task):
     def losses(self, prediction: Tensor, batch: Batch) -> Tensor:
         label = batch.target[:, 0].long()
         return (prediction.argmax(1) != label).float() * self.weights[label]
-
-    def units(self, data: Prepared, examples: Tensor) -> Any:
-        return data.group[examples].numpy()
 
     def measures(self, prediction: Tensor, target: Tensor) -> dict[str, Any]:
         label = target[:, 0].long()

@@ -8,9 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gatewright.data import batching
 from gatewright.data.batching import Batch
-from gatewright.data.prepared import Preparation, Prepared
+from gatewright.data.calendar import Floats
+from gatewright.data.examples.windows import Windows
+from gatewright.data.prepared import Preparation
+from gatewright.data.targets.numbers import Numbers
 from gatewright.networks.encoder import Embeddings, Encoder
 from gatewright.setting import Options, Setting
 from gatewright.tasks.task import Task
@@ -20,6 +22,27 @@ LEVELS = torch.tensor(QUANTILES)
 ALONE, WINDOW, SERIES = "alone", "window", "series"
 AHEAD_SIZE = 16  # units between what is known of a step and the forecast of it
 SMALLEST_SPREAD = 0.1  # of a window, in standard deviations of its series
+
+
+class Bands(Numbers):
+    """Numbers with quantiles, a last dimension: first the point."""
+
+    def in_units(self, encoded: Floats, center: Floats, scale: Floats) -> Floats:
+        if encoded.ndim > center.ndim:  # predictions
+            center, scale = center[..., None], scale[..., None]
+        return super().in_units(encoded, center, scale)
+
+    def columns(
+        self, prediction: Tensor, center: Tensor, scale: Tensor, preparation: Preparation
+    ) -> dict[str, Any]:
+        """A column for each target's point, under its name, and ``NAME 0.05`` for a quantile."""
+        told = (prediction.double() * scale[..., None] + center[..., None]).numpy()
+        found = {}
+        for at, target in enumerate(preparation.layout.targets):
+            found[target] = told[:, at, 0]
+            for place, level in enumerate(QUANTILES, 1):
+                found[f"{target} {level:g}"] = told[:, at, place]
+        return found
 
 
 class Forecast(Task):
@@ -32,20 +55,16 @@ class Forecast(Task):
 
     name = "forecast"
     title = "forecast"
-    kind = "origins"
+    examples = Windows()
+    target = Bands()
     metric = "mean squared error"
+    views = ("forecasts", "error_by_step")
 
     @property
     def variants(self) -> tuple[str, ...]:
         """How targets are seen: see ``ForecastNetwork``."""
         together = (WINDOW, SERIES)
         return (ALONE, *together) if len(self.layout.targets) > 1 else together
-
-    def examples(self, data: Prepared, part: str) -> Tensor:
-        return batching.with_targets(data, batching.origins(data, part))
-
-    def batch(self, data: Prepared, examples: Tensor) -> Batch:
-        return batching.gather_windows(data, examples)
 
     def network(self, cell: str, hidden_size: int, setting: Setting) -> nn.Module:
         return ForecastNetwork(self.preparation, self.options, cell, hidden_size, setting)
@@ -63,10 +82,6 @@ class Forecast(Task):
 
     def losses(self, prediction: Tensor, batch: Batch) -> Tensor:
         return (prediction[..., 0] - batch.target).square().flatten(1).nanmean(1)
-
-    def units(self, data: Prepared, examples: Tensor) -> Any:
-        """Origins at the same time belong together, whatever their series."""
-        return data.time[examples].numpy()
 
     def calibrate(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Split conformal: each quantile is moved by that quantile of its own errors.

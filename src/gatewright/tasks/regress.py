@@ -7,9 +7,9 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gatewright.data import batching
 from gatewright.data.batching import Batch
-from gatewright.data.prepared import Prepared
+from gatewright.data.examples.sequences import Sequences
+from gatewright.data.targets.numbers import Numbers
 from gatewright.networks.encoder import ATTENTION, LAST, SequenceNetwork
 from gatewright.setting import Setting
 from gatewright.tasks.task import Task
@@ -21,15 +21,11 @@ class Regress(Task):
 
     name = "regress"
     title = "regression"
-    kind = "sequences"
+    examples = Sequences()
+    target = Numbers()
     metric = "mean squared error"
+    views = ("scatter",)
     variants = (LAST, ATTENTION)
-
-    def examples(self, data: Prepared, part: str) -> Tensor:
-        return batching.sequences(data, part)
-
-    def batch(self, data: Prepared, examples: Tensor) -> Batch:
-        return batching.gather_sequences(data, examples)
 
     def network(self, cell: str, hidden_size: int, setting: Setting) -> nn.Module:
         targets = len(self.layout.targets)
@@ -44,9 +40,6 @@ class Regress(Task):
 
     def losses(self, prediction: Tensor, batch: Batch) -> Tensor:
         return (prediction - batch.target).square().nanmean(1)
-
-    def units(self, data: Prepared, examples: Tensor) -> Any:
-        return data.group[examples].numpy()
 
     def measures(self, prediction: Tensor, target: Tensor) -> dict[str, Any]:
         errors = prediction - target

@@ -1,20 +1,20 @@
-"""What every task answers, so that training and comparing need not know which it is."""
+"""What every task says of itself, so that training and comparing need not know which it is."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
-import numpy as np
 from torch import Tensor, nn
 
 from gatewright.data.batching import Batch
-from gatewright.data.prepared import Preparation, Prepared
+from gatewright.data.prepared import Preparation
+from gatewright.data.question import Examples, Target
 from gatewright.setting import Options, Setting
 
 
 class Task(ABC):
-    """One kind of question: its examples, its networks, its loss, and how answers are judged.
+    """One kind of question: its examples and its target, its networks, its loss, its measures.
 
     A prediction is one tensor, the same from networks and baselines, its first dimension the
     batch; the task says what the others are.
@@ -22,8 +22,10 @@ class Task(ABC):
 
     name: ClassVar[str]  # the name of the file
     title: ClassVar[str]
-    kind: ClassVar[str]  # what examples are to statistics: "origins" or "sequences"
+    examples: ClassVar[Examples]
+    target: ClassVar[Target]
     metric: ClassVar[str]  # what ``losses`` gives, in words
+    views: ClassVar[tuple[str, ...]] = ()  # of its predictions: names of files in report/views
 
     def __init__(self, preparation: Preparation, options: Options | None = None) -> None:
         self.preparation = preparation
@@ -34,14 +36,6 @@ class Task(ABC):
     @abstractmethod
     def variants(self) -> tuple[str, ...]:
         """Choices that are tried beside learning rate, layers and dropout; the usual one first."""
-
-    @abstractmethod
-    def examples(self, data: Prepared, part: str) -> Tensor:
-        """The examples of "train", "validation" or "test", (n,) int64."""
-
-    @abstractmethod
-    def batch(self, data: Prepared, examples: Tensor) -> Batch:
-        """Some examples, gathered."""
 
     @abstractmethod
     def network(self, cell: str, hidden_size: int, setting: Setting) -> nn.Module:
@@ -61,10 +55,6 @@ class Task(ABC):
 
         NaN where an example has no target.
         """
-
-    def units(self, data: Prepared, examples: Tensor) -> np.ndarray[Any, Any]:
-        """Which examples belong together in statistics, (n,): same number, same unit."""
-        return np.asarray(examples)
 
     def calibrate(self, prediction: Tensor, target: Tensor) -> Tensor | None:
         """What is added to predictions from now on, learned from those on validation."""

@@ -109,7 +109,7 @@ class _Training:
     ) -> None:
         self.network, self.task, self.data = network, task, data
         self.setting, self.stopping, self.seed = setting, stopping, seed
-        self.examples = task.examples(data, "train")
+        self.examples = task.examples.of_part(data, "train")
         if len(self.examples) == 0:
             raise ValueError("the training part holds no examples")
         # A batch is so many sequences, whatever an example is made into.
@@ -184,7 +184,7 @@ class _Training:
         """The loss of a batch, and its gradient, clipped and told; the optimiser's turn is next."""
         for group in self.optimizer.param_groups:
             group["lr"] = self.setting.learning_rate * rate
-        batch = self.task.batch(self.data, examples)
+        batch = self.task.examples.batch(self.data, examples)
         loss = self.task.loss(self.network(batch), batch)
         self.optimizer.zero_grad()
         loss.backward()
@@ -194,12 +194,12 @@ class _Training:
 
 def validation_loss(network: nn.Module, task: Task, data: Prepared, stopping: Stopping) -> float:
     """The training loss on validation, by which epochs and settings are chosen."""
-    examples = evenly(task.examples(data, "validation"), stopping.validation_examples)
+    examples = evenly(task.examples.of_part(data, "validation"), stopping.validation_examples)
     network.eval()
     total = 0.0
     with torch.inference_mode():
         for some in examples.split(256):
-            batch = task.batch(data, some)
+            batch = task.examples.batch(data, some)
             total += task.loss(network(batch), batch).item() * len(some)
     return total / max(1, len(examples))
 

@@ -74,9 +74,9 @@ class Model:
                 watch=watch,
             )
             model.epochs, model.best_epoch = trained.epochs, trained.best
-        examples = evenly(model.task.examples(data, "validation"), CALIBRATION_EXAMPLES)
+        examples = evenly(model.task.examples.of_part(data, "validation"), CALIBRATION_EXAMPLES)
         if len(examples):
-            target = model.task.batch(data, examples).target
+            target = model.task.examples.batch(data, examples).target
             model.calibration = model.task.calibrate(model.predict(data, examples), target)
         return model
 
@@ -84,7 +84,7 @@ class Model:
         """What the task calls a prediction, of each example."""
         if isinstance(self.part, Fitted):
             blocks = examples.split(BLOCK)
-            found = torch.cat([self.part.predict(data, some) for some in blocks])
+            found = self.task.examples.joined([self.part.predict(data, some) for some in blocks])
         else:
             found = predict_network(self.part, self.task, data, examples)
         return self.task.finish(found, self.calibration)

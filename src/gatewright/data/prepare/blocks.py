@@ -11,7 +11,7 @@ import polars as pl
 from gatewright.data.calendar import Floats, Frequency, Integers, steps_after
 from gatewright.data.layout import Layout
 from gatewright.data.prepare.axis import Axis
-from gatewright.data.prepare.columns import TEXT, frequency_of, selection
+from gatewright.data.prepare.columns import TARGET, TEXT, frequency_of, selection
 from gatewright.data.prepare.keys import BATCH, batches
 from gatewright.data.table.reading import Table
 
@@ -26,6 +26,7 @@ class Block:
     numbers: Floats  # (rows, columns): NaN where missing
     texts: dict[str, pl.Series]  # category -> (n,)
     time: Integers  # (rows,)
+    targets: pl.DataFrame | None = None  # (n, targets) as the table has them, where each row has its own
 
     @property
     def stop(self) -> int:
@@ -63,15 +64,23 @@ class Rows:
 
 
 def long_blocks(
-    table: Table, layout: Layout, columns: tuple[str, ...], axis: Axis, rows: Rows
+    table: Table,
+    layout: Layout,
+    columns: tuple[str, ...],
+    axis: Axis,
+    rows: Rows,
+    targets: tuple[str, ...] = (),
 ) -> Iterator[Block]:
-    """The blocks of a long table; ``columns`` are the numbers, NaN in the rows of gaps."""
+    """The blocks of a long table; ``columns`` are the numbers, NaN in the rows of gaps.
+
+    ``targets``: columns that each row has a target in, beside its numbers.
+    """
     frequency = frequency_of(layout)
     starts = rows.starts
     kept_starts, kept = starts[rows.kept], np.arange(len(rows.kept))
     lengths = np.diff(axis.begins)
     done, last_time, begin = 0, np.int64(0), 0
-    for frame in _ordered(table, columns, layout.categories, axis.order):
+    for frame in _ordered(table, columns, layout.categories, axis.order, targets=targets):
         end = begin + len(frame)
         # The items of these rows, without an array of all items a row.
         first, last = np.searchsorted(axis.begins, [begin, end - 1], side="right") - 1
@@ -96,7 +105,8 @@ def long_blocks(
             of = np.searchsorted(kept_starts, np.arange(done, stop), side="right") - 1
             mask = pl.Series(used, dtype=pl.Boolean)
             texts = {name: frame[TEXT + name].filter(mask) for name in layout.categories}
-            yield Block(done, kept[of], present, numbers, texts, time)
+            own = _targets(frame, targets).filter(mask) if targets else None
+            yield Block(done, kept[of], present, numbers, texts, time, own)
             done, last_time = stop, time[-1]
         begin = end
 
@@ -162,18 +172,23 @@ def _ordered(
     categories: tuple[str, ...],
     order: Integers | None,
     size: int = BATCH,
+    targets: tuple[str, ...] = (),
 ) -> Iterator[pl.DataFrame]:
-    """Numbers as 64-bit floats and categories as texts, by batches in order.
+    """Numbers as 64-bit floats, categories as texts and targets as they are, by batches in order.
 
     Rows that do not stand in order are held in memory to be sorted, these columns only.
     """
-    frame = table.frame.select(selection(table, numbers, categories))
+    frame = table.frame.select(selection(table, numbers, categories, targets))
     if order is None:
         yield from batches(table, frame, size)
         return
     whole = table.collect(frame)
     for begin in range(0, len(order), size):
         yield whole[order[begin : begin + size]]
+
+
+def _targets(frame: pl.DataFrame, targets: tuple[str, ...]) -> pl.DataFrame:
+    return frame.select(pl.col(TARGET + name).alias(name) for name in targets)
 
 
 def _numbers(frame: pl.DataFrame, columns: tuple[str, ...]) -> Floats:
@@ -183,3 +198,16 @@ def _numbers(frame: pl.DataFrame, columns: tuple[str, ...]) -> Floats:
         numbers[:, at] = frame[column].to_numpy()
     numbers[~np.isfinite(numbers)] = np.nan
     return numbers
+
+
+def place_of(table: Table, axis: Axis | None, rows: Rows, row: int) -> str:
+    """A row of the arrays as the row of the table that it comes from, in words."""
+    starts = rows.starts[rows.kept]
+    item = int(np.searchsorted(starts, row, side="right")) - 1
+    kept = int(rows.kept[item])
+    if axis is None:  # of a wide table, where a row is a sequence
+        return table.where(kept)
+    begin, end = axis.begins[kept : kept + 2]
+    # The row itself, or in a gap the one after it.
+    at = begin + np.searchsorted(axis.step[begin:end], row - starts[item])
+    return table.where(axis.row(int(min(at, end - 1))))

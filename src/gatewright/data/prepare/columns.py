@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import polars as pl
 
@@ -11,39 +11,23 @@ from gatewright.data.layout import Layout
 from gatewright.data.table.reading import Table, in_words
 from gatewright.errors import InputError
 
-# Put before the name of a categorical column, as a column may be a number and a category. No name
-# in a file of text holds this character.
-TEXT = "\0text:"
+# Put before the name of a categorical column, and of one that each row has a target in, as a column
+# may be a number and a category. No name in a file of text holds this character.
+TEXT, TARGET = "\0text:", "\0target:"
 
 
-def is_forecast(layout: Layout) -> bool:
-    """Whether examples are windows of series, and not whole sequences."""
-    return not (layout.sequence or layout.steps)
-
-
-def has_classes(layout: Layout) -> bool:
-    """Whether the targets are labels, and not numbers.
-
-    The one thing about a sequence task that no column tells: labels are often written as numbers.
-    """
-    return not is_forecast(layout) and layout.task != "regress"
-
-
-def number_columns(layout: Layout) -> tuple[str, ...]:
-    """The columns read as numbers and given to the networks, in the order of the channels."""
-    return (*layout.targets, *layout.numbers) if is_forecast(layout) else layout.numbers
-
-
-def check_columns(table: Table, layout: Layout, *, with_targets: bool = True) -> None:
+def check_columns(
+    table: Table, layout: Layout, *, numbers: Iterable[str], targets: bool, parts: bool
+) -> None:
     """Raise InputError for a column that the table lacks, or that is of another type.
 
-    Targets of sequences may be absent where ``with_targets`` is false, and the columns of the
-    split as well; a forecast starts from the past of its targets.
+    numbers: the columns that have to hold numbers; targets, parts: whether the targets, and the
+    columns of the split and the groups, have to be there.
     """
-    needed = [*_parts(layout), *layout.steps, *layout.categories]
-    if with_targets:
+    needed = [*_order(layout), *layout.steps, *layout.categories]
+    if parts:
         needed += [("the split", layout.split), ("the group", layout.group)]
-    if with_targets or is_forecast(layout):
+    if targets:
         needed += [("the target", name) for name in layout.targets]
     needed += list(layout.numbers)
     for each in needed:
@@ -53,9 +37,6 @@ def check_columns(table: Table, layout: Layout, *, with_targets: bool = True) ->
                 f"column {name!r} ({part}) is not in {table.name}; its columns are "
                 f"{', '.join(table.schema)}"
             )
-    numbers = [*number_columns(layout), *layout.steps]
-    if with_targets and not is_forecast(layout) and not has_classes(layout):
-        numbers += layout.targets
     for name in numbers:
         _check_number(table, name)
     for name in (layout.time, layout.step):
@@ -74,11 +55,13 @@ def check_columns(table: Table, layout: Layout, *, with_targets: bool = True) ->
         )
 
 
-def check_readings(table: Table, layout: Layout) -> None:
-    """Raise InputError for a value that cannot be read as its column was in training."""
+def check_readings(table: Table, layout: Layout, more: Iterable[str] = ()) -> None:
+    """Raise InputError for a value that cannot be read as its column was in training.
+
+    more: columns beside those that order the rows and the inputs.
+    """
     # Names of sequences are new in every table.
-    used = [layout.time, layout.series, layout.step, *layout.steps, *layout.inputs]
-    used += layout.targets if is_forecast(layout) else ()
+    used = [layout.time, layout.series, layout.step, *layout.steps, *layout.inputs, *more]
     for name in used:
         if name is not None and name in table.misfits:
             raise InputError(table.misfits[name])
@@ -89,7 +72,7 @@ def frequency_of(layout: Layout) -> Frequency | None:
     return Frequency.parse(layout.frequency) if layout.frequency and layout.time else None
 
 
-def _parts(layout: Layout) -> Iterator[tuple[str, str | None]]:
+def _order(layout: Layout) -> Iterator[tuple[str, str | None]]:
     yield "the time", layout.time
     yield "the series", layout.series
     yield "the sequence", layout.sequence
@@ -109,11 +92,18 @@ def _check_number(table: Table, name: str) -> None:
     )
 
 
-def selection(table: Table, numbers: tuple[str, ...], categories: tuple[str, ...]) -> list[pl.Expr]:
-    """Numbers as Float64 and categories as text, their names behind ``TEXT``."""
+def selection(
+    table: Table,
+    numbers: tuple[str, ...],
+    categories: tuple[str, ...],
+    targets: tuple[str, ...] = (),
+) -> list[pl.Expr]:
+    """Numbers as Float64, categories as text, targets as they are; ``TEXT`` and ``TARGET`` before
+    the names of the last two."""
     found = [
         pl.col(name).cast(pl.Float64, strict=table.schema[name] != pl.String) for name in numbers
     ]
     found += [pl.col(name).cast(pl.String).alias(TEXT + name) for name in categories]
+    found += [pl.col(name).alias(TARGET + name) for name in targets]
     # Of no columns polars would not know the number of rows.
     return found or [pl.col(next(iter(table.schema))).is_null().alias(TEXT)]

@@ -10,9 +10,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from gatewright.data.calendar import Floats, Integers
+from gatewright.data.calendar import Integers
 from gatewright.data.layout import Layout
-from gatewright.data.prepare.columns import has_classes
 from gatewright.data.prepare.series_splits import part_numbers
 from gatewright.data.prepared import PARTS
 from gatewright.data.table.reading import Table
@@ -21,29 +20,23 @@ from gatewright.errors import InputError
 
 @dataclasses.dataclass(frozen=True)
 class Labels:
-    """One row a sequence, in the order of the items."""
+    """What goes with whole sequences, a row each."""
 
-    labels: pl.Series | None  # classify: as the column has them
-    numbers: Floats | None  # regress: (items, targets), NaN where missing
-    group: Integers  # the number of the group, or of the item
+    values: pl.DataFrame  # the columns of the targets that go with a whole sequence
+    group: Integers  # the number of the group, or of the sequence
     part: NDArray[Any] | None  # what the split column says, a number in ``PARTS``
 
-    @property
-    def known(self) -> NDArray[np.bool_]:
-        """Whether there is a label, or any number, (items,)."""
-        if self.labels is not None:
-            return self.labels.is_not_null().to_numpy()
-        assert self.numbers is not None
-        found: NDArray[np.bool_] = np.any(~np.isnan(self.numbers), axis=1)
-        return found
 
-
-def read_labels(table: Table, layout: Layout, items: tuple[str, ...]) -> Labels:
+def read_labels(
+    table: Table, layout: Layout, items: tuple[str, ...], targets: tuple[str, ...]
+) -> Labels:
     """Read what goes with each sequence; columns that are absent give nulls, or no groups or parts.
+
+    targets: those columns of targets that go with a whole sequence.
 
     Raises InputError where one sequence has two labels, groups or parts.
     """
-    columns = [*layout.targets, *(name for name in (layout.group, layout.split) if name)]
+    columns = [*targets, *(name for name in (layout.group, layout.split) if name)]
     here = [name for name in columns if name in table.schema]
     if layout.steps:
         found = table.collect(table.frame.select(here)) if here else pl.DataFrame()
@@ -72,11 +65,7 @@ def read_labels(table: Table, layout: Layout, items: tuple[str, ...]) -> Labels:
                 f"{layout.split} of sequence {wrong} in {table.name} is none of "
                 f"{', '.join(PARTS)}; correct it"
             )
-    if has_classes(layout):
-        return Labels(found[layout.targets[0]], None, group, part)
-    # Of a table to predict, where nothing is learned from them, they may be words.
-    numbers = found.select(pl.col(layout.targets).cast(pl.Float64, strict=False)).to_numpy()
-    return Labels(None, np.where(np.isfinite(numbers), numbers, np.nan), group, part)
+    return Labels(found.select(targets), group, part)
 
 
 def _one_each(
@@ -111,16 +100,3 @@ def _one_each(
     return found.select(
         pl.col(value).alias(name) for name, value in zip(columns, values, strict=True)
     )
-
-
-def classes_of(labels: pl.Series) -> tuple[str, ...]:
-    """The labels that occur, sorted (numbers as numbers), as text."""
-    return tuple(labels.drop_nulls().unique().sort().cast(pl.String).to_list())
-
-
-def class_numbers(labels: pl.Series, classes: tuple[str, ...]) -> Floats:
-    """The number of each label's class, (items,): NaN where it is missing or no class."""
-    numbers = labels.cast(pl.String).replace_strict(
-        list(classes), list(range(len(classes))), default=None, return_dtype=pl.Float64
-    )
-    return numbers.fill_null(float("nan")).to_numpy()

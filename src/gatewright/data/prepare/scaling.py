@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 from gatewright.data.calendar import Floats, Integers
 
+LARGEST = float(np.finfo(np.float32).max)  # number that the arrays hold
+
 
 class Moments:
     """Counts, means and deviations of columns, for each item, from rows given in blocks.
@@ -112,3 +114,11 @@ class LastSeen:
 
 def _sizes(begins: Integers, rows: int) -> NDArray[np.int64]:
     return np.diff(np.append(begins, rows))
+
+
+def too_large(where: str, name: str, value: float) -> str:
+    """The sentence for numbers whose squares have no sum; ``where``: the row of one of them."""
+    return (
+        f"{where}: {name} holds numbers too large to square, as {value:g}; correct it, or "
+        "give the column in a larger unit, or its logarithm"
+    )

@@ -13,16 +13,13 @@ import polars as pl
 from gatewright.data.calendar import Floats, Integers, channel_values
 from gatewright.data.prepare.answers import Answers
 from gatewright.data.prepare.blocks import Block
-from gatewright.data.prepare.columns import is_forecast
-from gatewright.data.prepare.fitting import input_names
-from gatewright.data.prepare.labels import class_numbers
-from gatewright.data.prepare.plans import Plan
-from gatewright.data.prepare.scaling import LastSeen
+from gatewright.data.prepare.partition import Partition
+from gatewright.data.prepare.scaling import LARGEST, LastSeen
 from gatewright.data.prepare.storage import ArrayFile, write_array
 from gatewright.data.prepared import Preparation, PreparedRecord
+from gatewright.data.question import Question
 from gatewright.errors import InputError, counted
 
-LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclasses.dataclass
@@ -44,15 +41,17 @@ class Writer:
     def __init__(
         self,
         preparation: Preparation,
-        plan: Plan,
+        partition: Partition,
+        question: Question,
         center: Floats,
         scale: Floats,
         answers: Answers | None = None,
     ) -> None:
-        layout, channels = preparation.layout, preparation.channels
-        self.preparation, self.plan, self.answers = preparation, plan, answers
+        channels = preparation.channels
+        self.preparation, self.partition, self.answers = preparation, partition, answers
+        self.question = question
         self.center, self.scale = center, scale
-        self.names = input_names(layout)
+        self.names = question.examples.channels(preparation.layout)
         self.targets = center.shape[1]
         shared = channels[self.targets : len(self.names)]
         self.means = np.array([channel.mean for channel in shared])
@@ -68,22 +67,22 @@ class Writer:
 
     def write(self, folder: Path) -> Counts:
         """Write every array of rows and of items to ``folder``."""
-        plan, preparation = self.plan, self.preparation
+        partition, preparation = self.partition, self.preparation
         shapes = {
-            "values": (plan.rows, len(preparation.channels)),
-            "codes": (plan.rows, len(preparation.categories)),
-            "time": (plan.rows,),
+            "values": (partition.rows, len(preparation.channels)),
+            "codes": (partition.rows, len(preparation.categories)),
+            "time": (partition.rows,),
         }
-        if is_forecast(preparation.layout):
-            shapes["target"] = (plan.rows, self.targets)
+        if partition.labels is None:
+            shapes["target"] = (partition.rows, len(preparation.layout.targets))
         else:
-            write_array(folder, "target", self._labels())
+            write_array(folder, "target", self._labels(partition.labels))
         with contextlib.ExitStack() as stack:
             files = {
                 name: stack.enter_context(ArrayFile(folder, name, shape))
                 for name, shape in shapes.items()
             }
-            for block in plan.blocks():
+            for block in partition.blocks():
                 self._check_future(block)
                 scaled, codes = self._scaled(block), self._codes(block)
                 if self.answers is not None:
@@ -92,9 +91,9 @@ class Writer:
                 files["codes"].append(codes)
                 files["time"].append(block.time)
                 if "target" in files:
-                    files["target"].append(scaled[:, : self.targets])
+                    files["target"].append(self._targets(block, scaled))
         for name in ("bounds", "part", "group"):
-            write_array(folder, name, getattr(plan, name))
+            write_array(folder, name, getattr(partition, name))
         write_array(folder, "center", self.center)
         write_array(folder, "scale", self.scale)
         return self.counts
@@ -110,7 +109,7 @@ class Writer:
         if large.any():
             row, column = np.argwhere(large)[0]
             raise InputError(
-                f"{self.plan.where(block.start + int(row))}: {self.names[column]} is "
+                f"{self.partition.where(block.start + int(row))}: {self.names[column]} is "
                 f"{block.numbers[row, column]:g}, too far from the training part; correct it"
             )
         return numbers
@@ -146,8 +145,8 @@ class Writer:
 
     def _check_future(self, block: Block) -> None:
         """What is known of the future has to be there: nothing may take its place."""
-        future = block.rows >= self.plan.future[block.item]
-        if not future.any() or not is_forecast(self.preparation.layout):
+        future = block.rows >= self.partition.future[block.item]
+        if not future.any():
             return
         known = self.preparation.layout.known
         for at, name in enumerate(self.names):
@@ -164,63 +163,68 @@ class Writer:
     ) -> None:
         if missing.any():
             raise InputError(
-                f"{self.plan.where(block.start + int(missing.argmax()))}: {name} is missing, but "
+                f"{self.partition.where(block.start + int(missing.argmax()))}: {name} is missing, but "
                 "the network expects to know it ahead; give it for every row to be predicted"
             )
 
-    def _labels(self) -> Floats:
-        """The targets of the sequences, (items, targets), scaled or as numbers of classes."""
-        labels, kept = self.plan.labels, self.plan.kept
-        assert labels is not None
-        assert kept is not None
-        if labels.labels is not None:
-            return class_numbers(labels.labels.gather(kept), self.preparation.classes)[:, None]
-        assert labels.numbers is not None
-        mean, scale = self.preparation.target_mean, self.preparation.target_scale
-        with np.errstate(over="ignore"):
-            found: Floats = (labels.numbers[kept] - np.array(mean)) / np.array(scale)
-        large = np.abs(found) > LARGEST
-        if large.any():
-            row, column = np.argwhere(large)[0]
-            raise InputError(
-                f"sequence {self.plan.items[row]}: {self.preparation.layout.targets[column]} is "
-                f"{labels.numbers[kept][row, column]:g}, too far from the training part; correct it"
-            )
+    def _targets(self, block: Block, scaled: Floats) -> Floats:
+        """The targets of the rows, (rows, targets)."""
+        if self.question.examples.sees_targets:
+            return scaled[:, : self.targets]
+        found = np.full((len(block.item), len(self.preparation.layout.targets)), np.nan)
+        if block.targets is not None:
+
+            def where(row: int) -> str:
+                return self.partition.where(block.start + int(block.present[row]))
+
+            encode = self.question.target.encode
+            found[block.present] = encode(block.targets, self.preparation, where)
         return found
+
+    def _labels(self, labels: pl.DataFrame) -> Floats:
+        """The targets of the sequences, (items, targets)."""
+
+        def where(row: int) -> str:
+            return f"sequence {self.partition.items[row]}"
+
+        return self.question.target.encode(labels, self.preparation, where)
 
 
 def finish(
     folder: Path,
     preparation: Preparation,
-    plan: Plan,
+    partition: Partition,
+    question: Question,
     counts: Counts,
     more: Sequence[str] = (),
 ) -> None:
     """Write prepared.json, last: it is what makes the folder complete; ``more``: other notes."""
-    notes = (*more, *plan.notes, *_notes(preparation, plan, counts))
+    notes = (*more, *partition.notes, *_notes(preparation, partition, question, counts))
     record = PreparedRecord(
-        preparation=preparation.model_copy(update={"notes": notes}), items=plan.items
+        preparation=preparation.model_copy(update={"notes": notes}), items=partition.items
     )
     (folder / "prepared.json").write_text(record.model_dump_json(), encoding="utf-8")
 
 
-def _notes(preparation: Preparation, plan: Plan, counts: Counts) -> list[str]:
+def _notes(
+    preparation: Preparation, partition: Partition, question: Question, counts: Counts
+) -> list[str]:
     layout = preparation.layout
     indicated = {c.name for c in preparation.channels if c.role == "missing"}
     notes = []
-    filled = plan.rows - counts.present
+    filled = partition.rows - counts.present
     if filled:
         notes.append(
-            f"put in as missing values: {filled:,} of {plan.rows:,} steps of {layout.frequency}, "
+            f"put in as missing values: {filled:,} of {partition.rows:,} steps of {layout.frequency}, "
             "which have no row"
         )
-    for name, missing in zip(input_names(layout), counts.missing, strict=True):
+    for name, missing in zip(question.examples.channels(layout), counts.missing, strict=True):
         if missing:
             note = (
                 f"missing: {missing:,} of {counted(counts.present, 'value')} of {name}; as an "
                 "input each takes the last value before it"
             )
-            if is_forecast(layout) and name in layout.targets:
+            if question.examples.sees_targets and name in layout.targets:
                 note += ", as a target it carries no loss"
             if f"{name} missing" not in indicated:
                 note += "; none is missing in the training part, so no input says where"
