@@ -3,7 +3,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 WERROR ?= OFF
-# What pytest is told: make test TESTS="tests/test_cells.py -k lstm"
+# What pytest is told: make test TESTS="tests/layers -k lstm"
 TESTS ?=
 # What the fuzzer is told: make fuzz FUZZ="--cases 10000 --seed 1"
 FUZZ ?= --seconds 60
@@ -36,7 +36,7 @@ test: $(VENV)/engine.stamp $(VENV)/dev.stamp  ## run the tests
 	$(BIN)/python -m pytest $(TESTS)
 
 fuzz: $(VENV)/engine.stamp $(VENV)/dev.stamp  ## damage files, flags and runs for a minute
-	OMP_NUM_THREADS=1 $(BIN)/python tests/fuzz_files.py $(FUZZ)
+	OMP_NUM_THREADS=1 $(BIN)/python tests/shared/fuzz_files.py $(FUZZ)
 
 lint: $(VENV)/dev.stamp  ## check style and format
 	$(BIN)/ruff check
@@ -61,7 +61,7 @@ sanitize: $(VENV)/engine.stamp $(VENV)/dev.stamp  ## run the engine's tests unde
 	ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0 \
 	UBSAN_OPTIONS=print_stacktrace=1 \
 	GATEWRIGHT_ENGINE=$(abspath $(SANITIZED)) \
-		$(BIN)/python -m pytest --capture=sys $(or $(TESTS),$(wildcard tests/test_engine*.py))
+		$(BIN)/python -m pytest --capture=sys $(or $(TESTS),$(wildcard tests/backends/test_engine*.py))
 
 wheel: $(VENV)/engine.stamp  ## build the wheel into dist/
 	$(PIP) wheel --quiet --no-build-isolation --no-deps --wheel-dir dist .

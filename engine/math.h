@@ -1,5 +1,5 @@
 // The functions of the language of cells, on vectors, each to 4 ulp or better over the whole
-// range (tests/test_engine_math.py measures them against float64 and long double).
+// range (tests/backends/test_engine_math.py measures them against float64 and long double).
 //
 // All of them stand on exp(y) = 2^n (1 + q), n = round(y / ln 2), q = expm1(y - n ln 2) from a
 // polynomial; ln 2 is split in two so that n ln 2 is exact without fused operations too.

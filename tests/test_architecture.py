@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from places import ROOT
+
 PACKAGE = ROOT / "src" / "gatewright"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 CELLS = {path.stem for path in PACKAGE.glob("cells/*.py")} - {"__init__"}

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-ROOT = Path(__file__).parents[1]
+from places import ROOT
+
 LIBRARY = "gatewright/libgatewright_engine" + (".dylib" if sys.platform == "darwin" else ".so")
 MEBIBYTE = 2**20
 

@@ -24,7 +24,7 @@ difference of three standard errors is found in at least three of four cases whe
 more of them. A network of three seeds against a baseline without any, seeds being the larger part,
 has two: four of ten cases; five seeds, two of three; ten seeds, eight of ten. 200 origins of 24
 steps: two of three; 60 origins of 12 steps: half. Where there is no difference, one is found in 2
-to 7% of cases at a level of 5% (tests/test_statistics.py simulates all this).
+to 7% of cases at a level of 5% (tests/comparison/test_statistics.py simulates all this).
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,8 +14,8 @@ from numpy.typing import NDArray
 from gatewright.data.guess.guessing import guess
 from gatewright.data.layout import Guess, Layout
 from gatewright.data.table.reading import read
+from places import DATA
 
-DATA = Path(__file__).parents[2] / "shared" / "data"
 Numbers = NDArray[np.float64]
 
 

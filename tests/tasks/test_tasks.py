@@ -10,7 +10,6 @@ from torch import Tensor
 
 import worlds
 from gatewright import cells, tasks
-from gatewright.data.prepared import Prepared
 from gatewright.setting import Options, Setting
 from gatewright.tasks.forecast import QUANTILES, pinball
 from gatewright.training import Model, Recipe, Stopping
@@ -18,36 +17,12 @@ from gatewright.training import Model, Recipe, Stopping
 SHORT = Stopping(epochs=2, steps_per_epoch=4, patience=9, batch_size=8)
 
 
-def waves(count: int = 90, horizon: int = 3) -> Prepared:
-    steps = torch.arange(count)
-    numbers = torch.stack([(steps * 0.7).sin(), (steps * 0.7).cos()], 1)
-    return worlds.series(numbers, horizon=horizon, context=8, known=(steps[:, None] % 2).float())
-
-
-def labelled(task: str) -> Prepared:
-    """Sequences of different lengths whose target is told by their level."""
-    generator = torch.Generator().manual_seed(0)
-    level = torch.arange(36) % 3
-    values = [
-        one + 0.1 * torch.randn(4 + number % 5, 2, generator=generator)
-        for number, one in enumerate(level.tolist())
-    ]
-    target = level[:, None].float()
-    if issubclass(tasks.get(task), tasks.get("classify")):
-        return worlds.sequences(task, values, target, classes=3)
-    return worlds.sequences(task, values, target - 1)
-
-
-def world(task: str) -> Prepared:
-    return waves() if tasks.get(task).kind == "origins" else labelled(task)
-
-
 EVERY = pytest.mark.parametrize("name", tasks.names())
 
 
 @EVERY
 def test_a_network_overfits_a_tiny_set(name: str) -> None:
-    data = world(name)
+    data = worlds.of_task(name)
     recipe = Recipe(candidate=cells.names()[0], hidden_size=16, setting=Setting(learning_rate=0.01))
     model = Model.fit(recipe, data, Stopping(epochs=12, steps_per_epoch=40, patience=99))
     examples = model.task.examples(data, "train")
@@ -61,7 +36,7 @@ def test_a_network_overfits_a_tiny_set(name: str) -> None:
 @EVERY
 @pytest.mark.parametrize("variant", [0, 1, 2])
 def test_read_back_it_predicts_the_same(name: str, variant: int, tmp_path: Path) -> None:
-    data = world(name)
+    data = worlds.of_task(name)
     variants = tasks.get(name)(data.preparation).variants
     setting = Setting(variant=variants[variant % len(variants)], num_layers=2, dropout=0.2)
     recipe = Recipe(candidate=cells.names()[-1], hidden_size=5, setting=setting, seed=3)
@@ -75,7 +50,7 @@ def test_read_back_it_predicts_the_same(name: str, variant: int, tmp_path: Path)
 
 @EVERY
 def test_one_by_one_is_as_in_a_batch(name: str) -> None:
-    data = world(name)
+    data = worlds.of_task(name)
     model = Model(Recipe(candidate=cells.names()[0], hidden_size=5), data.preparation)
     examples = model.task.examples(data, "test")
     together = model.predict(data, examples)
@@ -85,7 +60,7 @@ def test_one_by_one_is_as_in_a_batch(name: str) -> None:
 
 @EVERY
 def test_truncated_gradients_change_no_prediction(name: str) -> None:
-    data = world(name)
+    data = worlds.of_task(name)
     recipe = Recipe(candidate=cells.names()[0], hidden_size=5)
     whole = Model(recipe, data.preparation)
     cut = Model(recipe.model_copy(update={"options": Options(truncate=3)}), data.preparation)
@@ -105,7 +80,7 @@ def test_truncated_gradients_change_no_prediction(name: str) -> None:
 
 
 def test_quantiles_never_cross_and_end_at_the_point_in_the_middle() -> None:
-    data = waves()
+    data = worlds.waves()
     model = Model(Recipe(candidate=cells.names()[0], hidden_size=5), data.preparation)
     prediction = model.predict(data, model.task.examples(data, "test"))
     assert (prediction[..., 1:].diff(dim=-1) > 0).all()
@@ -122,7 +97,7 @@ def test_pinball_is_least_at_the_quantile() -> None:
 
 
 def test_conformal_quantiles_cover_as_often_as_they_say() -> None:
-    task = Model(Recipe(candidate=cells.names()[0], hidden_size=2), waves().preparation).task
+    task = Model(Recipe(candidate=cells.names()[0], hidden_size=2), worlds.waves().preparation).task
     generator = torch.Generator().manual_seed(1)
     target = torch.randn(400, 3, 2, generator=generator) * 2 + 1
     prediction = torch.zeros(400, 3, 2, 1 + len(QUANTILES))
@@ -133,7 +108,7 @@ def test_conformal_quantiles_cover_as_often_as_they_say() -> None:
 
 
 def test_a_missing_target_carries_no_loss() -> None:
-    data = waves()
+    data = worlds.waves()
     task = tasks.get("forecast")(data.preparation)
     batch = task.batch(data, task.examples(data, "train")[:4])
     prediction = torch.zeros(4, 3, 2, 1 + len(QUANTILES), requires_grad=True)

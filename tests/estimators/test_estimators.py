@@ -21,8 +21,9 @@ from gatewright.errors import InputError
 from gatewright.estimators import Forecaster, SequenceClassifier, SequenceRegressor
 from gatewright.estimators.arrays import hold_out
 from gatewright.fitting import load
+from places import DATA
 
-VOWELS = Path(__file__).parents[2] / "shared" / "data" / "japanese-vowels.csv"
+VOWELS = DATA / "japanese-vowels.csv"
 QUICK: dict[str, Any] = {
     "hidden_size": 16,
     "learning_rate": 0.02,

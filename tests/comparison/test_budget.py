@@ -20,13 +20,15 @@ from gatewright.comparison.planning import USUAL_CELLS
 from gatewright.errors import InputError
 from gatewright.setting import Setting
 from gatewright.training import Model, Recipe
-from test_tasks import EVERY, world
+from worlds import of_task
+
+EVERY = pytest.mark.parametrize("name", tasks.names())
 
 
 @EVERY
 @pytest.mark.parametrize("hidden_size", [budget.hidden_size for budget in BUDGETS.values()])
 def test_every_cell_gets_the_same_number_of_parameters(name: str, hidden_size: int) -> None:
-    data = world(name)
+    data = of_task(name)
     task = tasks.get(name)(data.preparation)
     settings = draw_settings(6, task.variants)
     found = solve_widths(task, cells.names(), settings, hidden_size=hidden_size)
@@ -42,7 +44,7 @@ def test_every_cell_gets_the_same_number_of_parameters(name: str, hidden_size: i
 
 @EVERY
 def test_a_few_cells_meet_in_all_settings(name: str) -> None:
-    task = tasks.get(name)(world(name).preparation)
+    task = tasks.get(name)(of_task(name).preparation)
     settings = draw_settings(6, task.variants)
     found = solve_widths(task, USUAL_CELLS, settings, hidden_size=32)
     counts = [count for candidate in found for count in candidate.parameters]
@@ -52,7 +54,7 @@ def test_a_few_cells_meet_in_all_settings(name: str) -> None:
 @limits(max_examples=10, deadline=None)
 @given(goal=st.integers(3_000, 300_000))
 def test_parameters_asked_for_are_given_within_a_tenth(goal: int) -> None:
-    task = tasks.get("classify")(world("classify").preparation)
+    task = tasks.get("classify")(of_task("classify").preparation)
     try:
         found = solve_widths(task, cells.names()[:3], [Setting()], hidden_size=1, parameters=goal)
     except InputError as error:
@@ -64,7 +66,7 @@ def test_parameters_asked_for_are_given_within_a_tenth(goal: int) -> None:
 
 
 def test_too_few_parameters_are_refused() -> None:
-    task = tasks.get("classify")(world("classify").preparation)
+    task = tasks.get("classify")(of_task("classify").preparation)
     with pytest.raises(InputError, match="networks of 60 parameters cannot be made equal"):
         solve_widths(
             task, cells.names(), [Setting(), Setting(num_layers=2)], hidden_size=1, parameters=60
@@ -73,7 +75,7 @@ def test_too_few_parameters_are_refused() -> None:
 
 def test_parameters_are_a_parabola_of_the_width() -> None:
     """What the search for widths rests on, for every cell and depth."""
-    task = tasks.get("forecast")(world("forecast").preparation)
+    task = tasks.get("forecast")(of_task("forecast").preparation)
     for cell in cells.names():
         for depth in (1, 2, 3):
             shape = Setting(num_layers=depth)

@@ -14,8 +14,7 @@ from gatewright.data.guess.guessing import guess
 from gatewright.data.layout import Layout
 from gatewright.data.prepare.preparing import prepare
 from gatewright.data.table.reading import read
-
-DATA = Path(__file__).parents[2] / "shared" / "data"
+from places import DATA
 
 
 def noted(source: Any, tmp_path: Path, **given: Any) -> tuple[str, ...]:

@@ -143,6 +143,30 @@ def periodic(rows: int, season: int, targets: int = 1) -> Tensor:
     return torch.randn(season, targets).repeat(rows // season + 1, 1)[:rows]
 
 
+def waves(count: int = 90, horizon: int = 3) -> Prepared:
+    steps = torch.arange(count)
+    numbers = torch.stack([(steps * 0.7).sin(), (steps * 0.7).cos()], 1)
+    return series(numbers, horizon=horizon, context=8, known=(steps[:, None] % 2).float())
+
+
+def labelled(task: str) -> Prepared:
+    """Sequences of different lengths whose target is told by their level."""
+    generator = torch.Generator().manual_seed(0)
+    level = torch.arange(36) % 3
+    values = [
+        one + 0.1 * torch.randn(4 + number % 5, 2, generator=generator)
+        for number, one in enumerate(level.tolist())
+    ]
+    target = level[:, None].float()
+    if issubclass(tasks.get(task), tasks.get("classify")):
+        return sequences(task, values, target, classes=3)
+    return sequences(task, values, target - 1)
+
+
+def of_task(task: str) -> Prepared:
+    return waves() if tasks.get(task).kind == "origins" else labelled(task)
+
+
 def baseline_of(name: str, task: str, data: Prepared, **options: Any) -> Any:
     kind = baselines.get(name)
     if kind.extra and importlib.util.find_spec("statsforecast") is None:

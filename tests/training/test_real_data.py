@@ -11,8 +11,8 @@ from gatewright.data.prepare.preparing import prepare
 from gatewright.data.table.reading import read
 from gatewright.setting import Setting
 from gatewright.training import Model, Recipe, Stopping
+from places import DATA
 
-DATA = Path(__file__).parents[2] / "shared" / "data"
 ETTH1 = DATA / "ETTh1.csv"
 VOWELS = DATA / "japanese-vowels.csv"
 

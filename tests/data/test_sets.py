@@ -10,13 +10,12 @@ import sys
 import tomllib
 from datetime import date
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
 from gatewright.data import sets
+from places import ROOT
 
-ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "src" / "gatewright" / "data" / "sets"
 FILES = sorted(FOLDER.glob("*.csv"))
 

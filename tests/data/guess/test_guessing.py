@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,8 +16,7 @@ from gatewright.data.guess.seasons import season_of
 from gatewright.data.layout import Layout
 from gatewright.data.table.reading import read
 from gatewright.errors import InputError
-
-DATA = Path(__file__).parents[2] / "shared" / "data"
+from places import DATA
 
 
 def real(name: str, *targets: str, **flags: Any) -> tuple[Layout, dict[str, str]]:

@@ -16,8 +16,8 @@ from gatewright.data.guess.guessing import guess
 from gatewright.data.prepare.preparing import prepare
 from gatewright.data.prepared import PreparedRecord
 from gatewright.data.table.reading import read
+from places import DATA
 
-DATA = Path(__file__).parents[2] / "shared" / "data"
 RANDOM = np.random.default_rng(0)
 ROWS = 300
 

@@ -19,8 +19,8 @@ from gatewright.data.prepare.preparing import prepare, transform
 from gatewright.data.prepared import PARTS, Prepared
 from gatewright.data.table.reading import read
 from gatewright.errors import InputError
+from places import DATA
 
-DATA = Path(__file__).parents[2] / "shared" / "data"
 ROWS = 40
 
 

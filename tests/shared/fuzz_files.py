@@ -1,10 +1,10 @@
 """Files, flags and run folders that are wrong in ways nobody thought of.
 
-``python tests/fuzz_files.py --seconds 60`` runs one case after the other through the command line,
-in this process: a small table is made, its file and the flags are damaged, and a command is given.
-Every case must end in a result, or in one sentence of ours on stderr with exit code 2. A case is
-named by its number: ``--case 4711`` repeats it, and says what was given. Most cases stop where the
-training would begin.
+``python tests/shared/fuzz_files.py --seconds 60`` runs one case after the other through the command
+line, in this process: a small table is made, its file and the flags are damaged, and a command is
+given. Every case must end in a result, or in one sentence of ours on stderr with exit code 2. A
+case is named by its number: ``--case 4711`` repeats it, and says what was given. Most cases stop
+where the training would begin.
 """
 
 from __future__ import annotations
