@@ -19,7 +19,11 @@ from gatewright.setting import Setting
 from gatewright.tasks.forecast import QUANTILES, Forecast
 from worlds import baseline_of, periodic, predictor
 
-PAIRS = [(name, task) for name in baselines.names() for task in baselines.get(name).tasks]
+PAIRS = [
+    (name, task)
+    for task in tasks.names()
+    for name in baselines.of_task(tasks.get(task), extra=True)
+]
 FORECASTS = [name for name, task in PAIRS if task == "forecast"]
 
 each_pair = pytest.mark.parametrize(("name", "task"), PAIRS)
@@ -72,7 +76,7 @@ def world_of(task: str) -> Prepared:
 def test_predictions_have_the_task_s_shape(name: str, task: str) -> None:
     data = world_of(task)
     baseline = baseline_of(name, task, data)
-    examples = baseline.task.examples(data, "test")
+    examples = baseline.task.examples.of_part(data, "test")
     found = predictor(baseline, data)(data, examples)
     if task == "forecast":
         assert found.shape[:3] == (len(examples), 3, 2)
@@ -87,7 +91,7 @@ def test_predictions_have_the_task_s_shape(name: str, task: str) -> None:
 def test_what_was_saved_predicts_the_same(name: str, task: str) -> None:
     data = world_of(task)
     baseline = baseline_of(name, task, data)
-    examples = baseline.task.examples(data, "test")
+    examples = baseline.task.examples.of_part(data, "test")
     before = predictor(baseline, data)(data, examples)
     if isinstance(baseline, Trained):
         return  # a network is saved as all networks are
@@ -105,7 +109,7 @@ def test_a_fit_is_repeatable(name: str, task: str) -> None:
     for _ in range(2):
         torch.manual_seed(1)
         baseline = baseline_of(name, task, data)
-        examples = baseline.task.examples(data, "test")
+        examples = baseline.task.examples.of_part(data, "test")
         found.append(predictor(baseline, data)(data, examples))
     assert torch.equal(*found)
 
@@ -115,7 +119,7 @@ def test_nothing_from_an_origin_on_changes_a_forecast(name: str) -> None:
     data = forecast_world()
     baseline = baseline_of(name, "forecast", data)
     predict = predictor(baseline, data)
-    examples = baseline.task.examples(data, "test")[[0, 3, -1]]
+    examples = baseline.task.examples.of_part(data, "test")[[0, 3, -1]]
     known = [channel.known for channel in data.preparation.channels]
     for origin in examples:
         values, target = data.values.clone(), data.target.clone()
@@ -148,7 +152,7 @@ def test_series_too_short_for_a_context(name: str) -> None:
         torch.randn(24, 1), context=16, horizon=4, season=5, bounds=[[0, 16, 18, 24]]
     )
     baseline = baseline_of(name, "forecast", data)
-    train, test = (baseline.task.examples(data, part) for part in ("train", "test"))
+    train, test = (baseline.task.examples.of_part(data, part) for part in ("train", "test"))
     assert len(train)
     predict = predictor(baseline, data)
     for examples in (train, test):
@@ -165,16 +169,18 @@ def test_no_worse_than_the_simplest(name: str, task: str) -> None:
         baseline = baseline_of(one, task, data)
         if isinstance(baseline, Trained):
             return
-        examples = baseline.task.examples(data, "test")
+        examples = baseline.task.examples.of_part(data, "test")
         found = predictor(baseline, data)(data, examples)
-        losses.append(baseline.task.losses(found, baseline.task.batch(data, examples)).nanmean())
+        losses.append(
+            baseline.task.losses(found, baseline.task.examples.batch(data, examples)).nanmean()
+        )
     assert losses[0] < losses[1] or name == simplest
 
 
 def test_the_point_of_the_linear_network_is_trained_by_squared_error_alone() -> None:
     data = forecast_world()
     task = Forecast(data.preparation)
-    batch = task.batch(data, task.examples(data, "train")[:16])
+    batch = task.examples.batch(data, task.examples.of_part(data, "train")[:16])
     network = baselines.get("linear_window")(task).network(Setting())
     prediction = network(batch)
     assert torch.equal(prediction, prediction[..., :1].expand_as(prediction))
@@ -203,6 +209,6 @@ def test_a_missing_extra_is_told_in_one_sentence(
 
 def test_baselines_with_an_extra_are_asked_for_by_name() -> None:
     for task in tasks.names():
-        found = baselines.of_task(task)
+        found = baselines.of_task(tasks.get(task))
         assert len(found) >= 2
         assert not any(baselines.get(name).extra for name in found)

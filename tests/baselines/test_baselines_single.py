@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import worlds
-from gatewright import baselines
+from gatewright import baselines, tasks
 from gatewright.baselines import _ridge, _sequences, _windows
 from gatewright.tasks.forecast import Forecast
 from worlds import baseline_of, periodic, predictor
@@ -26,9 +26,9 @@ def test_seasonal_naive_is_exact_on_a_season() -> None:
     for season, horizon, context in ((5, 12, 8), (20, 6, 4)):
         data = worlds.series(periodic(200, season), season=season, horizon=horizon, context=context)
         baseline = baseline_of("seasonal_naive", "forecast", data)
-        examples = baseline.task.examples(data, "test")
+        examples = baseline.task.examples.of_part(data, "test")
         found = predictor(baseline, data)(data, examples)[..., 0]
-        assert torch.equal(found, baseline.task.batch(data, examples).target)
+        assert torch.equal(found, baseline.task.examples.batch(data, examples).target)
 
 
 def test_seasonal_naive_without_a_season_is_the_last_value() -> None:
@@ -36,7 +36,7 @@ def test_seasonal_naive_without_a_season_is_the_last_value() -> None:
     found = []
     for name in ("seasonal_naive", "last_value"):
         baseline = baseline_of(name, "forecast", data)
-        found.append(baseline.predict(data, baseline.task.examples(data, "test")))
+        found.append(baseline.predict(data, baseline.task.examples.of_part(data, "test")))
     assert torch.equal(*found)
     summary = baseline_of("seasonal_naive", "forecast", data).summary
     assert summary != baselines.get("seasonal_naive").summary
@@ -54,13 +54,13 @@ def test_ridge_on_lags_equals_scikit_learn() -> None:
     baseline = baseline_of("ridge_lags", "forecast", data)
     baseline.fit(data)
     window, line = baseline.window, baseline.line
-    batch = baseline.task.batch(data, baseline.task.examples(data, "train"))
+    batch = baseline.task.examples.batch(data, baseline.task.examples.of_part(data, "train"))
     rows, level, spread = window.rows(batch)
     told = window.told((batch.target - level) / spread)
     peer = Ridge(alpha=line.alpha).fit(rows.numpy(), told.double().numpy())
     torch.testing.assert_close(line.weights, torch.from_numpy(peer.coef_.T), rtol=0, atol=1e-6)
-    examples = baseline.task.examples(data, "test")
-    rows, level, spread = window.rows(baseline.task.batch(data, examples))
+    examples = baseline.task.examples.of_part(data, "test")
+    rows, level, spread = window.rows(baseline.task.examples.batch(data, examples))
     expected = window.untold(torch.from_numpy(peer.predict(rows.numpy()))) * spread + level
     found = baseline.predict(data, examples)[..., 0].double()
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
@@ -98,7 +98,7 @@ def test_ridge_finds_the_forecast_of_an_autoregression() -> None:
         numbers[row] = weights[0] * numbers[row - 1] + weights[1] * numbers[row - 2] + noise[row]
     data = worlds.series(numbers, horizon=2)
     baseline = baseline_of("ridge_lags", "forecast", data)
-    examples = baseline.task.examples(data, "test")
+    examples = baseline.task.examples.of_part(data, "test")
     found = predictor(baseline, data)(data, examples)[..., 0, 0]
     before, last = data.values[examples - 2, 0], data.values[examples - 1, 0]
     one = weights[0] * last + weights[1] * before
@@ -120,7 +120,7 @@ def test_rows_of_wide_and_long_windows_stay_affordable() -> None:
             bounds=[[0, rows, rows, rows]],
         )
         task = Forecast(data.preparation)
-        batch = task.batch(data, task.examples(data, "train")[:2])
+        batch = task.examples.batch(data, task.examples.of_part(data, "train")[:2])
         window = _windows.WindowRows(data.preparation, joint=False, relative=True)
         found, _, _ = window.rows(batch)
         assert found.shape[1] <= most
@@ -138,7 +138,7 @@ def test_logistic_separates_what_can_be_separated(name: str, classes: int, weigh
     ]
     data = worlds.sequences("classify", values, label.float(), classes=classes)
     baseline = baseline_of(name, "classify", data, class_weights=weights)
-    examples = torch.cat([baseline.task.examples(data, part) for part in ("train", "test")])
+    examples = torch.cat([baseline.task.examples.of_part(data, part) for part in ("train", "test")])
     found = predictor(baseline, data)(data, examples)
     assert (found.argmax(1) == label[examples, 0]).float().mean() > 0.97
     torch.testing.assert_close(found.exp().sum(1), torch.ones(len(examples)))
@@ -151,7 +151,7 @@ def test_categories_alone_tell_a_class() -> None:
         "classify", [torch.zeros(7, 0)] * 60, label.float(), codes=codes, classes=2
     )
     baseline = baseline_of("logistic_summary", "classify", data)
-    examples = baseline.task.examples(data, "test")
+    examples = baseline.task.examples.of_part(data, "test")
     found = predictor(baseline, data)(data, examples)
     assert (found.argmax(1) == label[examples, 0]).all()
 
@@ -171,7 +171,7 @@ def test_class_weights_favour_the_rare_class() -> None:
 def test_a_class_that_training_has_not_is_possible_all_the_same() -> None:
     label = torch.tensor([0.0, 0, 0, 1, 0, 2]).repeat(5)[:, None]
     data = worlds.sequences("classify", [torch.randn(3, 1) for _ in label], label, classes=3)
-    for name in baselines.of_task("classify"):
+    for name in baselines.of_task(tasks.get("classify")):
         baseline = baseline_of(name, "classify", data)
         assert predictor(baseline, data)(data, torch.arange(30)).isfinite().all()
 
@@ -198,7 +198,7 @@ def test_statistical_models_are_applied_as_statsforecast_applies_them(name: str)
         baseline.fit(data)
         table = (data.values[:, 0] * 2 - 1).double().numpy()
         model = baseline.model(season).fit(table[:96])
-        origin = baseline.task.examples(data, "test")[:1]
+        origin = baseline.task.examples.of_part(data, "test")[:1]
         expected = torch.from_numpy(model.forward(table[: int(origin)], 3)["mean"])
         found = baseline.predict(data, origin)[0, :, 0, 0].double() * 2 - 1
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)

@@ -13,10 +13,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from asked import prepare
 from gatewright import cli
 from gatewright.data.guess.guessing import guess
 from gatewright.data.guess.seasons import season_of
-from gatewright.data.prepare.preparing import prepare
 from gatewright.data.table.reading import read
 from gatewright.errors import InputError
 from gatewright.estimators import Forecaster, SequenceRegressor

@@ -13,9 +13,9 @@ import pandas as pd
 import polars as pl
 import pytest
 
+from asked import prepare
 from gatewright import cli
 from gatewright.data.guess.guessing import guess
-from gatewright.data.prepare.preparing import prepare
 from gatewright.data.prepared import Prepared
 from gatewright.data.table.reading import read
 from gatewright.errors import InputError

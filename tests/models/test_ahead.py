@@ -12,12 +12,12 @@ import polars as pl
 import pytest
 
 import gatewright as gw
-from gatewright import baselines, cells
+from asked import prepare
+from gatewright import baselines, cells, tasks
 from gatewright.baselines import Fitted
 from gatewright.cli.forecast_plot import draw
 from gatewright.data.continuing import history_of
 from gatewright.data.guess.guessing import guess
-from gatewright.data.prepare.preparing import prepare
 from gatewright.data.table.reading import read
 from gatewright.errors import InputError
 from gatewright.predictor import Predictor
@@ -28,7 +28,7 @@ START = date(2024, 1, 1)
 ROWS, HORIZON, SEASON = 140, 4, 7
 SHORT = Stopping(epochs=1, steps_per_epoch=2, batch_size=8)
 NETWORK, NAIVE, SEASONAL = cells.names()[0], "last_value", "seasonal_naive"
-EVERY = pytest.mark.parametrize("name", [NETWORK, *baselines.of_task("forecast")])
+EVERY = pytest.mark.parametrize("name", [NETWORK, *baselines.of_task(tasks.get("forecast"))])
 
 
 def days(count: int = ROWS, start: date = START, times: Any = None) -> pl.DataFrame:
@@ -329,7 +329,7 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, pl.DataFra
     return folder, frame
 
 
-@pytest.mark.parametrize("name", [NETWORK, *baselines.of_task("forecast"), *STATISTICS])
+@pytest.mark.parametrize("name", [NETWORK, *baselines.of_task(tasks.get("forecast")), *STATISTICS])
 def test_a_file_cut_at_a_test_origin_gives_the_forecast_that_was_judged(
     name: str, compared: tuple[Path, pl.DataFrame]
 ) -> None:

@@ -158,13 +158,17 @@ def labelled(task: str) -> Prepared:
         for number, one in enumerate(level.tolist())
     ]
     target = level[:, None].float()
-    if issubclass(tasks.get(task), tasks.get("classify")):
+    question = tasks.get(task)
+    if question.examples.every_step:
+        target = target.repeat_interleave(torch.tensor([len(one) for one in values]), 0)
+    if not question.target.numeric:
         return sequences(task, values, target, classes=3)
     return sequences(task, values, target - 1)
 
 
 def of_task(task: str) -> Prepared:
-    return waves() if tasks.get(task).kind == "origins" else labelled(task)
+    """Something that a task can learn."""
+    return waves() if tasks.get(task).examples.sees_targets else labelled(task)
 
 
 def baseline_of(name: str, task: str, data: Prepared, **options: Any) -> Any:
@@ -180,4 +184,4 @@ def predictor(baseline: Any, data: Prepared) -> Any:
         baseline.fit(data)
         return baseline.predict
     network = baseline.network(Setting()).eval()
-    return lambda data, examples: network(baseline.task.batch(data, examples)).detach()
+    return lambda data, examples: network(baseline.task.examples.batch(data, examples)).detach()

@@ -25,8 +25,8 @@ def test_a_network_overfits_a_tiny_set(name: str) -> None:
     data = worlds.of_task(name)
     recipe = Recipe(candidate=cells.names()[0], hidden_size=16, setting=Setting(learning_rate=0.01))
     model = Model.fit(recipe, data, Stopping(epochs=12, steps_per_epoch=40, patience=99))
-    examples = model.task.examples(data, "train")
-    batch = model.task.batch(data, examples)
+    examples = model.task.examples.of_part(data, "train")
+    batch = model.task.examples.batch(data, examples)
     losses = model.task.losses(model.predict(data, examples), batch)
     spread = batch.target.square().nanmean().item()
     assert losses.nanmean().item() < 0.1 * spread
@@ -43,7 +43,7 @@ def test_read_back_it_predicts_the_same(name: str, variant: int, tmp_path: Path)
     model = Model.fit(recipe, data, SHORT)
     model.save(tmp_path / "model.safetensors")
     again = Model.load(tmp_path / "model.safetensors", data.preparation)
-    examples = model.task.examples(data, "test")
+    examples = model.task.examples.of_part(data, "test")
     assert torch.equal(model.predict(data, examples), again.predict(data, examples))
     assert again.epochs == model.epochs
 
@@ -52,7 +52,7 @@ def test_read_back_it_predicts_the_same(name: str, variant: int, tmp_path: Path)
 def test_one_by_one_is_as_in_a_batch(name: str) -> None:
     data = worlds.of_task(name)
     model = Model(Recipe(candidate=cells.names()[0], hidden_size=5), data.preparation)
-    examples = model.task.examples(data, "test")
+    examples = model.task.examples.of_part(data, "test")
     together = model.predict(data, examples)
     alone = torch.cat([model.predict(data, one) for one in examples.split(1)])
     torch.testing.assert_close(together, alone)
@@ -64,13 +64,13 @@ def test_truncated_gradients_change_no_prediction(name: str) -> None:
     recipe = Recipe(candidate=cells.names()[0], hidden_size=5)
     whole = Model(recipe, data.preparation)
     cut = Model(recipe.model_copy(update={"options": Options(truncate=3)}), data.preparation)
-    examples = whole.task.examples(data, "train")
+    examples = whole.task.examples.of_part(data, "train")
     torch.testing.assert_close(whole.predict(data, examples), cut.predict(data, examples))
 
     def gradient(model: Model) -> Tensor:
         assert isinstance(model.part, torch.nn.Module)
         model.part.train()
-        batch = model.task.batch(data, examples[:8])
+        batch = model.task.examples.batch(data, examples[:8])
         model.task.loss(model.part(batch), batch).backward()
         return torch.cat([value.grad.flatten() for value in model.part.parameters()])  # type: ignore[union-attr]
 
@@ -82,7 +82,7 @@ def test_truncated_gradients_change_no_prediction(name: str) -> None:
 def test_quantiles_never_cross_and_end_at_the_point_in_the_middle() -> None:
     data = worlds.waves()
     model = Model(Recipe(candidate=cells.names()[0], hidden_size=5), data.preparation)
-    prediction = model.predict(data, model.task.examples(data, "test"))
+    prediction = model.predict(data, model.task.examples.of_part(data, "test"))
     assert (prediction[..., 1:].diff(dim=-1) > 0).all()
     middle = 1 + QUANTILES.index(0.5)
     torch.testing.assert_close(prediction[..., 0], prediction[..., middle])
@@ -110,7 +110,7 @@ def test_conformal_quantiles_cover_as_often_as_they_say() -> None:
 def test_a_missing_target_carries_no_loss() -> None:
     data = worlds.waves()
     task = tasks.get("forecast")(data.preparation)
-    batch = task.batch(data, task.examples(data, "train")[:4])
+    batch = task.examples.batch(data, task.examples.of_part(data, "train")[:4])
     prediction = torch.zeros(4, 3, 2, 1 + len(QUANTILES), requires_grad=True)
     batch.target[1:, :, 0] = torch.nan
     task.loss(prediction, batch).backward()
@@ -126,8 +126,8 @@ def test_class_weights_make_classes_count_the_same() -> None:
     data = worlds.sequences("classify", values, target, classes=2)
     task = tasks.get("classify")(data.preparation, Options(class_weights=True))
     counts = torch.tensor(data.preparation.class_counts)
-    examples = task.examples(data, "train")
-    batch = task.batch(data, examples)
+    examples = task.examples.of_part(data, "train")
+    batch = task.examples.batch(data, examples)
     always_first = torch.tensor([[1.0, 0.0]]).expand(len(examples), 2)
     assert counts[0] != counts[1]
     assert task.losses(always_first, batch).mean().item() == pytest.approx(0.5)

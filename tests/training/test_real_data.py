@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from asked import prepare
 from gatewright.data.guess.guessing import guess
-from gatewright.data.prepare.preparing import prepare
 from gatewright.data.table.reading import read
 from gatewright.setting import Setting
 from gatewright.training import Model, Recipe, Stopping
@@ -25,8 +25,8 @@ def test_repeating_the_last_value_of_etth1_gives_the_published_error(tmp_path: P
     layout, _ = guess(table, targets=targets, horizon=96, context=336)
     data = prepare(table, layout, tmp_path / "data", rows=(8640, 2880, 2880))
     model = Model.fit(Recipe(candidate="last_value"), data, Stopping())
-    examples = model.task.examples(data, "test")
-    batch = model.task.batch(data, examples)
+    examples = model.task.examples.of_part(data, "test")
+    batch = model.task.examples.batch(data, examples)
     prediction = model.predict(data, examples)
     assert len(examples) == 2785
     assert model.task.losses(prediction, batch).mean().item() == pytest.approx(1.294, abs=5e-4)
@@ -42,7 +42,9 @@ def test_vowels_are_told_apart(tmp_path: Path) -> None:
     data = prepare(table, layout, tmp_path / "data")
     recipe = Recipe(candidate="gru", hidden_size=32, setting=Setting(variant="last"))
     model = Model.fit(recipe, data, Stopping(epochs=8, steps_per_epoch=50))
-    examples = model.task.examples(data, "test")
-    losses = model.task.losses(model.predict(data, examples), model.task.batch(data, examples))
+    examples = model.task.examples.of_part(data, "test")
+    losses = model.task.losses(
+        model.predict(data, examples), model.task.examples.batch(data, examples)
+    )
     assert len(examples) == 370
     assert losses.mean().item() < 0.1

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from gatewright.baselines._windows import items_of
 from gatewright.baselines.baseline import Fitted
-from gatewright.data.prepared import Prepared
-from gatewright.errors import InputError
 from gatewright.data.examples.windows import Windows
+from gatewright.data.prepared import Prepared
 from gatewright.data.targets.numbers import Numbers
+from gatewright.errors import InputError
 
 LONGEST_SEASON = 24  # longer ones are left out, as in R's forecast: fits would take hours
 MOST_ROWS = 500  # the latest of training, that a model is fitted on

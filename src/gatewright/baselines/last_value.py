@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 
 from gatewright.baselines.baseline import Fitted
-from gatewright.data.prepared import Prepared
 from gatewright.data.examples.windows import Windows
+from gatewright.data.prepared import Prepared
 from gatewright.data.targets.numbers import Numbers
 
 

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from gatewright.baselines._windows import ending_at_origin
 from gatewright.baselines.baseline import Trained
 from gatewright.data.batching import Batch
-from gatewright.setting import Setting
-from gatewright.tasks.forecast import QUANTILES, SERIES, relative_to_window
 from gatewright.data.examples.windows import Windows
 from gatewright.data.targets.numbers import Numbers
+from gatewright.setting import Setting
+from gatewright.tasks.forecast import QUANTILES, SERIES, relative_to_window
 
 KERNEL = 25  # steps of the moving average, as in the paper's code
 

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from gatewright.baselines.baseline import Fitted
-from gatewright.data.prepared import Prepared
 from gatewright.data.examples.sequences import Sequences
+from gatewright.data.prepared import Prepared
 from gatewright.data.targets.classes import Classes
 
 

@@ -12,8 +12,8 @@ from gatewright.baselines._ridge import Line, Piece, fit, thinned
 from gatewright.baselines._windows import WindowRows
 from gatewright.baselines.baseline import Fitted
 from gatewright.data.batching import Batch
-from gatewright.data.prepared import Prepared
 from gatewright.data.examples.windows import Windows
+from gatewright.data.prepared import Prepared
 from gatewright.data.targets.numbers import Numbers
 
 BLOCK = 1 << 21  # numbers of a block of windows
@@ -62,7 +62,8 @@ class RidgeLags(Fitted):
 
         def pieces() -> Iterator[Piece]:
             for some in self._blocks(train):
-                yield _piece(window, self.task.examples.batch(data, some), self._imputed(data, some))
+                batch = self.task.examples.batch(data, some)
+                yield _piece(window, batch, self._imputed(data, some))
 
         return fit(pieces, judge)
 

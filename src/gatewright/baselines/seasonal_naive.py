@@ -7,10 +7,10 @@ from torch import Tensor
 
 from gatewright.baselines._windows import items_of
 from gatewright.baselines.baseline import Fitted
-from gatewright.data.prepared import Prepared
-from gatewright.tasks import Task
 from gatewright.data.examples.windows import Windows
+from gatewright.data.prepared import Prepared
 from gatewright.data.targets.numbers import Numbers
+from gatewright.tasks import Task
 
 
 class SeasonalNaive(Fitted):

@@ -170,7 +170,7 @@ def channel_values(time: Integers, names: tuple[str, ...]) -> Floats:
 
 
 # Polars' units of durations, as people say them.
-UNITS = {
+WORDS = {
     "us": "microsecond",
     "ms": "millisecond",
     "s": "second",
@@ -189,7 +189,7 @@ UNITS = {
 def step_in_words(frequency: str) -> str:
     """As "1 month" or "15 minutes"; "10 apart" of whole numbers."""
     count = frequency.rstrip("abcdefghijklmnopqrstuvwxyz")
-    unit = UNITS.get(frequency.removeprefix(count))
+    unit = WORDS.get(frequency.removeprefix(count))
     if not count.isdigit() or unit is None:
         return frequency
     return counted(int(count), unit) if unit else f"{count} apart"

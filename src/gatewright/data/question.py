@@ -82,7 +82,8 @@ class Target(ABC):
 
     @abstractmethod
     def in_units(self, encoded: Floats, center: Floats, scale: Floats) -> Floats:
-        """Targets or predictions in the units of the table; ``center`` and ``scale`` fit to them."""
+        """Targets or predictions in the units of the table; center and scale are of their shape,
+        but for what a prediction has more."""
 
     @abstractmethod
     def columns(
@@ -192,9 +193,7 @@ class Examples(ABC):
         """The rows of training that predictions go on from; ``whole``: all of them."""
 
     @abstractmethod
-    def extended(
-        self, table: Table | None, history: pl.DataFrame | None, layout: Layout
-    ) -> Table:
+    def extended(self, table: Table | None, history: pl.DataFrame | None, layout: Layout) -> Table:
         """A table to predict with the rows that its examples need before and after it.
 
         Raises InputError where it does not go on from the history.
@@ -226,5 +225,3 @@ class Question(Protocol):
 
     examples: ClassVar[Examples]
     target: ClassVar[Target]
-
-

@@ -11,8 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gatewright.data.prepare.scaling import LastSeen, Moments, center_and_scale
-from gatewright.data.prepare.scaling import LARGEST
+from gatewright.data.prepare.scaling import LARGEST, LastSeen, Moments, center_and_scale
 from gatewright.data.prepared import PARTS, Channel, Preparation, Prepared
 from gatewright.errors import InputError
 

@@ -9,10 +9,10 @@ import polars as pl
 import pytest
 import sklearn.datasets
 
+from asked import prepare
 from gatewright.data import sets
 from gatewright.data.guess.guessing import guess
 from gatewright.data.layout import Layout
-from gatewright.data.prepare.preparing import prepare
 from gatewright.data.table.reading import read
 from places import DATA
 

@@ -11,9 +11,9 @@ import polars as pl
 import pytest
 import sklearn.datasets
 
+from asked import prepare
 from gatewright import cli
 from gatewright.data.guess.guessing import guess
-from gatewright.data.prepare.preparing import prepare
 from gatewright.data.prepared import PreparedRecord
 from gatewright.data.table.reading import read
 from places import DATA
@@ -169,7 +169,7 @@ def test_a_wide_table_whose_last_step_is_missing_in_most_rows(tmp_path: Path) ->
 
 def test_blocks_one_after_another_tell_the_same(tmp_path: Path, monkeypatch: Any) -> None:
     for module in ("axis", "blocks", "keys"):
-        monkeypatch.setattr(f"gatewright.data.{module}.BATCH", 7)
+        monkeypatch.setattr(f"gatewright.data.prepare.{module}.BATCH", 7)
     monkeypatch.setattr("gatewright.data.prepare.keys.batches.__defaults__", (7,))
     test_a_column_of_sequences_that_gives_the_label("a number for a word", tmp_path)
     test_a_column_of_sequences_that_gives_the_label("a rounded number", tmp_path)

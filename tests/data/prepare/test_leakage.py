@@ -13,8 +13,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from asked import prepare
 from gatewright.data.layout import Layout
-from gatewright.data.prepare.preparing import prepare
 from gatewright.data.prepared import PARTS, Preparation, Prepared
 from gatewright.data.table.reading import read
 

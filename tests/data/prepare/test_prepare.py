@@ -13,9 +13,9 @@ import polars as pl
 import pytest
 import torch
 
+from asked import prepare, transform
 from gatewright.data import sets
 from gatewright.data.layout import Layout
-from gatewright.data.prepare.preparing import prepare, transform
 from gatewright.data.prepared import PARTS, Prepared
 from gatewright.data.table.reading import read
 from gatewright.errors import InputError
@@ -344,6 +344,7 @@ import resource, sys
 from pathlib import Path
 import polars as pl
 from gatewright.data.layout import Layout
+from gatewright import tasks
 from gatewright.data.prepare.preparing import prepare
 from gatewright.data.table.reading import Table
 
@@ -354,7 +355,7 @@ names = tuple(table.schema)
 layout = Layout(task="forecast", targets=names[:1], numbers=names[1:], horizon=2, context=4)
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 before = peak()
-prepare(table, layout, folder / "data")
+prepare(table, layout, tasks.get("forecast"), folder / "data")
 print(peak() - before)
 """
 

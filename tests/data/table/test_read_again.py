@@ -10,10 +10,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from asked import prepare, transform
 from gatewright.cli import main
 from gatewright.comparison.comparing import fingerprint
 from gatewright.data.guess.guessing import guess
-from gatewright.data.prepare.preparing import prepare, transform
 from gatewright.data.prepared import Prepared
 from gatewright.data.table.reading import read
 from gatewright.errors import InputError

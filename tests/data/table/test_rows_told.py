@@ -13,8 +13,8 @@ from typing import Any
 import polars as pl
 import pytest
 
+from asked import prepare, transform
 from gatewright.data.guess.guessing import guess
-from gatewright.data.prepare.preparing import prepare, transform
 from gatewright.data.table.reading import read
 from gatewright.errors import InputError
 

@@ -90,9 +90,7 @@ class Sequences(Examples):
     def history(self, table: Table, layout: Layout, *, whole: bool) -> pl.DataFrame | None:
         return None
 
-    def extended(
-        self, table: Table | None, history: pl.DataFrame | None, layout: Layout
-    ) -> Table:
+    def extended(self, table: Table | None, history: pl.DataFrame | None, layout: Layout) -> Table:
         assert table is not None, "asked for before"
         return table
 

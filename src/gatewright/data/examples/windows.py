@@ -157,9 +157,7 @@ class Windows(Examples):
     def history(self, table: Table, layout: Layout, *, whole: bool) -> pl.DataFrame | None:
         return history_of(table, layout, whole=whole)
 
-    def extended(
-        self, table: Table | None, history: pl.DataFrame | None, layout: Layout
-    ) -> Table:
+    def extended(self, table: Table | None, history: pl.DataFrame | None, layout: Layout) -> Table:
         return join_history(table, history, layout)
 
     def to_predict(self, data: Prepared) -> Tensor:

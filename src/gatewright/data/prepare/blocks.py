@@ -26,7 +26,9 @@ class Block:
     numbers: Floats  # (rows, columns): NaN where missing
     texts: dict[str, pl.Series]  # category -> (n,)
     time: Integers  # (rows,)
-    targets: pl.DataFrame | None = None  # (n, targets) as the table has them, where each row has its own
+    targets: pl.DataFrame | None = (
+        None  # (n, targets) as the table has them, where each row has its own
+    )
 
     @property
     def stop(self) -> int:

@@ -109,7 +109,9 @@ def fit_series(partition: Partition, preparation: Preparation) -> tuple[Floats, 
             moments.add(block.item, block.numbers[:, : len(mean)])
         deviation = moments.deviation()
         own = moments.mean + deviation
-        _check_finite(preparation.layout, partition, preparation.layout.targets, own.max(axis=0), own)
+        _check_finite(
+            preparation.layout, partition, preparation.layout.targets, own.max(axis=0), own
+        )
         rows = np.array(new)[:, None]
         center = np.where(rows & (moments.count > 0), moments.mean, center)
         scale = np.where(rows & (deviation > 0), deviation, scale)

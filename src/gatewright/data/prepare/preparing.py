@@ -85,9 +85,7 @@ def _readings(table: Table, layout: Layout) -> dict[str, str]:
     }
 
 
-def transform(
-    table: Table, preparation: Preparation, question: Question, folder: Path
-) -> Prepared:
+def transform(table: Table, preparation: Preparation, question: Question, folder: Path) -> Prepared:
     """The arrays of a new table, with nothing fitted, to predict: all rows are the test part.
 
     Targets that are no inputs may be absent. Rows at the end of a series without any target are its

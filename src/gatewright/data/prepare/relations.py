@@ -1,4 +1,4 @@
-"""What a column may have to a target so that it tells it: looked for block by block, on all rows."""
+"""What ties a column to a target so that it gives it away; looked for block by block."""
 
 from __future__ import annotations
 

@@ -145,5 +145,3 @@ def _untested(layout: Layout, axis: Axis, cuts: Cuts, keep: Integers) -> list[st
         f"{counted(layout.horizon, 'step')} (a horizon) in the test part: "
         f"{some([axis.items[at] for at in short])}"
     ]
-
-

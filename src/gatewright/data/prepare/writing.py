@@ -21,7 +21,6 @@ from gatewright.data.question import Question
 from gatewright.errors import InputError, counted
 
 
-
 @dataclasses.dataclass
 class Counts:
     """What was met on the way, for the notes."""
@@ -162,8 +161,9 @@ class Writer:
         self, block: Block, name: str, missing: np.ndarray[tuple[int], np.dtype[np.bool_]]
     ) -> None:
         if missing.any():
+            where = self.partition.where(block.start + int(missing.argmax()))
             raise InputError(
-                f"{self.partition.where(block.start + int(missing.argmax()))}: {name} is missing, but "
+                f"{where}: {name} is missing, but "
                 "the network expects to know it ahead; give it for every row to be predicted"
             )
 
@@ -215,8 +215,8 @@ def _notes(
     filled = partition.rows - counts.present
     if filled:
         notes.append(
-            f"put in as missing values: {filled:,} of {partition.rows:,} steps of {layout.frequency}, "
-            "which have no row"
+            f"put in as missing values: {filled:,} of {partition.rows:,} steps of "
+            f"{layout.frequency}, which have no row"
         )
     for name, missing in zip(question.examples.channels(layout), counts.missing, strict=True):
         if missing:
