@@ -22,6 +22,7 @@ CELLS = {path.stem for path in PACKAGE.glob("cells/*.py")} - {"__init__"}
 # From the bottom up. A part of gatewright imports those on lines above its own and itself.
 LEVELS = [
     ["errors"],
+    ["wording"],
     ["folders", "sealed", "limits"],
     ["equations"],
     ["cells"],

@@ -9,8 +9,3 @@ class InputError(ValueError):
     The text is one sentence: it names the file, row, column, argument or shape, says what was
     expected, and what to do. The command line prints it and ends with exit code 2.
     """
-
-
-def counted(number: int, what: str) -> str:
-    """As "1 step" and "2,000 steps"."""
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"

@@ -21,7 +21,7 @@ from gatewright.comparison.records import Fit
 from gatewright.comparison.result import Result
 from gatewright.comparison.worker import _before
 from gatewright.errors import InputError
-from gatewright.report import facts, figures, numbers, tables
+from gatewright.report import facts, figures, tables
 from gatewright.report.outcome import Outcome
 from gatewright.report.page import embedded
 from gatewright.training import Epoch
@@ -306,46 +306,6 @@ def test_what_lies_before_an_origin() -> None:
     assert before[0, -12:].equal(data.target[:12, 0])
     assert found["shown_time"].shape == (2, 27)
     assert found["shown_time"][0, -3:].equal(data.time[12:15])
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (1234.4, "1,234"),
-        (12345678.0, "12,345,678"),
-        (0.063248, "0.06325"),
-        (9.99996, "10.00"),
-        (-0.5, "\N{MINUS SIGN}0.5000"),
-        (0.0, "0"),
-        (1.5e-7, "1.500e\N{MINUS SIGN}07"),
-        (None, "\N{EM DASH}"),
-        (float("nan"), "\N{EM DASH}"),
-        (float("inf"), "infinite"),
-    ],
-)
-def test_numbers_for_people(value: float | None, text: str) -> None:
-    assert numbers.number(value) == text
-
-
-def test_times_and_shares_for_people() -> None:
-    assert [numbers.microseconds(value) for value in (1.26, 12.3, 3400, 1.2e6)] == [
-        "1.3 µs",
-        "12 µs",
-        "3.40 ms",
-        "1.20 s",
-    ]
-    assert [numbers.seconds(value) for value in (0.123, 48.3, 200, 7500)] == [
-        "0.12 s",
-        "48 s",
-        "3 min 20 s",
-        "2 h 5 min",
-    ]
-    assert [numbers.percent(value) for value in (0.1234, -4.607, None)] == [
-        "12.3%",
-        "\N{MINUS SIGN}461%",
-        "\N{EM DASH}",
-    ]
-    assert numbers.p_value(0.0004) == "< 0.001"
 
 
 def test_steps_for_people() -> None:

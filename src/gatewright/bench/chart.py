@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gatewright.bench.cases import FORWARD, REFERENCE, TRAINING, Case
 from gatewright.bench.results import Measurement, Results
 from gatewright.sealed import write_whole
+from gatewright.wording.numbers import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -224,7 +225,7 @@ def _footer(results: Results) -> str:
     parts = [
         machine.cpu,
         f"level {machine.level}",
-        f"{machine.threads} thread{'s' * (machine.threads != 1)} for every side",
+        f"{counted(machine.threads, 'thread')} for every side",
         f"torch {machine.versions.get('torch', '')}",
         f"gatewright {machine.versions.get('gatewright', '')}",
         results.made[:10],

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from gatewright.bench.cases import PEAK
 from gatewright.bench.results import OWN, Measurement, Results
+from gatewright.wording.numbers import counted
 
 NAMING = 3  # the columns that say what a row is
 REACHED, MISSED, REFUSED = "green", "bold red", "red"
@@ -107,7 +108,7 @@ def closing(results: Results) -> Iterator[str]:
     """The lines below the table, plain text."""
     machine = results.machine
     versions = ", ".join(f"{name} {version}" for name, version in machine.versions.items())
-    threads = f"{machine.threads} thread{'s' * (machine.threads != 1)} for every side"
+    threads = f"{counted(machine.threads, 'thread')} for every side"
     peak = "" if machine.peak is None else f", FMA peak {_digits(machine.peak)} GFLOP/s"
     yield f"{machine.cpu}, level {machine.level}, {threads}{peak}; medians, float32"
     yield versions

@@ -202,27 +202,27 @@ def _shown(screen: Console, path: Path, *, quiet: bool) -> Iterator[tuple[Begin,
 
 
 def _epoch(epoch: Epoch) -> str:
-    from gatewright.cli import numbers
+    from gatewright.wording import numbers
 
     return (
-        f"epoch {epoch.number}: loss {numbers.score(epoch.train_loss)}, on validation "
-        f"{numbers.score(epoch.validation_loss)}, {numbers.duration(epoch.seconds)}"
+        f"epoch {epoch.number}: loss {numbers.number(epoch.train_loss)}, on validation "
+        f"{numbers.number(epoch.validation_loss)}, {numbers.duration(epoch.seconds)}"
     )
 
 
 def _tell(record: FitRecord, folder: Path, screen: Console) -> None:
-    from gatewright.cli import numbers
     from gatewright.cli.tables import predicting
+    from gatewright.wording import numbers
 
     words = [f"{record.parameters:,} parameters"]
     if record.epochs:
-        trained = f"{numbers.plural(record.epochs, 'epoch')} in {numbers.duration(record.seconds)}"
+        trained = f"{numbers.counted(record.epochs, 'epoch')} in {numbers.duration(record.seconds)}"
         words.append(f"{trained}, the best was number {record.best_epoch}")
     told = f"{record.recipe.candidate}: {', '.join(words)}"
     lines = {"Fitted": told}
     for part, judged in (("validation", record.validation), ("test", record.test)):
         if judged is not None:
-            lines[f"On {part}"] = f"{judged.metric} {numbers.score(judged.loss)}"
+            lines[f"On {part}"] = f"{judged.metric} {numbers.number(judged.loss)}"
     lines |= {"Folder": str(folder), "Predict": predicting(record.layout, folder)}
     for what, text in lines.items():
         screen.print(Text.assemble((f"{what:<15}", "dim"), text), soft_wrap=True)

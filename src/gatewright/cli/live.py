@@ -14,13 +14,13 @@ from rich.table import Table
 from rich.text import Text
 
 from gatewright import tasks
-from gatewright.cli import numbers
 from gatewright.cli.board import Board, Standing
 from gatewright.cli.tables import guesses, notes
 from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.records import Fit, Job, Plan, Score
 from gatewright.comparison.running import Progress, finished
 from gatewright.training import Epoch
+from gatewright.wording import numbers
 
 AROUND = 9  # lines that stand around the candidates, without the fits in progress
 FEWEST = 3  # candidates shown in however low a window
@@ -121,8 +121,8 @@ def _running(board: Board, running: list[tuple[Job, Epoch]]) -> RenderableType:
             Text(board.plan.candidate(job.recipe.candidate).title),
             _place(board.plan, job),
             f"{epoch.number}{total}",
-            numbers.score(epoch.train_loss),
-            numbers.score(epoch.validation_loss),
+            numbers.number(epoch.train_loss),
+            numbers.number(epoch.validation_loss),
             numbers.duration(board.seconds_left(epoch)),
         )
     if not running:
@@ -155,7 +155,7 @@ def _candidates(board: Board, room: int) -> RenderableType:
 
 def _standing(standing: Standing, base: Standing | None) -> tuple[RenderableType, ...]:
     style = "dim" if standing.score is None else "" if standing.candidate.baseline else "bold"
-    skill = numbers.NONE
+    skill = numbers.NOTHING
     if base is standing:
         skill = "best baseline"
     elif standing.score is not None and base is not None and base.score:
@@ -165,7 +165,7 @@ def _standing(standing: Standing, base: Standing | None) -> tuple[RenderableType
         fits = f"{standing.failed} failed, {fits}"
     return (
         Text(standing.candidate.title, style=style),
-        Text(numbers.score(standing.score), style=style),
+        Text(numbers.number(standing.score), style=style),
         Text(skill, style="green" if skill.startswith("+") else "dim"),
         Text(fits, style="yellow" if standing.failed else "dim"),
     )

@@ -5,12 +5,12 @@ from __future__ import annotations
 from rich.console import Console
 
 from gatewright import tasks
-from gatewright.cli import numbers
 from gatewright.cli.board import Board
 from gatewright.cli.tables import guesses, notes
 from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.records import Fit, Plan, Score
 from gatewright.comparison.running import Progress
+from gatewright.wording import numbers
 
 
 class Lines(Progress):
@@ -29,7 +29,7 @@ class Lines(Progress):
             return
         self.board.stage(title, jobs, done)
         before = f", {done:,} of them done before" if done else ""
-        self._say(f"{title}: {numbers.plural(jobs, 'fit')}{before}")
+        self._say(f"{title}: {numbers.counted(jobs, 'fit')}{before}")
 
     def fitted(self, fit: Fit) -> None:
         if self.board is None:
@@ -39,8 +39,8 @@ class Lines(Progress):
         metric = tasks.get(plan.layout.task).metric
         told = f"failed: {fit.failed}"
         if not fit.failed:
-            told = f"{metric} {numbers.score(fit.validation_metric)} on validation"
-            epochs = f" ({numbers.plural(len(fit.epochs), 'epoch')})" if fit.epochs else ""
+            told = f"{metric} {numbers.number(fit.validation_metric)} on validation"
+            epochs = f" ({numbers.counted(len(fit.epochs), 'epoch')})" if fit.epochs else ""
             told += f" after {numbers.duration(fit.seconds)}{epochs}"
         self._line(f"{_name(plan, fit)}: {told}")
 
@@ -52,7 +52,7 @@ class Lines(Progress):
         metric = tasks.get(plan.layout.task).metric
         told = f"failed: {score.failed}"
         if not score.failed:
-            told = f"{metric} {numbers.score(score.loss)} on test"
+            told = f"{metric} {numbers.number(score.loss)} on test"
         candidate = plan.candidate(score.candidate)
         seed = f", seed {score.seed}" if candidate.trained else ""
         self._line(f"{candidate.title}{seed}: {told}")
@@ -73,7 +73,7 @@ def _name(plan: Plan, fit: Fit) -> str:
         return candidate.title
     setting = plan.settings[fit.setting]
     words = [candidate.title, f"learning rate {setting.learning_rate:g}"]
-    words.append(numbers.plural(setting.num_layers, "layer"))
+    words.append(numbers.counted(setting.num_layers, "layer"))
     if setting.dropout:
         words.append(f"dropout {setting.dropout:g}")
     return ", ".join([*words, f"seed {fit.seed}"])

@@ -13,6 +13,7 @@ from cyclopts import Parameter
 
 from gatewright.cli.common import Place, UsageError, character, source
 from gatewright.folders import made
+from gatewright.wording.numbers import counted
 
 if TYPE_CHECKING:
     import polars as pl
@@ -86,7 +87,7 @@ def predict(
     frame = predictor.predict(table)
     if out is not None:
         write_whole(out, lambda file: WRITERS[out.suffix.lower()](frame, file))
-        print(f"{out}: {len(frame):,} row{'' if len(frame) == 1 else 's'}")
+        print(f"{out}: {counted(len(frame), 'row')}")
     if plot is not None:
         from gatewright.cli.forecast_plot import draw
 

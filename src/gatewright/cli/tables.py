@@ -12,11 +12,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from gatewright.cli import numbers
 from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.records import Row
 from gatewright.comparison.result import Result
 from gatewright.data.layout import Guess, Layout
+from gatewright.wording import numbers
 
 NARROW = 130  # columns; below, intervals stand under their numbers
 MARK = "●"
@@ -95,9 +95,9 @@ def _cells(row: Row, result: Result, *, narrow: bool) -> Iterator[RenderableType
     yield Text(MARK if row.among_best else "", style="green")
     yield Text(row.title, style=style)
     own = row.name == result.verdict.best_baseline
-    over = numbers.NONE if own else numbers.skill(row.skill)
+    over = numbers.NOTHING if own else numbers.skill(row.skill)
     for told, interval in (
-        (numbers.score(row.loss), numbers.interval(row.low, row.high, numbers.score)),
+        (numbers.number(row.loss), numbers.interval(row.low, row.high)),
         (over, numbers.interval(row.skill_low, row.skill_high, numbers.skill)),
     ):
         if narrow:

@@ -10,8 +10,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from gatewright.errors import InputError, counted
+from gatewright.errors import InputError
 from gatewright.limits import LONGEST_INTEGER_STEP, LONGEST_TOLD, MILLENNIUM
+from gatewright.wording.numbers import counted
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]

@@ -8,9 +8,9 @@ from gatewright.comparison.records import Plan
 from gatewright.comparison.verdict import Verdict
 from gatewright.data.layout import Layout
 from gatewright.data.prepared import PARTS
-from gatewright.report.numbers import plural, seconds
 from gatewright.report.outcome import Outcome
 from gatewright.report.tables import setting_text
+from gatewright.wording.numbers import counted, duration
 
 # Polars' units of durations, as people say them.
 UNITS = {
@@ -45,7 +45,7 @@ def step_text(frequency: str | None) -> str:
     unit = UNITS.get(frequency.removeprefix(count))
     if not count.isdigit() or unit is None:
         return frequency
-    return plural(int(count), unit) if unit else f"{count} apart"
+    return counted(int(count), unit) if unit else f"{count} apart"
 
 
 def data_line(outcome: Outcome) -> list[str]:
@@ -54,7 +54,7 @@ def data_line(outcome: Outcome) -> list[str]:
     targets = listed(layout.targets, 3)
     parts = [PurePath(outcome.plan.source).name or outcome.plan.source]
     if verdict.kind == "origins":
-        parts += [f"forecast of {targets}", f"{plural(layout.horizon, 'step')} ahead"]
+        parts += [f"forecast of {targets}", f"{counted(layout.horizon, 'step')} ahead"]
         if layout.frequency and not layout.frequency.endswith("i"):
             parts.append(f"a step is {step_text(layout.frequency)}")
         if layout.series:
@@ -62,11 +62,11 @@ def data_line(outcome: Outcome) -> list[str]:
             judged = max(score.series for score in outcome.scores.values())
             some = "" if judged == every else f"{judged:,} of "
             parts.append(f"{some}{every:,} series")
-        return [*parts, f"judged on {plural(verdict.units, 'test window')}"]
+        return [*parts, f"judged on {counted(verdict.units, 'test window')}"]
     parts.append(f"{outcome.task.title}: {targets}")
     if outcome.preparation.classes:
         parts.append(f"{len(outcome.preparation.classes):,} classes")
-    return [*parts, f"judged on {plural(verdict.units, 'test sequence')}"]
+    return [*parts, f"judged on {counted(verdict.units, 'test sequence')}"]
 
 
 def headline(verdict: Verdict) -> tuple[str, str, str]:
@@ -125,13 +125,13 @@ def budget(plan: Plan) -> list[tuple[str, str]]:
         ("Seeds", f"{len(plan.seeds)} of the setting with the lowest validation loss"),
     ]
     if stopping.seconds is not None:
-        found.append(("Equal", f"time: {seconds(stopping.seconds)} of training each"))
+        found.append(("Equal", f"time: {duration(stopping.seconds)} of training each"))
     else:
         found.append(
             (
                 "Training",
-                f"at most {plural(stopping.epochs, 'epoch')} of at most "
-                f"{plural(stopping.steps_per_epoch, 'step')}, stopped after "
+                f"at most {counted(stopping.epochs, 'epoch')} of at most "
+                f"{counted(stopping.steps_per_epoch, 'step')}, stopped after "
                 f"{stopping.patience} without a better validation loss",
             )
         )
@@ -149,7 +149,7 @@ def budget(plan: Plan) -> list[tuple[str, str]]:
     if options.class_weights:
         found.append(("Classes", "each counts the same, however many sequences it has"))
     if options.truncate:
-        found.append(("Gradients reach back", plural(options.truncate, "step")))
+        found.append(("Gradients reach back", counted(options.truncate, "step")))
     return found
 
 

@@ -14,6 +14,7 @@ from gatewright.report import figures, tables
 from gatewright.report.outcome import Outcome
 from gatewright.report.shown import HIGH, HIGHEST, LOW, LOWEST, POINT, Shown
 from gatewright.sealed import write_whole
+from gatewright.wording import numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -127,7 +128,7 @@ def _leaderboard(outcome: Outcome, figure: Figure) -> None:
         if row.low is not None and row.high is not None:
             axes.plot([row.low, row.high], [place, place], color=colour, linewidth=1.4)
         if row.loss > high:
-            text, at = f"{row.loss:.3g} \N{RIGHTWARDS ARROW}", (1, place)
+            text, at = f"{numbers.number(row.loss)} \N{RIGHTWARDS ARROW}", (1, place)
             style: dict[str, Any] = {"ha": "right", "va": "center", "color": FAINT, "fontsize": 8}
             axes.annotate(text, at, xycoords=("axes fraction", "data"), **style)
         face = "white" if row.baseline else colour

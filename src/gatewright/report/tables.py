@@ -7,19 +7,19 @@ from dataclasses import dataclass, field
 
 from gatewright.comparison.records import Fit, Row, Score
 from gatewright.comparison.verdict import Verdict
-from gatewright.report.numbers import (
+from gatewright.report.shown import representative
+from gatewright.setting import Setting
+from gatewright.wording.numbers import (
     NOTHING,
+    counted,
+    duration,
     interval,
     microseconds,
     number,
     p_value,
     percent,
-    plural,
-    seconds,
-    whole,
+    skill,
 )
-from gatewright.report.shown import representative
-from gatewright.setting import Setting
 
 MOST_CLASSES = 30  # of a confusion matrix; the rest are counted together
 WIDEST = 2.0  # how far interval plots reach at least, in losses of the best
@@ -81,7 +81,7 @@ def setting_text(setting: Setting | None, hidden_size: int = 0) -> str:
     """As "learning rate 0.003, 2 layers of 24, dropout 0.1, window"; empty where there is none."""
     if setting is None:
         return ""
-    layers = plural(setting.num_layers, "layer")
+    layers = counted(setting.num_layers, "layer")
     parts = [
         f"learning rate {setting.learning_rate:g}",
         f"{layers} of {hidden_size:,}" if hidden_size else layers,
@@ -147,14 +147,14 @@ def _line(verdict: Verdict, row: Row, low: float, high: float) -> Line:
         return Line(row.name, row.title, row.baseline, False, False, row.failed, Cell(NOTHING))
     best = row.name == verdict.best_baseline
     cells = {
-        "loss": Cell(number(row.loss), row.loss, interval(row.low, row.high, 3)),
+        "loss": Cell(number(row.loss), row.loss, interval(row.low, row.high)),
         "skill": Cell(
-            NOTHING if best else percent(row.skill),
+            NOTHING if best else skill(row.skill),
             row.skill,
-            "the best" if best else interval(row.skill_low, row.skill_high, as_percent=True),
+            "the best" if best else interval(row.skill_low, row.skill_high, skill),
         ),
-        "parameters": Cell(whole(row.parameters) if row.parameters else NOTHING, row.parameters),
-        "training": Cell(seconds(row.train_seconds), row.train_seconds),
+        "parameters": Cell(f"{row.parameters:,}" if row.parameters else NOTHING, row.parameters),
+        "training": Cell(duration(row.train_seconds), row.train_seconds),
         "prediction": Cell(microseconds(row.microseconds), row.microseconds),
         "seeds": Cell(str(row.seeds), row.seeds),
     }
@@ -217,9 +217,9 @@ def pairs(verdict: Verdict) -> list[PairLine]:
                 lower=titles[pair.lower],
                 higher=titles[pair.higher],
                 difference=Cell(number(pair.difference, 3), pair.difference),
-                interval=interval(ends[0], ends[1], 3),
-                relative=Cell(percent(pair.relative), pair.relative),
-                relative_interval=interval(*share, as_percent=True),
+                interval=interval(ends[0], ends[1]),
+                relative=Cell(skill(pair.relative), pair.relative),
+                relative_interval=interval(share[0], share[1], skill),
                 p=Cell(p_value(pair.p_adjusted), pair.p_adjusted),
                 told_apart=pair.told_apart,
             )

@@ -22,7 +22,8 @@ from gatewright.data.prepare.series import partition_new_series, partition_serie
 from gatewright.data.prepared import PARTS, Preparation, Prepared
 from gatewright.data.question import Examples, Target
 from gatewright.data.table.reading import Table
-from gatewright.errors import InputError, counted
+from gatewright.errors import InputError
+from gatewright.wording.numbers import counted
 
 HISTORY = 2  # horizons before an origin that are kept to be shown, or 24 steps
 BLOCK = 65536  # origins looked at together

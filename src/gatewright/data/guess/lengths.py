@@ -9,7 +9,8 @@ import polars as pl
 
 from gatewright.data.guess.roles import Given, Notes, part_of
 from gatewright.data.table.reading import Table
-from gatewright.errors import InputError, counted
+from gatewright.errors import InputError
+from gatewright.wording.numbers import counted
 
 TRAINING = 0.7  # of the rows, where no column says
 TESTED = 0.1  # of the rows, in validation; test has more

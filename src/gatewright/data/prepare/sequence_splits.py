@@ -7,7 +7,8 @@ import numpy as np
 from gatewright.data.calendar import Integers
 from gatewright.data.layout import Layout
 from gatewright.data.prepared import PARTS
-from gatewright.errors import InputError, counted
+from gatewright.errors import InputError
+from gatewright.wording.numbers import counted
 
 TRAIN, VALIDATION, TEST = range(3)
 ATTEMPTS = 100  # orders of the groups that are tried until every label stands in every part

@@ -27,7 +27,8 @@ from gatewright.data.prepare.partition import Partition
 from gatewright.data.prepare.sequence_splits import split_sequences
 from gatewright.data.prepared import PARTS
 from gatewright.data.table.reading import Table
-from gatewright.errors import InputError, counted
+from gatewright.errors import InputError
+from gatewright.wording.numbers import counted
 
 TRAIN, TEST = PARTS.index("train"), PARTS.index("test")
 

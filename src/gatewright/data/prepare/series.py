@@ -24,7 +24,8 @@ from gatewright.data.prepare.series_splits import (
     too_short,
 )
 from gatewright.data.table.reading import Table
-from gatewright.errors import InputError, counted
+from gatewright.errors import InputError
+from gatewright.wording.numbers import counted
 
 
 def partition_series(

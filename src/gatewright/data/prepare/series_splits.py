@@ -12,7 +12,8 @@ from gatewright.data.layout import Layout
 from gatewright.data.prepare.axis import Axis
 from gatewright.data.prepared import PARTS
 from gatewright.data.table.reading import Table
-from gatewright.errors import InputError, counted
+from gatewright.errors import InputError
+from gatewright.wording.numbers import counted
 
 Cuts = NDArray[np.int64]  # (all items, 3): steps of training, and to the ends of the others
 

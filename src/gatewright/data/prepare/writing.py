@@ -18,7 +18,8 @@ from gatewright.data.prepare.scaling import LARGEST, LastSeen
 from gatewright.data.prepare.storage import ArrayFile, write_array
 from gatewright.data.prepared import Preparation, PreparedRecord
 from gatewright.data.question import Question
-from gatewright.errors import InputError, counted
+from gatewright.errors import InputError
+from gatewright.wording.numbers import counted
 
 
 @dataclasses.dataclass

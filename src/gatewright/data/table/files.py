@@ -17,7 +17,8 @@ from typing import NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from gatewright.errors import InputError, counted
+from gatewright.errors import InputError
+from gatewright.wording.numbers import counted
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
 OTHER_DELIMITERS = {" ": "space", ":": "colon", "^": "caret", "~": "tilde"}

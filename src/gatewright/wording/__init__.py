@@ -1,0 +1,1 @@
+"""How the package words what it found, the same wherever it is read."""
