@@ -10,8 +10,9 @@ import pytest
 from numpy.typing import NDArray
 
 from gatewright.comparison import statistics
-from gatewright.comparison.verdict import Kind, Verdict, decide
-from gatewright.comparison.wording import paragraph, percent
+from gatewright.comparison.deciding import decide
+from gatewright.comparison.sentences import paragraph
+from gatewright.comparison.verdict import Kind, Verdict
 
 Array = NDArray[np.float64]
 BASELINES = ("ridge", "naive", "seasonal")
@@ -333,22 +334,3 @@ def test_what_is_said_to_be_needed_is_enough() -> None:
         for seed in range(40)
     ]
     assert 0.6 <= np.mean(found) <= 0.98
-
-
-@pytest.mark.parametrize(
-    ("share", "text"),
-    [
-        (0.06, "6%"),
-        (-0.06, "6%"),
-        (0.0123, "1.2%"),
-        (0.0031, "0.3%"),
-        (0.0004, "0.04%"),
-        (0.00001, "less than 0.01%"),
-        (0.0, "0%"),
-        (1.0, "100%"),
-        (0.999, "more than 99%"),
-        (0.5, "50%"),
-    ],
-)
-def test_shares_in_words(share: float, text: str) -> None:
-    assert percent(share) == text

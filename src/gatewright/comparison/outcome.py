@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from gatewright import tasks
-from gatewright.comparison import wording
+from gatewright.comparison import sentences
+from gatewright.comparison.deciding import decide
 from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.records import Candidate, Fit, Plan, Row, Score
 from gatewright.comparison.running import chosen, finalists, finished
-from gatewright.comparison.verdict import Verdict, decide
+from gatewright.comparison.verdict import Verdict
 from gatewright.errors import InputError
 from gatewright.sealed import DamagedError
 
@@ -49,7 +50,7 @@ def outcome(folder: RunFolder, plan: Plan) -> tuple[Verdict, list[Row]]:
         verdict = _decide(folder, plan, fits, scores)
         rows = _rows(plan, fits, scores, verdict)
         if failed := {row.title: row.failed for row in rows if row.failed}:
-            text = f"{verdict.text} {wording.left_out(failed)}"
+            text = f"{verdict.text} {sentences.left_out(failed)}"
             verdict = verdict.model_copy(update={"text": text})
     return verdict, _rows(plan, fits, scores, verdict)
 

@@ -6,12 +6,16 @@ more, and what the intervals leave out.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from gatewright.comparison.verdict import Candidate, Interval, Pair, Verdict
+from gatewright.comparison.verdict import Candidate, Pair, Verdict
+from gatewright.wording.numbers import (
+    about,
+    counted_in_words,
+    decimals_within,
+    percent_in_words,
+    skill_interval_in_words,
+)
 
 
 def paragraph(verdict: Verdict) -> str:
@@ -37,50 +41,7 @@ def left_out(failed: Mapping[str, str]) -> str:
     return f"{_start(_listed(list(failed)))} {verb} left out ({next(iter(failed.values()))})."
 
 
-# Numbers
-
-
-def percent(share: float, decimals: int | None = None) -> str:
-    """``share`` of one without its sign, as "6%", "0.4%", "less than 0.01%"."""
-    value = abs(100 * share)
-    if 99.5 <= value < 100:
-        return "more than 99%"
-    if 0 < value < 0.01:
-        return "less than 0.01%"
-    if decimals is not None:
-        return f"{value:.{decimals}f}%" if value else "0%"
-    decimals = 0 if value >= 3 or value == 0 else 1 if value >= 0.3 else 2
-    text = f"{value:.{decimals}f}"
-    return f"{text.rstrip('0').rstrip('.') if '.' in text else text}%"
-
-
-def _decimals(interval: Interval) -> int:
-    width = 100 * (interval[1] - interval[0])
-    return 0 if width >= 3 or width < 1e-6 else 1 if width >= 0.3 else 2
-
-
-def _interval_of_percent(interval: Interval) -> str:
-    """How much lower, as "2 to 9%", or "from 3% higher to 5% lower"."""
-    low, high = interval
-    decimals = _decimals(interval)
-    # An end on this side of zero is not to be rounded to it, unless it all but is.
-    low, high = (0.0 if abs(end) < (high - low) / 1000 else end for end in interval)
-    while decimals < 2 and any(round(100 * end, decimals) == 0 for end in (low, high) if end):
-        decimals += 1
-    if low >= 0:
-        return f"{percent(low, decimals).removesuffix('%')} to {percent(high, decimals)}"
-    side = "lower" if high >= 0 else "higher"
-    return f"from {percent(low, decimals)} higher to {percent(high, decimals)} {side}"
-
-
-def _about(number: float) -> str:
-    """As "about 4,000": two digits, rounded up."""
-    step = 10 ** max(0, math.floor(math.log10(max(number, 1))) - 1)
-    return f"about {math.ceil(number / step) * step:,}"
-
-
-def _plural(number: int, word: str) -> str:
-    return f"one {word}" if number == 1 else f"{number:,} {word}s"
+# Parts of sentences
 
 
 def _independent(verdict: Verdict) -> str:
@@ -93,14 +54,14 @@ def _independent(verdict: Verdict) -> str:
 def _units(verdict: Verdict, number: int) -> str:
     """As "400 test sequences in 12 groups" or "200 test windows"."""
     word = "test sequence" if verdict.kind == "sequences" else "test window"
-    groups = f" in {_plural(verdict.groups, 'group')}" if verdict.groups else ""
-    return f"{_plural(number, word)}{groups}"
+    groups = f" in {counted_in_words(verdict.groups, 'group')}" if verdict.groups else ""
+    return f"{counted_in_words(number, word)}{groups}"
 
 
 def _basis(verdict: Verdict, candidates: Sequence[Candidate], interval: str | None) -> str:
     """In brackets: "95% interval 2 to 9%; 5 seeds, 400 test sequences"."""
     seeds = sorted({one.seeds for one in candidates if one.seeds > 1 or not one.baseline})
-    counts = [" and ".join(_plural(number, "seed") for number in seeds)] if seeds else []
+    counts = [" and ".join(counted_in_words(number, "seed") for number in seeds)] if seeds else []
     amounts = ", ".join([*counts, _units(verdict, verdict.units)])
     return f"({_level(verdict, interval)}; {amounts})"
 
@@ -125,11 +86,12 @@ def _start(text: str) -> str:
 def _size(verdict: Verdict, pair: Pair) -> tuple[str, str | None]:
     """By how much ``pair.lower`` is lower, and the interval, both as words."""
     if pair.relative is not None:
-        if pair.relative_interval is None:
-            return percent(pair.relative), None
+        share = pair.relative_interval
+        if share is None:
+            return percent_in_words(pair.relative), None
         # No more digits than the interval has.
-        decimals = _decimals(pair.relative_interval) if abs(pair.relative) >= 0.03 else None
-        return percent(pair.relative, decimals), _interval_of_percent(pair.relative_interval)
+        decimals = decimals_within(*share) if abs(pair.relative) >= 0.03 else None
+        return percent_in_words(pair.relative, decimals), skill_interval_in_words(*share)
     ends = pair.interval
     return f"{pair.difference:.3g}", f"{ends[0]:.3g} to {ends[1]:.3g}" if ends else None
 
@@ -164,7 +126,8 @@ def _reservation(verdict: Verdict, pair: Pair) -> str:
     if pair.p > verdict.level:
         return ", which the test of Diebold and Mariano does not confirm"
     if pair.p_adjusted > verdict.level:
-        return f", which is not enough where {_plural(len(verdict.pairs), 'pair')} are compared"
+        pairs = counted_in_words(len(verdict.pairs), "pair")
+        return f", which is not enough where {pairs} are compared"
     return ", but the model confidence set keeps both"
 
 
@@ -271,16 +234,16 @@ def _more(verdict: Verdict) -> str:
     if needed is None:
         return ""
     both = [verdict.candidate(name).title for name in (needed.first, needed.second)]
-    difference = f"a difference of {percent(needed.relative)} between {_listed(both)}"
+    difference = f"a difference of {percent_in_words(needed.relative)} between {_listed(both)}"
     if needed.enough:
         return f"{_start(difference)} would in all likelihood have been seen."
     ways = []
     if needed.seeds is not None:
-        ways.append(f"{_about(needed.seeds)} seeds")
+        ways.append(f"{about(needed.seeds)} seeds")
     if needed.units is not None:
-        ways.append(f"{_about(needed.units)} more {_independent(verdict)}")
+        ways.append(f"{about(needed.units)} more {_independent(verdict)}")
     if not ways and needed.times is not None:
-        ways.append(f"{_about(needed.times)} times as many seeds and {_independent(verdict)}")
+        ways.append(f"{about(needed.times)} times as many seeds and {_independent(verdict)}")
     if not ways:
         return f"More seeds and {_independent(verdict)} would hardly show {difference}."
     return f"To see {difference}, you would need {' or '.join(ways)}."
