@@ -35,10 +35,10 @@ LEVELS = [
     ["tasks"],
     ["baselines"],
     ["training"],
-    ["predictor"],
+    ["models"],
     ["comparison", "explain"],
     ["report"],
-    ["api", "fitting"],
+    ["api"],
     ["estimators"],
     [""],  # gatewright itself, which passes the public names on
     ["bench"],

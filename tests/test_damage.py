@@ -16,11 +16,10 @@ import pytest
 import torch
 
 from damages import DAMAGES, FEW, damaged
-from gatewright import Forecaster, SequenceClassifier, cli, report
-from gatewright.comparison import crew
+from gatewright import Forecaster, SequenceClassifier, api, cli, report
+from gatewright.api import load
 from gatewright.comparison.folder import RunFolder
 from gatewright.errors import InputError
-from gatewright.fitting import load
 from here import Here
 
 HORIZON = 2
@@ -35,7 +34,7 @@ def quick() -> Any:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(crew, "Crew", Here)
+        patched.setattr(api, "Processes", Here)
         patched.setattr(report, "draw", lambda outcome, folder: None)
         patched.setattr(report, "render", lambda outcome, pictures: outcome.verdict.text)
         patched.setattr(os, "fsync", lambda descriptor: None)

@@ -11,7 +11,6 @@ import pytest
 import report_worlds
 from damages import contents
 from gatewright import Forecaster, SequenceClassifier, api, cli, load, report
-from gatewright.comparison import crew
 from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.result import Result
 from gatewright.data.prepare.storage import written_aside
@@ -48,7 +47,7 @@ each_command = pytest.mark.parametrize("command", COMMANDS)
 @pytest.fixture(autouse=True)
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(crew, "Crew", Here)
+    monkeypatch.setattr(api, "Processes", Here)
     monkeypatch.setattr(report, "draw", lambda outcome, folder: None)
     rows = [f"{step},{math.sin(step * 0.9) + step % 5 * 0.1:.4f}" for step in range(90)]
     (tmp_path / "waves.csv").write_text("\n".join(["step,y", *rows, ""]))

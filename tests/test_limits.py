@@ -12,11 +12,11 @@ import pytest
 
 import gatewright as gw
 from gatewright import cli, limits
-from gatewright.comparison import budget
 from gatewright.comparison.folder import RunFolder
 from gatewright.data.calendar import Frequency
 from gatewright.errors import InputError
 from gatewright.estimators import Forecaster, SequenceClassifier, SequenceRegressor
+from gatewright.models import size
 from gatewright.sealed import write_records
 
 COMMANDS = {
@@ -191,7 +191,7 @@ def test_numbers_of_numpy_are_numbers() -> None:
 def test_a_network_beyond_the_memory_is_refused(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(budget, "memory", lambda: 8e9)
+    monkeypatch.setattr(size, "memory", lambda: 8e9)
     flags = ["--hidden-size", "65536", "--quiet", "--out", "big"]
     assert cli.main([*COMMANDS["fit"], *flags]) == 2
     told = capsys.readouterr().err

@@ -11,9 +11,9 @@ import pytest
 import torch
 from pydantic import BaseModel
 
-from gatewright.data import kept
 from gatewright.data.layout import Layout
 from gatewright.data.prepared import Preparation, PreparedRecord
+from gatewright.models import files
 from gatewright.sealed import (
     DamagedError,
     append_record,
@@ -56,12 +56,12 @@ def rows(path: Path) -> Callable[[], Any]:
     preparation = Preparation(layout=Layout(task="forecast", targets=("y",)), channels=())
     prepared = PreparedRecord(preparation=preparation, items=("one",))
     folder = path.parent
-    kept.keep(folder, prepared, pl.DataFrame({"y": [1.5, None], "name": ["a", "b"]}))
-    return lambda: kept.read_history(folder, "do it again")
+    files.write_beside(folder, prepared, pl.DataFrame({"y": [1.5, None], "name": ["a", "b"]}))
+    return lambda: files.read_history(folder, "do it again")
 
 
 @pytest.mark.parametrize(
-    ("make", "name"), [(record, "a.json"), (tensors, "a.safetensors"), (rows, kept.HISTORY)]
+    ("make", "name"), [(record, "a.json"), (tensors, "a.safetensors"), (rows, files.HISTORY)]
 )
 def test_any_byte_that_changes_is_noticed(
     make: Callable[[Path], Callable[[], Any]], name: str, tmp_path: Path

@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gatewright.api import compare
+    from gatewright.api import compare, load
     from gatewright.equations import (
         Cell,
         CellError,
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     )
     from gatewright.errors import InputError
     from gatewright.estimators import Forecaster, SequenceClassifier, SequenceRegressor
-    from gatewright.fitting import load
     from gatewright.layers import (
         GRU,
         LSTM,
@@ -76,7 +75,7 @@ _PLACES = {
     **dict.fromkeys(_ESTIMATORS, "gatewright.estimators"),
     "InputError": "gatewright.errors",
     "compare": "gatewright.api",
-    "load": "gatewright.fitting",
+    "load": "gatewright.api",
 }  # of what is not in gatewright.equations
 
 

@@ -1,7 +1,8 @@
-"""``gatewright.compare``: a comparison from Python."""
+"""``gatewright.compare`` and ``gatewright.load``: a comparison from Python, and what it made."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -10,12 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from gatewright import limits, report
-from gatewright.comparison.comparing import Parts, compare_into
-from gatewright.comparison.folder import RunFolder
+from gatewright.comparison.comparing import compare_into
+from gatewright.comparison.crew import Processes
+from gatewright.comparison.folder import PLAN, RunFolder
 from gatewright.comparison.result import Result
 from gatewright.comparison.running import Progress
+from gatewright.data.prepare.preparing import Parts
 from gatewright.data.table.reading import read
+from gatewright.errors import InputError
 from gatewright.folders import named
+from gatewright.models.folder import holds_fit, load_fit
+from gatewright.models.predictor import Predictor
 from gatewright.setting import Options
 
 Names = str | Sequence[str]
@@ -117,13 +123,36 @@ def compare(
                 "equal": equal,
                 "options": Options(class_weights=class_weights, truncate=truncate),
             },
+            crew=Processes(folder.path, jobs),
             command=command,
-            jobs=jobs,
             restart=restart,
             progress=progress or Progress(),
         )
         report.write(folder)
     return Result(folder, temporary=out is None)
+
+
+def load(folder: str | Path, model: str | None = None) -> Predictor:
+    """What a folder of ``gatewright fit`` or ``gatewright compare`` predicts with.
+
+    Args:
+        folder: of one fit, or of a comparison.
+        model: of a comparison, the candidate; by default the one that its verdict recommends.
+
+    Raises:
+        InputError: the folder holds neither, is not finished, has no such candidate, or a file of
+            it is damaged.
+    """
+    path = named(folder)
+    if holds_fit(path):
+        return load_fit(path, model)
+    if os.path.lexists(path / PLAN):
+        result = Result(RunFolder(path))
+        return result.best if model is None else result.model(model)
+    what = "holds no model" if path.exists() else "does not exist"
+    raise InputError(
+        f"{path} {what}: give a folder that gatewright fit or gatewright compare wrote"
+    )
 
 
 @contextmanager

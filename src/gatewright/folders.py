@@ -7,8 +7,9 @@ import fcntl
 import os
 import re
 import tempfile
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from gatewright.errors import InputError
 
@@ -108,6 +109,22 @@ def _locked(folder: Path) -> Iterator[None]:
                 f"another run is at work in {folder}: wait for it, or {ANOTHER}"
             ) from None
         yield
+
+
+def check_same(
+    folder: Path, what: str, there: Mapping[str, Any], wanted: Mapping[str, Any], otherwise: str
+) -> None:
+    """Raise InputError unless what stands in a folder was decided as what is wanted there.
+
+    what: the folder holds, as "fit"; otherwise: what can be done beside choosing another folder.
+    """
+    different = [name for name in wanted if there.get(name) != wanted[name]]
+    if different:
+        words = ["the data" if name == "fingerprint" else name for name in different]
+        raise InputError(
+            f"{folder} holds another {what} (different: {', '.join(words)}): choose another folder "
+            f"with --out, or {otherwise}"
+        )
 
 
 def remove(folder: Path, names: Iterable[str]) -> None:

@@ -10,9 +10,9 @@ from gatewright.cli.live import Terminal
 from gatewright.cli.plain import Lines
 from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.records import Candidate, Fit, Job, Plan, Score
-from gatewright.data import kept
 from gatewright.data.layout import Guess, Layout
 from gatewright.data.prepared import Preparation, PreparedRecord
+from gatewright.models import files
 from gatewright.setting import Setting
 from gatewright.training import Epoch, Recipe, Stopping
 
@@ -72,7 +72,7 @@ def folder(tmp_path):
     found = RunFolder(tmp_path / "run")
     found.path.mkdir()
     preparation = Preparation(layout=plan().layout, channels=())
-    kept.keep(found.path, PreparedRecord(preparation=preparation, items=()), None)
+    files.write_beside(found.path, PreparedRecord(preparation=preparation, items=()), None)
     return found
 
 

@@ -12,12 +12,12 @@ from gatewright.comparison.budget import (
     BUDGETS,
     RATES,
     TOLERANCE,
-    count_parameters,
     draw_settings,
     solve_widths,
 )
 from gatewright.comparison.planning import USUAL_CELLS
 from gatewright.errors import InputError
+from gatewright.models.size import count_parameters
 from gatewright.setting import Setting
 from gatewright.training import Model, Recipe
 from worlds import of_task

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,16 @@ import polars as pl
 import pytest
 
 from gatewright.comparison import crew, running
-from gatewright.comparison.comparing import Parts, compare_into
+from gatewright.comparison.comparing import compare_into
 from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.records import Fit, Job, Plan, Score
 from gatewright.comparison.result import Result
-from gatewright.comparison.running import Progress
+from gatewright.comparison.running import Crew, Hear, Progress
+from gatewright.data.prepare.preparing import Parts
 from gatewright.data.table.reading import read
 from gatewright.errors import InputError
 from gatewright.training import Epoch
+from here import Here
 
 BUDGET: dict[str, Any] = {"chosen_cells": ["mgu", "indrnn"], "seeds": 2, "settings": 2, "epochs": 2}
 
@@ -54,6 +57,7 @@ def compare(path: Path, progress: Progress | None = None, **changes: Any) -> Res
     given = {"targets": ["y"], "horizon": changes.pop("horizon", 3), "context": 12}
     restart = changes.pop("restart", False)
     frame = changes.pop("frame", waves())
+    workers: Crew = changes.pop("crew", None) or crew.Processes(path)
     compare_into(
         RunFolder(path),
         read(frame),
@@ -61,6 +65,7 @@ def compare(path: Path, progress: Progress | None = None, **changes: Any) -> Res
         parts=Parts(),
         given=given,
         budget=BUDGET | changes,
+        crew=workers,
         restart=restart,
         progress=progress or Progress(),
     )
@@ -192,14 +197,29 @@ def test_a_crash_stands_with_its_reason_and_the_others_go_on(
     assert "mgu" not in {found.name for found in result.verdict.candidates}
 
 
-def test_where_all_fail_it_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(self: crew.Crew, jobs: list[Job], hear: crew.Hear) -> None:
-        for job in jobs:
-            hear(job, {"failed": "diverged: the loss is nan"})
+def test_where_all_fail_it_says_why(tmp_path: Path) -> None:
+    class Failing(Here):
+        def run(self, jobs: Iterable[Job], hear: Hear) -> None:
+            for job in jobs:
+                hear(job, {"failed": "diverged: the loss is nan"})
 
-    monkeypatch.setattr(crew.Crew, "run", fail)
+    path = tmp_path / "run"
     with pytest.raises(InputError, match=r"no candidate could be fitted.*the loss is nan"):
-        compare(tmp_path / "run")
+        compare(path, crew=Failing(path))
+
+
+def test_another_crew_comes_to_the_same(
+    done: tuple[Result, Heard], tmp_path: Path, torch_threads: Callable[[int], None]
+) -> None:
+    torch_threads(1)  # as in the processes
+    path = tmp_path / "run"
+    heard = Heard()
+    result = compare(path, heard, crew=Here(path))
+    assert heard.stages == done[1].stages
+    assert result.verdict == done[0].verdict
+    times = ["train_seconds", "microseconds"]
+    assert result.leaderboard.drop(times).equals(done[0].leaderboard.drop(times))
+    assert result.best.predict().equals(done[0].best.predict())
 
 
 def test_a_full_disk_stops_it_and_keeps_what_was_done(

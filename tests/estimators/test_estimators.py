@@ -17,10 +17,10 @@ from sklearn.model_selection import GridSearchCV, TimeSeriesSplit, cross_val_sco
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from gatewright.api import load
 from gatewright.errors import InputError
 from gatewright.estimators import Forecaster, SequenceClassifier, SequenceRegressor
 from gatewright.estimators.arrays import hold_out
-from gatewright.fitting import load
 from places import DATA
 
 VOWELS = DATA / "japanese-vowels.csv"

@@ -20,7 +20,7 @@ from gatewright.data.continuing import history_of
 from gatewright.data.guess.guessing import guess
 from gatewright.data.table.reading import read
 from gatewright.errors import InputError
-from gatewright.predictor import Predictor
+from gatewright.models.predictor import Predictor
 from gatewright.training import Model, Recipe, Stopping
 from gatewright.training.checkpoint import load_tensors
 

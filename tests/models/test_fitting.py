@@ -14,12 +14,14 @@ import pytest
 import torch
 
 import gatewright
-from gatewright.comparison.comparing import Parts
+from gatewright.api import load
+from gatewright.data.prepare.preparing import Parts
 from gatewright.data.table.reading import read
 from gatewright.errors import InputError
-from gatewright.fitting import FitRecord, fit_into, load
-from gatewright.setting import Options, Setting
-from gatewright.training import Epoch, Stopping
+from gatewright.models.fitting import fit_into
+from gatewright.models.folder import FitRecord
+from gatewright.setting import Setting
+from gatewright.training import Epoch, Recipe, Stopping
 
 STOPPING = Stopping(epochs=3, steps_per_epoch=10)
 
@@ -50,11 +52,10 @@ def fit(folder: Path, frame: Any = None, **changes: Any) -> FitRecord:
         "source": "the data frame",
         "parts": Parts(),
         "given": {"targets": ("sales",), "horizon": 4, "context": 16},
-        "candidate": "gru",
-        "hidden_size": 8,
         "stopping": STOPPING,
-        "options": Options(),
     }
+    chosen = {name: changes.pop(name) for name in Recipe.model_fields if name in changes}
+    arguments["recipe"] = Recipe(**{"candidate": "gru", "hidden_size": 8, **chosen})
     return fit_into(folder, read(frame), **{**arguments, **changes})
 
 

@@ -15,7 +15,7 @@ from gatewright.data.continuing import history_of
 from gatewright.data.guess.guessing import guess
 from gatewright.data.table.reading import read
 from gatewright.errors import InputError
-from gatewright.predictor import Predictor
+from gatewright.models.predictor import Predictor
 from gatewright.training import Model, Recipe, Stopping
 
 SHORT = Stopping(epochs=1, steps_per_epoch=4, batch_size=8)

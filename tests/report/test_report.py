@@ -15,12 +15,11 @@ import torch
 import report_worlds
 import worlds
 from gatewright import api, report
-from gatewright.comparison import crew
 from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.records import Fit
 from gatewright.comparison.result import Result
-from gatewright.comparison.worker import _before
 from gatewright.errors import InputError
+from gatewright.models.judging import lead_up
 from gatewright.report import facts, figures, tables
 from gatewright.report.outcome import Outcome
 from gatewright.report.page import embedded
@@ -194,7 +193,7 @@ def test_unfinished_run_is_refused(tmp_path: Path) -> None:
 def test_series_without_a_test_part_are_not_counted_as_judged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(crew, "Crew", Here)
+    monkeypatch.setattr(api, "Processes", Here)
     days = {"shop0": 60, "shop1": 100, "shop2": 100, "shop3": 62}
     panel = pl.concat(
         pl.DataFrame({"shop": shop, "day": range(count), "y": np.sin(np.arange(count) / 3)})
@@ -296,8 +295,7 @@ def test_targets_are_limited_by_what_a_page_carries() -> None:
 def test_what_lies_before_an_origin() -> None:
     values = torch.arange(40.0)[:, None]
     data = worlds.series(values, horizon=3, context=30, bounds=[[0, 10, 15, 20], [20, 30, 35, 40]])
-    found, item = _before(data, torch.tensor([12, 37]))
-    assert item.tolist() == [0, 1]
+    found = lead_up(data, torch.tensor([12, 37]), torch.tensor([0, 1]))
     before = found["shown_before"][..., 0]
     assert before.shape == (2, 24)
     # Nothing of the series that stands before it in the arrays.

@@ -251,15 +251,14 @@ def _ended(words: list[str], names: list[str], *, train: bool = True) -> End:
 
 
 def _main(words: list[str], *, train: bool) -> int:
-    from gatewright import cli
-    from gatewright.comparison import crew
+    from gatewright import api, cli
     from gatewright.training.model import Model
 
     def begins(*_: Any, **__: Any) -> None:
         raise Planned
 
     with contextlib.ExitStack() as stack:
-        stack.enter_context(mock.patch.object(crew, "Crew", Crew))
+        stack.enter_context(mock.patch.object(api, "Processes", Crew))
         if not train:
             stack.enter_context(mock.patch.object(Model, "fit", begins))
         stack.enter_context(warnings.catch_warnings())

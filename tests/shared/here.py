@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
-from gatewright.comparison import crew, worker
+from gatewright.comparison import worker
 from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.records import Job
+from gatewright.comparison.running import Hear
 
 
 class Here:
-    """Stands for ``crew.Crew``."""
+    """A crew of this process: it does the jobs itself, one after the other."""
 
-    def __init__(self, folder: Path, count: int) -> None:
+    def __init__(self, folder: Path, count: int | None = None) -> None:
         self.folder = RunFolder(folder)
 
     def __enter__(self) -> Here:
@@ -21,12 +24,8 @@ class Here:
     def __exit__(self, *error: object) -> None:
         pass
 
-    def run(self, jobs: list[Job], hear: crew.Hear) -> None:
+    def run(self, jobs: Iterable[Job], hear: Hear) -> None:
         plan, data = self.folder.plan(), self.folder.prepared()
         assert plan is not None
         for job in jobs:
-            if job.score:
-                hear(job, {"score": worker.score(job, self.folder, data).model_dump()})
-            else:
-                fit = worker.fit(job, plan, self.folder, data, lambda message: None)
-                hear(job, {"fit": fit.model_dump()})
+            worker.carry_out(job, plan, self.folder, data, partial(hear, job))

@@ -14,9 +14,9 @@ from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.outcome import conclude
 from gatewright.comparison.records import Candidate, Fit, Plan, Score
 from gatewright.comparison.running import chosen, finalists
-from gatewright.data import kept
 from gatewright.data.layout import Guess, Layout
 from gatewright.data.prepared import Preparation, PreparedRecord
+from gatewright.models import files
 from gatewright.setting import Setting
 from gatewright.training import Epoch, Stopping
 from gatewright.training.checkpoint import save_tensors
@@ -235,7 +235,7 @@ class World:
             notes=self.notes,
         )
         record = PreparedRecord(preparation=preparation, items=self.items)
-        kept.keep(folder.path, record, None)
+        files.write_beside(folder.path, record, None)
 
 
 def _epochs(name: str) -> list[Epoch]:

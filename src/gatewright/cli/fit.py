@@ -27,7 +27,7 @@ from gatewright.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from gatewright.fitting import FitRecord
+    from gatewright.models.folder import FitRecord
     from gatewright.training import Epoch, Stopping
 
     Begin = Callable[[FitRecord], None]
@@ -136,32 +136,37 @@ def _fitted(
     begin: Begin,
     watch: Watch,
 ) -> FitRecord:
-    from gatewright.comparison.comparing import Parts
+    from gatewright.data.prepare.preparing import Parts
     from gatewright.data.table.reading import read
-    from gatewright.fitting import fit_into
+    from gatewright.models.fitting import fit_into
     from gatewright.setting import Options, Setting
+    from gatewright.training import Recipe
 
     width, stopping = _budget(choices)
     given = dict(arguments)
     data = read(path, delimiter=given.pop("delimiter"))  # type: ignore[arg-type]
     parts = Parts(given.pop("shares"), given.pop("rows"))  # type: ignore[arg-type]
     given["targets"] = given.pop("target")
+    setting = Setting(
+        learning_rate=choices.learning_rate,
+        num_layers=choices.num_layers,
+        dropout=choices.dropout,
+    )
+    recipe = Recipe(
+        candidate=cell,
+        setting=setting,
+        hidden_size=choices.hidden_size or width,
+        seed=choices.seed,
+        options=Options(class_weights=choices.class_weights, truncate=choices.truncate),
+    )
     return fit_into(
         folder,
         data,
         source=str(path),
         parts=parts,
         given=given,
-        candidate=cell,
-        hidden_size=choices.hidden_size or width,
-        setting=Setting(
-            learning_rate=choices.learning_rate,
-            num_layers=choices.num_layers,
-            dropout=choices.dropout,
-        ),
+        recipe=recipe,
         stopping=stopping,
-        options=Options(class_weights=choices.class_weights, truncate=choices.truncate),
-        seed=choices.seed,
         begin=begin,
         progress=watch,
     )

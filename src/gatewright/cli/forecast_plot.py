@@ -9,7 +9,7 @@ import polars as pl
 from gatewright.data.continuing import any_target, join_history
 from gatewright.data.layout import Layout
 from gatewright.data.table.reading import Table
-from gatewright.predictor import Predictor
+from gatewright.models.predictor import Predictor
 from gatewright.tasks.forecast import QUANTILES
 
 if TYPE_CHECKING:

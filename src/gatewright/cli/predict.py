@@ -73,8 +73,8 @@ def predict(
     _check_ending("--plot", plot, PICTURES)
     if plot is not None and find_spec("matplotlib") is None:
         raise UsageError("--plot needs matplotlib: pip install 'gatewright[plot]'")
+    from gatewright.api import load
     from gatewright.data.table.reading import read
-    from gatewright.fitting import load
 
     predictor = load(run, model)
     table = None

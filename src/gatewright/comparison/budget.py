@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import bisect
-import contextlib
 import math
-import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
-import torch
 from pydantic import BaseModel, ConfigDict
 
 from gatewright.comparison.records import Candidate
 from gatewright.errors import InputError
+from gatewright.models.size import check_memory, count_parameters
 from gatewright.setting import Setting
 from gatewright.tasks import Task
 from gatewright.training import Stopping
@@ -24,7 +21,6 @@ LAYERS = (1, 2)
 DROPOUTS = (0.0, 0.1, 0.2, 0.3)
 TOLERANCE = 0.02  # candidates' parameters differ by no more than this share
 WIDEST = 65536
-BYTES = 5 * 4  # of a parameter in training: itself, its gradient, two moments, the best so far
 GROWTH = 8.0  # how much larger than asked for by width networks may become to be equal
 
 
@@ -86,34 +82,6 @@ def draw_settings(count: int, variants: Sequence[str]) -> tuple[Setting, ...]:
             )
         )
     return tuple(found)
-
-
-def count_parameters(task: Task, cell: str, hidden_size: int, setting: Setting) -> int:
-    """Parameters of a network, without making them."""
-    with torch.device("meta"):
-        network = task.network(cell, hidden_size, setting)
-    return sum(value.numel() for value in network.parameters())
-
-
-def check_memory(parameters: int, advice: str) -> None:
-    """Raise InputError where so many parameters cannot be trained in the memory of this machine."""
-    needed, there = BYTES * parameters, memory()
-    if needed > there:
-        raise InputError(
-            f"a network of {parameters:,} parameters takes {needed / 1e9:,.0f} gigabytes to train, "
-            f"and this machine has {there / 1e9:,.0f}: {advice}"
-        )
-
-
-def memory() -> float:
-    """Bytes of this machine, or of the share of it that its processes may use."""
-    try:
-        found = float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    except (AttributeError, OSError, ValueError):
-        return math.inf
-    with contextlib.suppress(OSError, ValueError):
-        found = min(found, float(Path("/sys/fs/cgroup/memory.max").read_text()))
-    return found
 
 
 def solve_widths(

@@ -9,14 +9,19 @@ import selectors
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Self
 
 from gatewright.comparison.records import Job
+from gatewright.comparison.running import Hear
 
 ENDS = frozenset({"fit", "score", "failed", "stop"})  # keys of a job's last message
-Hear = Callable[[Job, dict[str, Any]], None]
+
+
+def cores() -> int:
+    """How many processes this machine runs at once for us."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Worker:
@@ -72,15 +77,16 @@ class Worker:
                     stream.close()
 
 
-class Crew:
-    """Workers that stay from one stage of a run to the next. Leave it to end them."""
+class Processes:
+    """The crew of this machine: workers that stay from one stage of a run to the next."""
 
-    def __init__(self, folder: Path, count: int) -> None:
-        self.folder, self.count = folder, count
+    def __init__(self, folder: Path, count: int | None = None) -> None:
+        """``count``: as many at most, by default one a core."""
+        self.folder, self.count = folder, count or cores()
         self.workers: list[Worker] = []
-        self.selector = selectors.DefaultSelector()
 
-    def __enter__(self) -> Crew:
+    def __enter__(self) -> Self:
+        self.selector = selectors.DefaultSelector()
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -89,11 +95,7 @@ class Crew:
         self.selector.close()
 
     def run(self, jobs: Iterable[Job], hear: Hear) -> None:
-        """Run jobs in order, side by side; ``hear`` gets each message and its job.
-
-        The last message of a job is {"fit": ...}, {"score": ...} or {"failed": reason}; {"stop":
-        reason} is one that no other job would survive either.
-        """
+        """Run jobs in order, side by side, as ``running.Crew`` says."""
         waiting = list(jobs)
         while len(self.workers) < min(self.count, len(waiting)):
             self._hire()

@@ -13,10 +13,11 @@ import polars as pl
 
 from gatewright.comparison.records import Fit, Plan, Row, Score
 from gatewright.comparison.verdict import Verdict
-from gatewright.data import kept, prepared
+from gatewright.data import prepared
 from gatewright.data.prepared import Preparation, Prepared, PreparedRecord
 from gatewright.errors import InputError
 from gatewright.folders import ANOTHER, claimed, remove
+from gatewright.models import files
 from gatewright.sealed import (
     DamagedError,
     append_record,
@@ -41,7 +42,7 @@ PLOTS = (
     "learning.png",
 )
 RECORDS = (
-    *("fits.jsonl", "scores.jsonl", "leaderboard.json", "verdict.json", *kept.FILES),
+    *("fits.jsonl", "scores.jsonl", "leaderboard.json", "verdict.json", *files.BESIDE),
     *("report.html", "worker.log", *(f"plots/{name}" for name in PLOTS)),
 )
 BELOW = ("models", "scores", "checkpoints")  # a file a fit
@@ -147,7 +148,7 @@ class RunFolder:
         """Put what was fitted on training where it outlives the arrays; and the rows to go on
         from."""
         text = (self.data / prepared.RECORD).read_text("utf-8")
-        kept.keep(self.path, PreparedRecord.model_validate_json(text), history)
+        files.write_beside(self.path, PreparedRecord.model_validate_json(text), history)
 
     def prepared(self) -> Prepared:
         """The arrays; only while they are there."""
@@ -155,11 +156,11 @@ class RunFolder:
 
     def preparation(self) -> Preparation:
         """What was fitted on training."""
-        return kept.read_preparation(self.path, AGAIN)
+        return files.read_preparation(self.path, AGAIN)
 
     def history(self) -> pl.DataFrame | None:
         """The rows that forecasts go on from, where there are any."""
-        return kept.read_history(self.path, AGAIN)
+        return files.read_history(self.path, AGAIN)
 
     def model_path(self, name: str) -> Path:
         return self.path / "models" / f"{name}.safetensors"
@@ -172,9 +173,7 @@ class RunFolder:
 
     def model(self, fit: Fit) -> Model:
         """A fitted model, to predict with."""
-        preparation, path = self.preparation(), self.model_path(fit.name)
-        with told(path, AGAIN):
-            return Model.load(path, preparation, fit.file)
+        return files.read_model(self.model_path(fit.name), self.preparation(), fit.file, AGAIN)
 
     def kept_score(self, score: Score) -> tuple[Tensors, Any]:
         """What stands beside the score of a fit, and its record."""

@@ -12,11 +12,11 @@ import polars as pl
 from gatewright.comparison.folder import PLAN, RunFolder
 from gatewright.comparison.outcome import outcome
 from gatewright.comparison.records import Plan, Row
-from gatewright.comparison.running import finalists
+from gatewright.comparison.running import best_seed, finalists
 from gatewright.comparison.verdict import Verdict
 from gatewright.errors import InputError
 from gatewright.folders import claimed, named
-from gatewright.predictor import Predictor
+from gatewright.models.predictor import Predictor
 
 
 class Result:
@@ -60,10 +60,10 @@ class Result:
         mine = [
             fits[job.name] for job in finalists(self.plan, fits) if job.recipe.candidate == name
         ]
-        if not mine:
+        found = best_seed(mine)
+        if found is None:
             known = ", ".join(row.name for row in self.rows if not row.failed)
             raise InputError(f"no candidate of this comparison is called {name!r}: it has {known}")
-        found = min(mine, key=lambda fit: (fit.validation_loss or 0.0, fit.seed))
         return Predictor(self.folder.model(found), self.folder.history())
 
     def save(self, path: str | Path) -> Path:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any, Protocol, Self
 
-from gatewright.comparison import crew
 from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.records import Candidate, Fit, Job, Plan, Score, fit_name
 from gatewright.training import Epoch, Recipe
@@ -34,17 +32,34 @@ class Progress:
         """Nothing more comes, whatever the reason."""
 
 
-def cores() -> int:
-    """How many processes this machine runs at once for us."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+Hear = Callable[[Job, dict[str, Any]], None]
 
 
-def run(folder: RunFolder, plan: Plan, jobs: int, progress: Progress) -> None:
+class Crew(Protocol):
+    """Who carries out jobs: whatever fits and judges in the folder of a run, as ``worker`` does.
+
+    A run enters it once there is something to do, and leaves it at the end, come what may.
+    """
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *error: object) -> None: ...
+
+    def run(self, jobs: Iterable[Job], hear: Hear) -> None:
+        """Carry out jobs, in whatever order; ``hear`` gets each message and its job.
+
+        {"epoch": ...} tells of one that ended. The last message of a job is {"fit": ...},
+        {"score": ...} or {"failed": reason}; {"stop": reason} is one that no other job would
+        survive either.
+        """
+
+
+def run(folder: RunFolder, plan: Plan, crew: Crew, progress: Progress) -> None:
     """Fit and judge whatever of the plan is not done yet.
 
     Raises OSError where the folder cannot be written any more.
     """
-    with crew.Crew(folder.path, jobs) as workers:
+    with crew as workers:
         search = _search(plan)
         _carry_out("trying settings", search, folder.fits(), workers, folder, progress)
         again = _repeats(plan, folder.fits())
@@ -63,7 +78,7 @@ def _carry_out(
     title: str,
     jobs: Sequence[Job],
     done: Collection[str],
-    workers: crew.Crew,
+    workers: Crew,
     folder: RunFolder,
     progress: Progress,
 ) -> None:
@@ -144,6 +159,11 @@ def chosen(plan: Plan, fits: dict[str, Fit]) -> dict[str, int]:
             held = found.get(fit.candidate, (float("inf"), -1))
             found[fit.candidate] = min(held, (fit.validation_loss, fit.setting))
     return {name: setting for name, (_, setting) in found.items()}
+
+
+def best_seed(fits: Iterable[Fit]) -> Fit | None:
+    """Of the fits of one setting, the one to ship: that with the lowest validation loss."""
+    return min(fits, key=lambda fit: (fit.validation_loss or 0.0, fit.seed), default=None)
 
 
 def _repeats(plan: Plan, fits: dict[str, Fit]) -> list[Job]:

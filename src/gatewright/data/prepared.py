@@ -7,6 +7,7 @@ pages that are in use.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,7 @@ ARRAYS = {
 }
 RECORD = "prepared.json"
 FILES = (*(f"{name}.npy" for name in ARRAYS), RECORD)  # what a folder of arrays holds
+BLOCK = 1 << 20  # bytes read at once
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,6 +126,20 @@ class PreparedRecord(BaseModel):
     preparation: Preparation
     items: tuple[str, ...]
     history: str = ""  # beside a model of forecasts: the digest of history.arrow
+
+
+def fingerprint(folder: Path) -> str:
+    """A digest of prepared arrays: the same for the same data, wherever they came from."""
+    digest = hashlib.sha256()
+    for name in ARRAYS:
+        with (folder / f"{name}.npy").open("rb") as file:
+            while block := file.read(BLOCK):
+                digest.update(block)
+    record = PreparedRecord.model_validate_json((folder / RECORD).read_text("utf-8"))
+    # How text was read says of which kind the file was, and the numbers are there as they came out.
+    plain = record.model_dump_json(exclude={"preparation": {"readings"}})
+    digest.update(plain.encode())
+    return digest.hexdigest()
 
 
 def _mapped(path: Path) -> Tensor:

@@ -7,7 +7,8 @@ from typing import Any
 from gatewright import cells, limits
 from gatewright.data.prepared import Prepared
 from gatewright.errors import InputError
-from gatewright.fitting import check_size, undisturbed
+from gatewright.models.size import check_size
+from gatewright.models.undisturbed import undisturbed
 from gatewright.setting import Options, Setting
 from gatewright.training import DivergedError, Model, Recipe, Stopping
 

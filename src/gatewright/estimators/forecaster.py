@@ -9,16 +9,15 @@ from typing import Any, Self
 
 import numpy as np
 import polars as pl
-import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from gatewright import __version__, fitting
-from gatewright.comparison.comparing import fingerprint
+from gatewright import api
 from gatewright.data.continuing import earlier, history_of
 from gatewright.data.guess.guessing import guess
 from gatewright.data.layout import Guess, Layout
+from gatewright.data.prepare.preparing import Parts
 from gatewright.data.table.reading import Table, read
 from gatewright.errors import InputError
 from gatewright.estimators import arguments
@@ -32,9 +31,12 @@ from gatewright.estimators.series import (
     names_for,
     prepare_all,
 )
-from gatewright.fitting import FitRecord
 from gatewright.folders import claimed, named
-from gatewright.predictor import Predictor
+from gatewright.models import folder as kept
+from gatewright.models.fitting import record_of
+from gatewright.models.folder import FitRecord
+from gatewright.models.judging import judge
+from gatewright.models.predictor import Predictor
 from gatewright.setting import Options
 from gatewright.tasks.forecast import SERIES, WINDOW
 from gatewright.training import Model
@@ -156,22 +158,13 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
         recipe = arguments.recipe(self, seed, self.relative_to, options)
         stopping = arguments.stopping(self)
         with tempfile.TemporaryDirectory(prefix="gatewright-") as folder:
-            data = prepare_all(table, layout, shares, Path(folder) / "data")
+            arrays = Path(folder) / "data"
+            data = prepare_all(table, layout, shares, arrays)
             model = arguments.train(recipe, data, stopping)
-            record = FitRecord(
-                gatewright=__version__,
-                torch=torch.__version__,
-                source=str(source) if isinstance(source, str | Path) else table.name,
-                fingerprint=fingerprint(Path(folder) / "data"),
-                layout=data.layout,
-                guesses=(*guesses, *more),
-                recipe=recipe,
-                stopping=stopping,
-                shares=shares,
-                notes=data.preparation.notes,
-                validation=fitting.judge(model, data, "validation"),
-            )
-        record = fitting.finished(record, model)
+            name = str(source) if isinstance(source, str | Path) else table.name
+            told = (*guesses, *more)
+            record = record_of(recipe, stopping, data, arrays, name, told, Parts(shares))
+            record = record.ended(model, judge(model, data, "validation"))
         self._settle(record, Predictor(model, history_of(table, data.layout)))
         return self
 
@@ -284,21 +277,21 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
         path = named(folder)
         held = {"name": type(self).__name__, "array": self._array}
         made = {**held, "arguments": plain_arguments(self)}
-        with claimed(path, fitting.RECORD, "a fit", writes=fitting.FILES, lock=False):
-            fitting.keep(path, self.predictor_, self.record_.model_copy(update={"estimator": made}))
+        with claimed(path, kept.RECORD, "a fit", writes=kept.FILES, lock=False):
+            kept.keep(path, self.predictor_, self.record_.model_copy(update={"estimator": made}))
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
         """What ``save`` wrote. Raises InputError where it is something else."""
         path = named(folder)
-        predictor = fitting.load(path)
-        fitted = (path / fitting.RECORD).exists()
-        made = fitting.read_fit(path).estimator if fitted else {}
-        if made.get("name") != cls.__name__:
+        predictor = api.load(path)
+        record = kept.read_fit(path) if kept.holds_fit(path) else None
+        made = record.estimator if record else {}
+        if record is None or made.get("name") != cls.__name__:
             raise InputError(f"{path} holds no {cls.__name__}: load it with gatewright.load")
         found = cls(**given_arguments(made["arguments"]))
         found._array = tuple(made["array"])
-        found._settle(fitting.read_fit(path), predictor)
+        found._settle(record, predictor)
         return found
 
 

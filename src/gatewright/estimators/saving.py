@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from gatewright import __version__
-from gatewright.data import kept
 from gatewright.data.prepared import PreparedRecord
 from gatewright.errors import InputError
-from gatewright.fitting import ELSEWHERE, FILES, MODEL, read_model
 from gatewright.folders import claimed
+from gatewright.models import files
+from gatewright.models.folder import ELSEWHERE, FILES
 from gatewright.sealed import read_record, write_record
 
 RECORD = "estimator.json"
@@ -65,8 +65,8 @@ def save(estimator: Any, folder: Path) -> None:
         if os.path.lexists(folder / RECORD):  # what takes its place is not whole until the end
             before = read_record(folder / RECORD, EstimatorRecord, ELSEWHERE)
             write_record(folder / RECORD, before.model_copy(update={"finished": False}))
-        kept.keep(folder, prepared, None)
-        written = estimator.model_.save(folder / MODEL)
+        files.write_beside(folder, prepared, None)
+        written = estimator.model_.save(folder / files.MODEL)
         write_record(folder / RECORD, record.model_copy(update={"file": written}))
 
 
@@ -88,7 +88,8 @@ def load(kind: type[Estimator], folder: Path) -> Estimator:
         held["classes_"] = np.array(record.classes, dtype=np.dtype(record.dtype))
     if record.feature_names is not None:
         held["feature_names_in_"] = np.array(record.feature_names, dtype=object)
-    held["model_"] = read_model(folder, record.file, AGAIN)
+    preparation = files.read_preparation(folder, AGAIN)
+    held["model_"] = files.read_model(folder / files.MODEL, preparation, record.file, AGAIN)
     return found
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.records import Fit, Plan, Row, Score
+from gatewright.comparison.running import best_seed
 from gatewright.data.prepared import Preparation
 
 Array = NDArray[np.float64]
@@ -58,7 +59,7 @@ def representative(
         for name, score in scores.items()
         if score.candidate == candidate and not score.failed and name in fits
     ]
-    best = min(mine, key=lambda fit: (fit.validation_loss or 0.0, fit.seed), default=None)
+    best = best_seed(mine)
     return None if best is None else best.name
 
 

@@ -11,14 +11,13 @@ import polars as pl
 import pytest
 
 from asked import prepare, transform
+from gatewright.api import load
 from gatewright.cli import main
-from gatewright.comparison.comparing import fingerprint
 from gatewright.data.guess.guessing import guess
-from gatewright.data.prepared import Prepared
+from gatewright.data.prepared import Prepared, fingerprint
 from gatewright.data.table.reading import read
 from gatewright.errors import InputError
 from gatewright.estimators.forecaster import Forecaster
-from gatewright.fitting import load
 
 Write = Callable[..., Path]
 FIRST = date(2022, 11, 1)

@@ -7,6 +7,7 @@ rows have to be sorted.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,14 @@ from gatewright.data.prepared import Preparation, Prepared
 from gatewright.data.question import Question
 from gatewright.data.table.reading import Table, about
 from gatewright.limits import check_rows, check_shares
+
+
+@dataclass(frozen=True)
+class Parts:
+    """How a table is split: shares of it, or of forecasts the numbers of rows."""
+
+    shares: tuple[float, float, float] = (0.7, 0.1, 0.2)
+    rows: tuple[int, int, int] | None = None
 
 
 def prepare(

@@ -1,7 +1,8 @@
-"""What a prediction needs beside a model, in the folder of whatever was fitted.
+"""A model and what a prediction needs beside it, in the folder of whatever was fitted.
 
-prepared.json   what was fitted on the training part to turn a table into arrays
-history.arrow   of forecasts, the rows that they go on from
+prepared.json       what was fitted on the training part to turn a table into arrays
+history.arrow       of forecasts, the rows that they go on from
+model.safetensors   or, of a comparison, one for each fit elsewhere
 """
 
 from __future__ import annotations
@@ -12,14 +13,16 @@ from pathlib import Path
 import polars as pl
 
 from gatewright.data.prepared import RECORD, Preparation, PreparedRecord
+from gatewright.models.undisturbed import undisturbed
 from gatewright.sealed import digest, read_record, told, write_record, write_whole
+from gatewright.training import Model
 
-HISTORY = "history.arrow"
-FILES = (RECORD, HISTORY)
+HISTORY, MODEL = "history.arrow", "model.safetensors"
+BESIDE = (RECORD, HISTORY)
 
 
-def keep(folder: Path, record: PreparedRecord, history: pl.DataFrame | None) -> None:
-    """Write both; the record last, as it names the digest of the rows."""
+def write_beside(folder: Path, record: PreparedRecord, history: pl.DataFrame | None) -> None:
+    """Write what stands beside a model; the record last, as it names the digest of the rows."""
     named = ""
     if history is not None:
         content = io.BytesIO()
@@ -45,3 +48,9 @@ def read_history(folder: Path, remedy: str) -> pl.DataFrame | None:
         if digest(content) != named:
             raise ValueError("a digest that is another's")
         return pl.read_ipc(content)
+
+
+def read_model(path: Path, preparation: Preparation, written: str, remedy: str) -> Model:
+    """The fitted model of a digest. Raises DamagedError likewise."""
+    with told(path, remedy), undisturbed():
+        return Model.load(path, preparation, written)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from gatewright.data.continuing import join_history
+from gatewright import baselines, cells, tasks
+from gatewright.data.continuing import history_of, join_history
 from gatewright.data.layout import Layout
 from gatewright.data.prepare.preparing import transform
 from gatewright.data.prepared import Preparation, Prepared
@@ -106,6 +108,14 @@ class Predictor:
                 told = prediction[:, place].double() * preparation.target_scale[place]
                 columns[target] = (told + preparation.target_mean[place]).numpy()
         return pl.DataFrame(columns)
+
+
+def history_for(table: Table, layout: Layout, candidates: Iterable[str]) -> pl.DataFrame | None:
+    """The rows that forecasts of some candidates go on from; None for other tasks."""
+    if tasks.get(layout.task).kind != "origins":
+        return None
+    kinds = [baselines.get(name) for name in candidates if name not in cells.names()]
+    return history_of(table, layout, whole=any(kind.looks_back_on_all for kind in kinds))
 
 
 def _origin(data: Prepared, item: int, horizon: int) -> int:

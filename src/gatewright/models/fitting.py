@@ -1,0 +1,149 @@
+"""One fit: of a candidate to prepared data, or the whole of it from a table to a folder."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gatewright import __version__, baselines, cells
+from gatewright.data.guess.guessing import guess
+from gatewright.data.layout import Guess
+from gatewright.data.prepare.preparing import Parts, prepare
+from gatewright.data.prepared import Prepared, fingerprint
+from gatewright.data.table.reading import Table
+from gatewright.errors import InputError
+from gatewright.folders import claimed, remove
+from gatewright.models import folder as kept
+from gatewright.models.folder import FitRecord
+from gatewright.models.judging import judge
+from gatewright.models.predictor import Predictor, history_for
+from gatewright.models.size import check_size
+from gatewright.models.undisturbed import undisturbed
+from gatewright.training import DivergedError, Epoch, Model, Recipe, Stopping
+
+
+def fit_into(
+    folder: Path,
+    table: Table,
+    *,
+    source: str,
+    parts: Parts,
+    given: dict[str, Any],
+    recipe: Recipe,
+    stopping: Stopping,
+    begin: Callable[[FitRecord], None] = lambda record: None,
+    progress: Callable[[Epoch], None] = lambda epoch: None,
+) -> FitRecord:
+    """Fit one network or baseline on a table, and keep it in a folder for ``load``.
+
+    A fit that was killed goes on from its last whole epoch; one that is finished is not done again.
+
+    Args:
+        folder: a new one, an empty one, or one with the same fit.
+        source: what the table is called in the record.
+        parts: how the table is split.
+        given: the arguments of ``guess``.
+        recipe: what is fitted; the hidden size is of no meaning to baselines.
+        begin: told once what was guessed and chosen, before any training.
+        progress: told of each epoch, also of those before an interruption.
+
+    Returns:
+        the record, as fit.json holds it.
+
+    Raises:
+        InputError: the table or the candidate is not fit for it, the folder holds something else,
+            or the loss stopped being a number.
+    """
+    if recipe.candidate not in cells.names():
+        recipe = recipe.model_copy(update={"hidden_size": 0})
+    with (
+        undisturbed(),
+        claimed(folder, kept.RECORD, "a fit"),
+        tempfile.TemporaryDirectory(prefix="gatewright-") as temporary,
+    ):
+        arrays = Path(temporary) / "data"
+        layout, guesses = guess(table, **given)
+        _check_candidate(recipe.candidate, layout.task)
+        data = prepare(table, layout, arrays, shares=parts.shares, rows=parts.rows)
+        record = record_of(recipe, stopping, data, arrays, source, guesses, parts)
+        check_size(recipe, data, "give a smaller --hidden-size, or fewer --num-layers")
+        there = kept.settle(folder, record)
+        begin(record)
+        return there or _fit(folder, table, data, record, progress)
+
+
+def record_of(
+    recipe: Recipe,
+    stopping: Stopping,
+    data: Prepared,
+    arrays: Path,
+    source: str,
+    guesses: tuple[Guess, ...],
+    parts: Parts,
+) -> FitRecord:
+    """The record of a fit that is about to begin; ``arrays``: the folder of the data."""
+    return FitRecord(
+        gatewright=__version__,
+        torch=torch.__version__,
+        source=source,
+        fingerprint=fingerprint(arrays),
+        layout=data.layout,
+        guesses=guesses,
+        recipe=recipe,
+        stopping=stopping,
+        shares=parts.shares,
+        rows=parts.rows,
+        notes=data.preparation.notes,
+    )
+
+
+def fit_model(
+    recipe: Recipe,
+    data: Prepared,
+    stopping: Stopping,
+    checkpoint: Path,
+    watch: Callable[[Epoch], None] = lambda epoch: None,
+) -> Model:
+    """Fit, going on from a checkpoint. Raises DivergedError, and removes it for another try."""
+    try:
+        return Model.fit(recipe, data, stopping, checkpoint=checkpoint, watch=watch)
+    except DivergedError:
+        checkpoint.unlink(missing_ok=True)
+        raise
+
+
+def _check_candidate(name: str, task: str) -> None:
+    if name in cells.names():
+        return
+    fitting = [one for one in baselines.names() if task in baselines.get(one).tasks]
+    if name not in fitting:
+        try:
+            cells.get(name)
+        except ValueError as error:
+            raise InputError(f"{error}; the baselines are {', '.join(fitting)}") from None
+
+
+def _fit(
+    folder: Path,
+    table: Table,
+    data: Prepared,
+    record: FitRecord,
+    progress: Callable[[Epoch], None],
+) -> FitRecord:
+    recipe, checkpoint = record.recipe, folder / kept.CHECKPOINT
+    try:
+        model = fit_model(recipe, data, record.stopping, checkpoint, progress)
+    except DivergedError as error:
+        remove(folder, [kept.CHECKPOINT, kept.RECORD])  # the folder too is for another try
+        raise InputError(
+            f"the training of {recipe.candidate} failed, as {error}: give a smaller --learning-rate"
+        ) from None
+    history = history_for(table, data.layout, [recipe.candidate])
+    record = record.ended(model, judge(model, data, "validation"), judge(model, data, "test"))
+    record = kept.keep(folder, Predictor(model, history), record, data.items)
+    checkpoint.unlink(missing_ok=True)
+    return record

@@ -1,0 +1,151 @@
+"""The folder of one fit, without a comparison.
+
+fit.json                       the layout, every guess and choice, and how the fit did
+prepared.json, history.arrow   what a prediction needs beside the model
+model.safetensors
+checkpoint.safetensors         while it trains
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from gatewright.data.layout import Guess, Layout
+from gatewright.data.prepared import PreparedRecord
+from gatewright.errors import InputError
+from gatewright.folders import ANOTHER, check_same
+from gatewright.models import files
+from gatewright.models.judging import Judged
+from gatewright.models.predictor import Predictor
+from gatewright.sealed import DamagedError, read_record, write_record
+from gatewright.training import Model, Recipe, Stopping
+
+RECORD, CHECKPOINT = "fit.json", "checkpoint.safetensors"
+FILES = (files.MODEL, *files.BESIDE)
+AGAIN, ELSEWHERE = "fit it anew", f"{ANOTHER}, or remove it yourself"
+LOST = "put back a copy of it that is whole, or fit again into another folder"
+
+
+class FitRecord(BaseModel):
+    """fit.json: all that decides a fit, and once it is finished how it did."""
+
+    model_config = ConfigDict(frozen=True)
+
+    gatewright: str  # the versions
+    torch: str
+    source: str  # the file, as it was named; "the data frame"
+    fingerprint: str  # of what the file holds
+    layout: Layout
+    guesses: tuple[Guess, ...]
+    recipe: Recipe
+    stopping: Stopping
+    shares: tuple[float, float, float] = (0.7, 0.1, 0.2)  # train, validation, test
+    rows: tuple[int, int, int] | None = None  # lengths of the parts instead of shares
+    notes: tuple[str, ...] = ()  # what was imputed, filled or dropped, in sentences
+    estimator: dict[str, Any] = {}  # what an estimator of Python was made with
+
+    # Of a finished fit
+    finished: bool = False
+    file: str = ""  # the digest of model.safetensors
+    parameters: int = 0
+    seconds: float = 0.0  # of training
+    epochs: int = 0
+    best_epoch: int = 0  # from 1; 0 where nothing was trained step by step
+    validation: Judged | None = None
+    test: Judged | None = None
+
+    def decisions(self) -> dict[str, Any]:
+        """What two fits have to share for one to go on from the other."""
+        names = {"gatewright", "fingerprint", "layout", "recipe", "stopping", "shares", "rows"}
+        return self.model_dump(include=names)
+
+    def ended(
+        self, model: Model, validation: Judged | None = None, test: Judged | None = None
+    ) -> Self:
+        """The record of the finished fit: what the model knows of itself, and how it did."""
+        known = {
+            "finished": True,
+            "parameters": model.parameters,
+            "seconds": model.epochs[-1].seconds if model.epochs else 0.0,
+            "epochs": len(model.epochs),
+            "best_epoch": model.best_epoch,
+            "validation": validation,
+            "test": test,
+        }
+        return self.model_copy(update=known)
+
+
+def settle(folder: Path, record: FitRecord) -> FitRecord | None:
+    """Write the record, unless the same fit stands there; returns it if that one is finished, and
+    all that it predicts with as it was written.
+
+    Raises InputError where another fit stands there.
+    """
+    if not os.path.lexists(folder / RECORD):
+        write_record(folder / RECORD, record)
+        return None
+    there = read_fit(folder, ELSEWHERE)
+    check_same(folder, "fit", there.decisions(), record.decisions(), "remove it")
+    if not there.finished:
+        return None
+    try:
+        read_predictor(folder, there)
+    except DamagedError:
+        return None
+    return there
+
+
+def keep(
+    folder: Path, predictor: Predictor, record: FitRecord, items: tuple[str, ...] = ()
+) -> FitRecord:
+    """Write all that ``load_fit`` reads; the record last, which makes the fit complete.
+
+    Returns the record as it is written: with the digest of the model's file.
+
+    Raises InputError where a record of something else stands there.
+    """
+    if os.path.lexists(folder / RECORD):  # what takes its place is not whole until the end
+        before = read_fit(folder, ELSEWHERE)
+        write_record(folder / RECORD, before.model_copy(update={"finished": False}))
+    prepared = PreparedRecord(preparation=predictor.preparation, items=items)
+    files.write_beside(folder, prepared, predictor.history)
+    record = record.model_copy(update={"file": predictor.model.save(folder / files.MODEL)})
+    write_record(folder / RECORD, record)
+    return record
+
+
+def holds_fit(folder: Path) -> bool:
+    """Whether a folder is that of a fit, finished or not."""
+    return os.path.lexists(folder / RECORD)
+
+
+def load_fit(folder: Path, model: str | None = None) -> Predictor:
+    """What a finished fit predicts with; ``model``: the only candidate that it may be of.
+
+    Raises InputError where it is not finished, of another candidate, or a file of it is damaged.
+    """
+    record = read_fit(folder)
+    if model not in (None, record.recipe.candidate):
+        raise InputError(f"{folder} holds one model, {record.recipe.candidate}, and no {model!r}")
+    if not record.finished:
+        raise InputError(
+            f"the fit in {folder} is not finished: give its command again, with --out {folder}, "
+            "and it goes on"
+        )
+    return read_predictor(folder, record)
+
+
+def read_fit(folder: Path, remedy: str = LOST) -> FitRecord:
+    """fit.json. Raises DamagedError, with what to do, where it is not as it was written."""
+    return read_record(folder / RECORD, FitRecord, remedy)
+
+
+def read_predictor(folder: Path, record: FitRecord) -> Predictor:
+    """What ``keep`` wrote. Raises DamagedError where a file is not as it was written."""
+    preparation = files.read_preparation(folder, AGAIN)
+    model = files.read_model(folder / files.MODEL, preparation, record.file, AGAIN)
+    return Predictor(model, files.read_history(folder, AGAIN))
