@@ -28,7 +28,7 @@ COMPARISONS = {
     "vowels": ("japanese-vowels.csv", "--target", "speaker", *SEQUENCES),
 }
 # Measured in seconds, or not a result of what was fitted and judged.
-LEFT_OUT = {"seconds", "microseconds", "digest", "file", "kind", "unit", "overlapping"}
+LEFT_OUT = {"seconds", "microseconds", "digest", "file", "kind", "unit", "overlapping", "series"}
 TENSORS = ("losses", "units", "shown", "shown_prediction", "shown_target")
 
 

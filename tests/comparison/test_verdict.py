@@ -41,7 +41,7 @@ def made(
 
 def verdict_on(
     losses: dict[str, Array],
-    kind: Kind = "sequences",
+    kind: str = "sequences",
     horizon: int = 1,
     metric: str = "mean squared error",
     groups: list[int] | None = None,
@@ -49,7 +49,8 @@ def verdict_on(
 ) -> Verdict:
     return decide(
         losses,
-        kind=kind,
+        unit="window" if kind == "origins" else "sequence",
+        overlapping=kind == "origins",
         horizon=horizon,
         baselines=[name for name in losses if name in BASELINES],
         metric=metric,
@@ -156,7 +157,7 @@ def test_winners_among_equals_are_rare() -> None:
     """Five candidates that are alike: none is told from another, and a baseline is recommended."""
     found = recommended = 0
     for trial in range(100):
-        kind: Kind = "origins" if trial % 2 else "sequences"
+        kind = "origins" if trial % 2 else "sequences"
         names = {"ridge": (1.0, 1), "naive": (1.0, 1)}
         networks = {"gru": (1.0, 5), "lstm": (1.0, 5), "mgu": (1.0, 5)}
         verdict = verdict_on(made(names | networks, 100, seed_effect=0.02, seed=trial), kind)
@@ -291,7 +292,7 @@ def test_other_arguments_are_refused() -> None:
     losses = {"ridge": np.ones((1, 5)), "gru": np.ones((2, 5))}
     with pytest.raises(ValueError, match="groups has 4 entries for 5 sequences"):
         verdict_on(losses, groups=[0] * 4)
-    with pytest.raises(ValueError, match="none for forecast origins"):
+    with pytest.raises(ValueError, match="none where they overlap"):
         verdict_on(losses, "origins", groups=[0] * 5)
     with pytest.raises(ValueError, match="horizon is 0"):
         verdict_on(losses, "origins", 0)

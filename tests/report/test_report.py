@@ -18,8 +18,9 @@ from gatewright import api, report
 from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.records import Fit
 from gatewright.comparison.result import Result
+from gatewright.data.calendar import step_in_words
+from gatewright.data.examples.windows import Windows
 from gatewright.errors import InputError
-from gatewright.models.judging import lead_up
 from gatewright.report import facts, figures, tables
 from gatewright.report.outcome import Outcome
 from gatewright.report.page import embedded
@@ -295,20 +296,20 @@ def test_targets_are_limited_by_what_a_page_carries() -> None:
 def test_what_lies_before_an_origin() -> None:
     values = torch.arange(40.0)[:, None]
     data = worlds.series(values, horizon=3, context=30, bounds=[[0, 10, 15, 20], [20, 30, 35, 40]])
-    found = lead_up(data, torch.tensor([12, 37]), torch.tensor([0, 1]))
-    before = found["shown_before"][..., 0]
+    found = Windows().beside(data, torch.tensor([12, 37]))
+    before = found["before"][..., 0]
     assert before.shape == (2, 24)
     # Nothing of the series that stands before it in the arrays.
     assert before[1].isnan().tolist() == [True] * 7 + [False] * 17
     assert before[1, -17:].equal(data.target[20:37, 0])
     assert before[0, -12:].equal(data.target[:12, 0])
-    assert found["shown_time"].shape == (2, 27)
-    assert found["shown_time"][0, -3:].equal(data.time[12:15])
+    assert found["time"].shape == (2, 27)
+    assert found["time"][0, -3:].equal(data.time[12:15])
 
 
 def test_steps_for_people() -> None:
-    steps = {"1mo": "1 month", "15m": "15 minutes", "1h": "1 hour", None: "step", "1h30m": "1h30m"}
-    assert {given: facts.step_text(given) for given in steps} == steps
+    steps = {"1mo": "1 month", "15m": "15 minutes", "1h": "1 hour", "1h30m": "1h30m"}
+    assert {given: step_in_words(given) for given in steps} == steps
 
 
 def test_a_hopeless_candidate_does_not_squeeze_the_others() -> None:

@@ -139,8 +139,8 @@ def next_steps(result: Result) -> dict[str, str]:
 
 def predicting(layout: Layout, folder: Path) -> str:
     """The command that predicts with what is in a folder."""
-    path = shlex.quote(str(folder))
-    if layout.task != "forecast":
-        return f"gatewright predict {path} NEW.csv -o predictions.csv"
-    future = " FUTURE.csv" if layout.known else ""
-    return f"gatewright predict {path}{future} -o forecast.csv"
+    from gatewright import tasks
+
+    file, answer = tasks.get(layout.task).examples.needs(layout)
+    words = ["gatewright", "predict", str(folder), *([file] if file else []), "-o", answer]
+    return shlex.join(words)

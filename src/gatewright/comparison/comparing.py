@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gatewright import tasks
 from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.outcome import conclude
 from gatewright.comparison.planning import make_plan
@@ -38,7 +39,8 @@ def compare_into(
     """
     layout, guesses = guess(table, **given)
     with folder.opened():
-        data = prepare(table, layout, folder.data, shares=parts.shares, rows=parts.rows)
+        question = tasks.get(layout.task)
+        data = prepare(table, layout, question, folder.data, shares=parts.shares, rows=parts.rows)
         try:
             plan = make_plan(
                 data,

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from gatewright.comparison import sentences, statistics
 from gatewright.comparison.statistics import Array
-from gatewright.comparison.verdict import Candidate, Interval, Kind, Needed, Pair, Verdict
+from gatewright.comparison.verdict import Candidate, Interval, Needed, Pair, Verdict
 
 SET_SIZE = 0.1  # the model confidence set misses the candidate of the lowest loss this often
 VISIBLE = 0.02  # the relative difference that ``Needed`` is about
@@ -47,7 +47,8 @@ class _Tests:
 def decide(
     losses: Mapping[str, NDArray[np.float64]],
     *,
-    kind: Kind,
+    unit: str,
+    overlapping: bool,
     horizon: int = 1,
     baselines: Collection[str],
     metric: str,
@@ -68,12 +69,12 @@ def decide(
     ValueError: no candidates, losses of other shapes, or one that is not finite, named.
     """
     arrays = {name: np.asarray(candidate, np.float64) for name, candidate in losses.items()}
-    numbers = _checked(arrays, kind, horizon, groups)
+    numbers = _checked(arrays, unit, overlapping, horizon, groups)
     # Of two that lose alike, the baseline comes first.
     names = sorted(arrays, key=lambda name: (float(arrays[name].mean()), name not in baselines))
     places = [(i, j) for i in range(len(names)) for j in range(i + 1, len(names))]
     ordered = [arrays[name] for name in names]
-    tests = _tests(ordered, places, kind, horizon, numbers, level, seed)
+    tests = _tests(ordered, places, overlapping, horizon, numbers, level, seed)
     pairs = tuple(_pairs(names, places, tests, level))
     best_baseline = next((name for name in names if name in baselines), None)
     best_recurrent = next((name for name in names if name not in baselines), None)
@@ -84,7 +85,8 @@ def decide(
     if tests.enough and doubtful and not {doubtful.lower, doubtful.higher} & set(single):
         needed = _needed(doubtful, names, tests, level / len(pairs))
     verdict = Verdict(
-        kind=kind,
+        unit=unit,
+        overlapping=overlapping,
         metric=metric,
         units=ordered[0].shape[1],
         groups=None if groups is None else len(set(groups)),
@@ -105,13 +107,15 @@ def decide(
 
 
 def _checked(
-    losses: Mapping[str, Array], kind: str, horizon: int, groups: Sequence[Hashable] | None
+    losses: Mapping[str, Array],
+    unit: str,
+    overlapping: bool,
+    horizon: int,
+    groups: Sequence[Hashable] | None,
 ) -> NDArray[np.int64] | None:
     """The number of each sequence's group, None if each stands for itself; or ValueError."""
     if not losses:
         raise ValueError("losses is empty: give at least one candidate")
-    if kind not in ("sequences", "origins"):
-        raise ValueError(f"kind is {kind!r}: expected 'sequences' or 'origins'")
     if horizon < 1:
         raise ValueError(f"horizon is {horizon}: expected at least 1")
     units = (0, *next(iter(losses.values())).shape)[-1]
@@ -123,10 +127,10 @@ def _checked(
             raise ValueError(f"{given}, those of another for {units}: give the same units")
         if not (np.abs(candidate) < LARGEST).all():
             raise ValueError(f"losses of {name!r} are not all finite: leave it out")
-    if groups is not None and (kind == "origins" or len(groups) != units):
-        given = f"groups has {len(groups)} entries for {units} {kind}"
-        raise ValueError(f"{given}: give one for each test sequence, none for forecast origins")
-    if kind == "origins" or (groups is None and units <= MOST_GROUPS):
+    if groups is not None and (overlapping or len(groups) != units):
+        given = f"groups has {len(groups)} entries for {units} {unit}s"
+        raise ValueError(f"{given}: give one for each {unit}, none where they overlap")
+    if overlapping or (groups is None and units <= MOST_GROUPS):
         return None
     labels = range(units) if groups is None else groups
     seen = {group: number for number, group in enumerate(dict.fromkeys(labels))}
@@ -137,7 +141,7 @@ def _checked(
 def _tests(
     losses: Sequence[Array],
     places: Sequence[tuple[int, int]],
-    kind: Kind,
+    overlapping: bool,
     horizon: int,
     groups: NDArray[np.int64] | None,
     level: float,
@@ -147,7 +151,6 @@ def _tests(
     averages = np.stack([candidate.mean(0) for candidate in losses], axis=1)
     lower, higher = np.array(places, dtype=int).reshape(-1, 2).T
     differences = averages[:, higher] - averages[:, lower]
-    overlapping = kind == "origins"
     if groups is not None:
         losses = [statistics.grouped(candidate, groups) for candidate in losses]
         averages = np.stack([candidate.mean(0) for candidate in losses], axis=1)

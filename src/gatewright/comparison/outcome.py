@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from functools import reduce
 from typing import Any
@@ -68,8 +67,9 @@ def _decide(
     task = tasks.get(plan.layout.task)
     return decide(
         losses,
-        kind=task.kind,  # type: ignore[arg-type]
-        horizon=_overlap(plan, scores) if task.kind == "origins" else 1,
+        unit=task.examples.unit,
+        overlapping=task.examples.overlapping,
+        horizon=task.examples.overlap(plan.layout, _stride(scores)),
         baselines=[found.name for found in plan.candidates if found.baseline],
         metric=task.metric,
         titles={found.name: found.title for found in plan.candidates},
@@ -110,10 +110,9 @@ def _losses(
     return losses
 
 
-def _overlap(plan: Plan, scores: Mapping[str, Sequence[Score]]) -> int:
-    """How many origins in a row have forecasts that share a step, where some may be skipped."""
-    stride = max(score.stride for found in scores.values() for score in found)
-    return max(1, math.ceil(plan.layout.horizon / stride))
+def _stride(scores: Mapping[str, Sequence[Score]]) -> float:
+    """Every how many-th test example was judged."""
+    return max(score.stride for found in scores.values() for score in found)
 
 
 def _rows(

@@ -12,6 +12,7 @@ from gatewright.data.layout import Guess
 from gatewright.data.prepared import Prepared
 from gatewright.errors import InputError
 from gatewright.setting import Options
+from gatewright.tasks import Task
 
 USUAL_CELLS = ("rnn", "lstm", "gru")  # what everyone asks about
 EQUAL = ("parameters", "time")
@@ -47,7 +48,8 @@ def make_plan(
     if equal not in EQUAL:
         raise InputError(f"--equal is one of {', '.join(EQUAL)}, not {equal!r}")
     preset = BUDGETS[budget]
-    task = tasks.get(data.layout.task)(data.preparation, options)
+    kind = tasks.get(data.layout.task)
+    task = kind(data.preparation, options)
     drawn = draw_settings(settings or preset.settings, task.variants)
     named = _checked_cells(chosen_cells or USUAL_CELLS)
     contenders = solve_widths(
@@ -64,7 +66,7 @@ def make_plan(
         fingerprint=fingerprint,
         layout=data.layout,
         guesses=tuple(guesses),
-        candidates=(*_baselines(data.layout.task, more_baselines), *contenders),
+        candidates=(*_baselines(kind, more_baselines), *contenders),
         settings=drawn,
         seeds=tuple(range(seeds or preset.seeds)),
         stopping=preset.stopping.model_copy(update=changes),
@@ -87,10 +89,9 @@ def _checked_cells(names: Sequence[str]) -> list[str]:
     return found
 
 
-def _baselines(task: str, more: Sequence[str]) -> list[Candidate]:
+def _baselines(task: type[Task], more: Sequence[str]) -> list[Candidate]:
     for name in more:
-        if name not in baselines.names() or task not in baselines.get(name).tasks:
-            fitting = [one for one in baselines.names() if task in baselines.get(one).tasks]
+        if name not in (fitting := baselines.of_task(task, extra=True)):
             raise InputError(
                 f"no baseline for this task is called {name!r}: there are {', '.join(fitting)}"
             )

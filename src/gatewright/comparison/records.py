@@ -126,7 +126,7 @@ class Score(BaseModel):
     file: str = ""  # the digest of the file beside it, where there is one
     loss: float | None = None  # mean over units
     units: int = 0
-    series: int = 0  # that the test examples of a forecast are of
+    series: int = 0  # or sequences that the test examples are of
     stride: float = 1.0  # test examples for each one that was judged
     microseconds: float = 0.0  # per prediction, in blocks, one thread
     measures: dict[str, Any] = {}

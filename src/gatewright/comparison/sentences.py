@@ -47,15 +47,14 @@ def left_out(failed: Mapping[str, str]) -> str:
 def _independent(verdict: Verdict) -> str:
     """What there may be more of, as "test windows"."""
     if verdict.groups is not None:
-        return "groups of test sequences"
-    return "test sequences" if verdict.kind == "sequences" else "test windows"
+        return f"groups of test {verdict.unit}s"
+    return f"test {verdict.unit}s"
 
 
 def _units(verdict: Verdict, number: int) -> str:
     """As "400 test sequences in 12 groups" or "200 test windows"."""
-    word = "test sequence" if verdict.kind == "sequences" else "test window"
     groups = f" in {counted_in_words(verdict.groups, 'group')}" if verdict.groups else ""
-    return f"{counted_in_words(number, word)}{groups}"
+    return f"{counted_in_words(number, f'test {verdict.unit}')}{groups}"
 
 
 def _basis(verdict: Verdict, candidates: Sequence[Candidate], interval: str | None) -> str:
@@ -146,7 +145,7 @@ def _alone(verdict: Verdict) -> str:
 
 def _too_short(verdict: Verdict) -> str:
     text = "The test part is too short to tell anything apart"
-    if verdict.kind == "sequences":
+    if not verdict.overlapping:
         return f"{text}: it holds {_units(verdict, verdict.units)}."
     return (
         f"{text}: it holds {_units(verdict, verdict.units)}, and at least "

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import BaseModel, ConfigDict
 
-Kind = Literal["sequences", "origins"]
 Interval = tuple[float, float]
 
 
@@ -86,7 +83,8 @@ class Verdict(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    kind: Kind
+    unit: str  # what a loss is of: "sequence", "window"
+    overlapping: bool  # whether neighbours share steps
     metric: str
     units: int
     groups: int | None

@@ -65,14 +65,14 @@ def fit(job: Job, plan: Plan, folder: RunFolder, data: Prepared, say: Say) -> Fi
 def score(job: Job, folder: RunFolder, data: Prepared) -> Score:
     """Judge a saved model on test: a loss for each unit, and what the report shows."""
     model = folder.model(folder.fits()[job.name])
-    every = model.task.examples(data, "test")
+    every = model.task.examples.of_part(data, "test")
     answers = answer(model, data, evenly(every, TEST_EXAMPLES), TIMED)
     loss, units = answers.by_unit()
     found = Score(name=job.name, candidate=job.recipe.candidate, seed=job.recipe.seed)
     if not bool(loss.isfinite().all()):
         reason = "its predictions on test are not all finite"
         return found.model_copy(update={"failed": reason})
-    showing = to_show(model.task.kind, data, answers)
+    showing = to_show(model.task, data, answers)
     tensors = {"losses": loss, "units": units, **showing.tensors}
     written = save_tensors(folder.score_path(job.name), tensors, {"items": showing.items})
     judged = max(1, len(answers.examples))

@@ -223,5 +223,8 @@ class Examples(ABC):
 class Question(Protocol):
     """What a task hands down to data: its examples and its target."""
 
-    examples: ClassVar[Examples]
-    target: ClassVar[Target]
+    @property
+    def examples(self) -> Examples: ...
+
+    @property
+    def target(self) -> Target: ...

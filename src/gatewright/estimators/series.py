@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from gatewright import tasks
 from gatewright.data.continuing import any_target
 from gatewright.data.guess.lengths import TWICE
 from gatewright.data.layout import Guess, Layout
@@ -91,7 +92,7 @@ def prepare_all(table: Table, layout: Layout, shares: Shares, folder: Path) -> P
     """As ``prepare``, but validation reaches to the end: nothing is kept back for a test."""
     # Parts of one step would do for it: how long they are to be was settled before.
     short = layout.model_copy(update={"horizon": 1, "context": 1})
-    data = prepare(table, short, folder, shares=shares)
+    data = prepare(table, short, tasks.get(short.task), folder, shares=shares)
     lengths = {"horizon": layout.horizon, "context": layout.context}
     whole = data.layout.model_copy(update=lengths)
     bounds = data.bounds.clone()

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from gatewright import __version__, baselines, cells
+from gatewright import __version__, baselines, cells, tasks
 from gatewright.data.guess.guessing import guess
 from gatewright.data.layout import Guess
 from gatewright.data.prepare.preparing import Parts, prepare
@@ -23,6 +23,7 @@ from gatewright.models.judging import judge
 from gatewright.models.predictor import Predictor, history_for
 from gatewright.models.size import check_size
 from gatewright.models.undisturbed import undisturbed
+from gatewright.tasks import Task
 from gatewright.training import DivergedError, Epoch, Model, Recipe, Stopping
 
 
@@ -67,8 +68,9 @@ def fit_into(
     ):
         arrays = Path(temporary) / "data"
         layout, guesses = guess(table, **given)
-        _check_candidate(recipe.candidate, layout.task)
-        data = prepare(table, layout, arrays, shares=parts.shares, rows=parts.rows)
+        task = tasks.get(layout.task)
+        _check_candidate(recipe.candidate, task)
+        data = prepare(table, layout, task, arrays, shares=parts.shares, rows=parts.rows)
         record = record_of(recipe, stopping, data, arrays, source, guesses, parts)
         check_size(recipe, data, "give a smaller --hidden-size, or fewer --num-layers")
         there = kept.settle(folder, record)
@@ -116,10 +118,10 @@ def fit_model(
         raise
 
 
-def _check_candidate(name: str, task: str) -> None:
+def _check_candidate(name: str, task: type[Task]) -> None:
     if name in cells.names():
         return
-    fitting = [one for one in baselines.names() if task in baselines.get(one).tasks]
+    fitting = baselines.of_task(task, extra=True)
     if name not in fitting:
         try:
             cells.get(name)

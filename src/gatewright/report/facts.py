@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePath
 
+from gatewright import tasks
 from gatewright.comparison.records import Plan
 from gatewright.comparison.verdict import Verdict
 from gatewright.data.layout import Layout
@@ -12,21 +13,6 @@ from gatewright.report.outcome import Outcome
 from gatewright.report.tables import setting_text
 from gatewright.wording.numbers import counted, duration
 
-# Polars' units of durations, as people say them.
-UNITS = {
-    "us": "microsecond",
-    "ms": "millisecond",
-    "s": "second",
-    "m": "minute",
-    "h": "hour",
-    "d": "day",
-    "bd": "workday",
-    "w": "week",
-    "mo": "month",
-    "q": "quarter",
-    "y": "year",
-    "i": "",
-}
 MOST_NAMES = 6
 
 
@@ -37,36 +23,16 @@ def listed(names: tuple[str, ...], most: int = MOST_NAMES) -> str:
     return f"{', '.join(names[:most])} and {len(names) - most:,} more"
 
 
-def step_text(frequency: str | None) -> str:
-    """As "1 month", "15 minutes" or "step"."""
-    if not frequency:
-        return "step"
-    count = frequency.rstrip("abcdefghijklmnopqrstuvwxyz")
-    unit = UNITS.get(frequency.removeprefix(count))
-    if not count.isdigit() or unit is None:
-        return frequency
-    return counted(int(count), unit) if unit else f"{count} apart"
-
-
 def data_line(outcome: Outcome) -> list[str]:
     """The data in a line: file, task, horizon, how much was judged."""
-    layout, verdict = outcome.plan.layout, outcome.verdict
-    targets = listed(layout.targets, 3)
-    parts = [PurePath(outcome.plan.source).name or outcome.plan.source]
-    if verdict.kind == "origins":
-        parts += [f"forecast of {targets}", f"{counted(layout.horizon, 'step')} ahead"]
-        if layout.frequency and not layout.frequency.endswith("i"):
-            parts.append(f"a step is {step_text(layout.frequency)}")
-        if layout.series:
-            every = len(outcome.preparation.series)
-            judged = max(score.series for score in outcome.scores.values())
-            some = "" if judged == every else f"{judged:,} of "
-            parts.append(f"{some}{every:,} series")
-        return [*parts, f"judged on {counted(verdict.units, 'test window')}"]
-    parts.append(f"{outcome.task.title}: {targets}")
-    if outcome.preparation.classes:
-        parts.append(f"{len(outcome.preparation.classes):,} classes")
-    return [*parts, f"judged on {counted(verdict.units, 'test sequence')}"]
+    plan, examples = outcome.plan, outcome.task.examples
+    judged = max((score.series for score in outcome.scores.values()), default=0)
+    return [
+        PurePath(plan.source).name or plan.source,
+        outcome.task.asks(listed(plan.layout.targets, 3)),
+        *examples.described(plan.layout, outcome.preparation, judged),
+        f"judged on {counted(outcome.verdict.units, f'test {examples.unit}')}",
+    ]
 
 
 def headline(verdict: Verdict) -> tuple[str, str, str]:
@@ -83,10 +49,6 @@ def headline(verdict: Verdict) -> tuple[str, str, str]:
 def split_text(plan: Plan) -> str:
     """How training, validation and test were cut."""
     layout = plan.layout
-    sequences = layout.sequence or layout.steps
-    how = "drawn at random, alike in their labels" if sequences else "in the order of time"
-    if layout.group:
-        how += f", all sequences of one {layout.group} in one part"
     if plan.rows is not None:
         train, validation, test = plan.rows
         return (
@@ -95,6 +57,7 @@ def split_text(plan: Plan) -> str:
     if layout.split:
         return f"By the column {layout.split}"
     shares = zip(plan.shares, PARTS, strict=True)
+    how = tasks.get(layout.task).examples.split_in_words(layout)
     return ", ".join([*(f"{share:.0%} {part}" for share, part in shares), how])
 
 

@@ -65,9 +65,9 @@ def _drawn(outcome: Outcome) -> dict[str, Any]:
         "steps": figures.by_step(outcome.scores, rows),
         "clip": plan.stopping.clip,
     }
-    if shown and outcome.verdict.kind == "origins":
+    if shown and "forecasts" in outcome.task.views:
         found["forecasts"] = figures.forecasts(plan, shown)
-    elif shown and not outcome.preparation.classes:
+    elif shown and "scatter" in outcome.task.views:
         found["scatter"] = figures.scatter(plan, shown)
     return found
 
@@ -99,7 +99,7 @@ def _told(outcome: Outcome) -> dict[str, Any]:
         "networks": networks,
         "settings": settings,
         "number": number,
-        "standardised": not outcome.preparation.classes,
+        "standardised": outcome.task.target.standardised,
         "failed_fits": [fit for fit in outcome.fits.values() if fit.failed],
     }
 

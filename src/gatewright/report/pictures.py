@@ -76,15 +76,15 @@ def _pictures(outcome: Outcome) -> Iterator[tuple[str, tuple[float, float], Any]
     """Name, size in inches and painter of each picture there is something for."""
     rows = [row for row in outcome.rows if not row.failed]
     yield "leaderboard.png", (WIDTH, 0.9 + 0.28 * len(rows)), _leaderboard
-    if outcome.verdict.kind == "origins":
+    if "forecasts" in outcome.task.views:
         if outcome.shown:
             yield "forecasts.png", (WIDTH, 4.8), _forecasts
         if figures.by_step(outcome.scores, outcome.rows):
             yield "error_by_step.png", (WIDTH, 3.4), _by_step
-    elif outcome.preparation.classes:
+    elif "confusion" in outcome.task.views:
         if _confusion_of(outcome) is not None:
             yield "confusion.png", (WIDTH, 0.88 * WIDTH), _confusion
-    elif outcome.shown:
+    elif outcome.shown and "scatter" in outcome.task.views:
         yield "predicted_and_true.png", (WIDTH, 0.55 * WIDTH), _scatter
     if figures.learning(outcome.plan, outcome.fits, outcome.rows):
         yield "learning.png", (WIDTH, 3.0), _learning

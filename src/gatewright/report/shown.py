@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gatewright import tasks
 from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.records import Fit, Plan, Row, Score
 from gatewright.comparison.running import best_seed
@@ -64,21 +65,23 @@ def representative(
 
 
 def _read(folder: RunFolder, plan: Plan, preparation: Preparation, score: Score) -> Shown:
-    name, (tensors, record) = score.name, folder.kept_score(score)
-    arrays = {key: value.double().numpy() for key, value in tensors.items() if "shown" in key}
-    prediction, target = arrays["shown_prediction"], arrays["shown_target"]
-    items = tuple((record or {}).get("items", ()))
-    if plan.layout.task == "classify":
-        return Shown(name, items, prediction, target)
-    mean, scale = np.array(preparation.target_mean), np.array(preparation.target_scale)
-    if "shown_before" not in arrays:
-        return Shown(name, items, prediction * scale + mean, target * scale + mean)
-    center, scale = arrays["shown_center"][:, None], arrays["shown_scale"][:, None]
+    tensors, record = folder.kept_score(score)
+    kept = {
+        name.removeprefix("shown_"): value
+        for name, value in tensors.items()
+        if name.startswith("shown_")
+    }
+    arrays = {name: value.double().numpy() for name, value in kept.items()}
+    # Of series, where each has its own: for every step of a window.
+    means, scales = preparation.target_mean, preparation.target_scale
+    center = arrays["center"][:, None] if "center" in arrays else np.array(means)
+    scale = arrays["scale"][:, None] if "scale" in arrays else np.array(scales)
+    in_units = tasks.get(plan.layout.task).target.in_units
     return Shown(
-        name,
-        items,
-        prediction * scale[..., None] + center[..., None],
-        target * scale + center,
-        before=arrays["shown_before"] * scale + center,
-        time=tensors["shown_time"].numpy(),
+        fit=score.name,
+        items=tuple((record or {}).get("items", ())),
+        prediction=in_units(arrays["prediction"], center, scale),
+        target=in_units(arrays["target"], center, scale),
+        before=in_units(arrays["before"], center, scale) if "before" in arrays else None,
+        time=kept["time"].numpy() if "time" in kept else None,
     )

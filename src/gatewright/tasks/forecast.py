@@ -60,6 +60,10 @@ class Forecast(Task):
     metric = "mean squared error"
     views = ("forecasts", "error_by_step")
 
+    @classmethod
+    def asks(cls, targets: str) -> str:
+        return f"forecast of {targets}"
+
     @property
     def variants(self) -> tuple[str, ...]:
         """How targets are seen: see ``ForecastNetwork``."""

@@ -27,6 +27,11 @@ class Task(ABC):
     metric: ClassVar[str]  # what ``losses`` gives, in words
     views: ClassVar[tuple[str, ...]] = ()  # of its predictions: names of files in report/views
 
+    @classmethod
+    def asks(cls, targets: str) -> str:
+        """The task on some targets, in words."""
+        return f"{cls.title}: {targets}"
+
     def __init__(self, preparation: Preparation, options: Options | None = None) -> None:
         self.preparation = preparation
         self.layout = preparation.layout
