@@ -23,14 +23,14 @@ CELLS = {path.stem for path in PACKAGE.glob("cells/*.py")} - {"__init__"}
 LEVELS = [
     ["errors"],
     ["wording"],
-    ["folders", "sealed", "limits"],
+    ["folders", "sealed", "limits", "setting"],
+    ["requests"],
     ["equations"],
     ["cells"],
     ["equations.emit"],  # the build's entry point: writes the C++ of the cells
     ["reference"],
     ["native"],
     ["layers", "data"],
-    ["setting"],
     ["networks"],
     ["tasks"],
     ["baselines"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,13 @@ from gatewright.comparison.crew import Processes
 from gatewright.comparison.folder import PLAN, RunFolder
 from gatewright.comparison.result import Result
 from gatewright.comparison.running import Progress
-from gatewright.data.prepare.preparing import Parts
 from gatewright.data.table.reading import read
 from gatewright.errors import InputError
 from gatewright.folders import named
 from gatewright.models.folder import holds_fit, load_fit
 from gatewright.models.predictor import Predictor
+from gatewright.requests import Columns, Contest, Names, Split, names
 from gatewright.setting import Options
-
-Names = str | Sequence[str]
 
 
 def compare(
@@ -86,43 +84,72 @@ def compare(
 
     Raises InputError, in one sentence, where the source or the arguments are not fit for it.
     """
-    lengths = {"horizon": horizon, "context": context, "season": season}
-    amounts = {"settings": settings, "seeds": seeds, "epochs": epochs, "parameters": parameters}
-    limits.check(lengths | amounts | {"jobs": jobs}, optional=(*lengths, *amounts, "jobs"))
-    limits.check({"truncate": truncate})
-    limits.check_shares(shares)
-    if rows is not None:
-        limits.check_rows(rows)
+    columns = Columns(
+        targets=names(target),
+        task=task,
+        time=time,
+        series=series,
+        sequence=sequence,
+        step=step,
+        known=names(known),
+        categories=names(categories),
+        ignore=names(ignore),
+        group=group,
+        split=split,
+        horizon=horizon,
+        context=context,
+        season=season,
+        frequency=frequency,
+    )
+    contest = Contest(
+        cells=names(cells),
+        baselines=names(baselines),
+        budget=budget,
+        settings=settings,
+        seeds=seeds,
+        epochs=epochs,
+        parameters=parameters,
+        equal=equal,
+        options=Options(class_weights=class_weights, truncate=truncate),
+    )
+    return compare_records(
+        source,
+        columns,
+        Split(shares, rows),
+        contest,
+        delimiter=delimiter,
+        jobs=jobs,
+        out=out,
+        restart=restart,
+        command=command,
+        progress=progress,
+    )
+
+
+def compare_records(
+    source: Any,
+    columns: Columns,
+    split: Split,
+    contest: Contest,
+    *,
+    delimiter: str | None = None,
+    jobs: int | None = None,
+    out: str | Path | None = None,
+    restart: bool = False,
+    command: str = "",
+    progress: Progress | None = None,
+) -> Result:
+    """``compare``, of whoever has its records."""
+    limits.check({"jobs": jobs}, optional=("jobs",))
     table = read(source, delimiter=delimiter)
     with _folder(out) as folder:
         compare_into(
             folder,
             table,
+            columns,
+            split,
+            contest,
             source=str(source) if isinstance(source, str | Path) else table.name,
-            parts=Parts(shares, rows),
-            given={
-                **lengths,
-                "targets": _names(target),
-                "task": task,
-                "time": time,
-                "series": series,
-                "sequence": sequence,
-                "step": step,
-                "known": _names(known),
-                "categories": _names(categories),
-                "ignore": _names(ignore),
-                "group": group,
-                "split": split,
-                "frequency": frequency,
-            },
-            budget={
-                "chosen_cells": _names(cells),
-                "more_baselines": _names(baselines),
-                "budget": budget,
-                **amounts,
-                "equal": equal,
-                "options": Options(class_weights=class_weights, truncate=truncate),
-            },
             crew=Processes(folder.path, jobs),
             command=command,
             restart=restart,
@@ -167,7 +194,3 @@ def _folder(out: str | Path | None) -> Iterator[RunFolder]:
     except BaseException:
         shutil.rmtree(path, ignore_errors=True)
         raise
-
-
-def _names(value: Names) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else tuple(value)

@@ -18,13 +18,13 @@ from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.records import Fit, Job, Plan, Score
 from gatewright.comparison.result import Result
 from gatewright.comparison.running import Crew, Hear, Progress
-from gatewright.data.prepare.preparing import Parts
 from gatewright.data.table.reading import read
 from gatewright.errors import InputError
+from gatewright.requests import Columns, Contest, Split
 from gatewright.training import Epoch
 from here import Here
 
-BUDGET: dict[str, Any] = {"chosen_cells": ["mgu", "indrnn"], "seeds": 2, "settings": 2, "epochs": 2}
+BUDGET: dict[str, Any] = {"cells": ["mgu", "indrnn"], "seeds": 2, "settings": 2, "epochs": 2}
 
 
 class Heard(Progress):
@@ -54,17 +54,17 @@ def waves(count: int = 240) -> pl.DataFrame:
 
 
 def compare(path: Path, progress: Progress | None = None, **changes: Any) -> Result:
-    given = {"targets": ["y"], "horizon": changes.pop("horizon", 3), "context": 12}
+    columns = Columns(targets=("y",), horizon=changes.pop("horizon", 3), context=12)
     restart = changes.pop("restart", False)
     frame = changes.pop("frame", waves())
     workers: Crew = changes.pop("crew", None) or crew.Processes(path)
     compare_into(
         RunFolder(path),
         read(frame),
+        columns,
+        Split(),
+        Contest(**BUDGET | changes),
         source="waves",
-        parts=Parts(),
-        given=given,
-        budget=BUDGET | changes,
         crew=workers,
         restart=restart,
         progress=progress or Progress(),

@@ -20,6 +20,7 @@ from gatewright.data.guess.seasons import season_of
 from gatewright.data.table.reading import read
 from gatewright.errors import InputError
 from gatewright.estimators import Forecaster, SequenceRegressor
+from gatewright.requests import Columns
 
 TOO_LARGE = [1e154, 1e200, 1.6e308]
 DAYS = [date(2024, 1, 1) + timedelta(days=day) for day in range(120)]
@@ -31,7 +32,7 @@ QUICK: dict[str, Any] = {"hidden_size": 4, "epochs": 1, "steps_per_epoch": 2}
 
 def prepared(frame: pl.DataFrame, folder: Path, **given: Any) -> Any:
     table = read(frame)
-    return prepare(table, guess(table, **given)[0], folder / "data")
+    return prepare(table, guess(table, Columns(**given))[0], folder / "data")
 
 
 @pytest.mark.parametrize("size", [1e-200, 1e-12, 1.0, 1e77, 1e150, *TOO_LARGE])

@@ -19,6 +19,7 @@ from gatewright.data.guess.guessing import guess
 from gatewright.data.prepared import Prepared
 from gatewright.data.table.reading import read
 from gatewright.errors import InputError
+from gatewright.requests import Columns
 
 ROWS = 120
 RANDOM = np.random.default_rng(0)
@@ -40,7 +41,7 @@ def sales(name: str = "sales") -> pl.DataFrame:
 
 def prepared(source: Any, folder: Path, target: str, **flags: Any) -> Prepared:
     table = read(source)
-    layout, _ = guess(table, targets=[target], **flags)
+    layout, _ = guess(table, Columns(targets=[target], **flags))
     return prepare(table, layout, folder / "data")
 
 

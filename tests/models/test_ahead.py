@@ -21,6 +21,7 @@ from gatewright.data.guess.guessing import guess
 from gatewright.data.table.reading import read
 from gatewright.errors import InputError
 from gatewright.models.predictor import Predictor
+from gatewright.requests import Columns
 from gatewright.training import Model, Recipe, Stopping
 from gatewright.training.checkpoint import load_tensors
 
@@ -51,7 +52,7 @@ def shops(**ends: int) -> pl.DataFrame:
 def fitted(frame: pl.DataFrame, folder: Path, name: str = NAIVE, **given: Any) -> Predictor:
     table = read(frame)
     asked = {"targets": ["sales"], "horizon": HORIZON, "context": 10, "season": SEASON, **given}
-    layout, _ = guess(table, **asked)
+    layout, _ = guess(table, Columns(**asked))
     data = prepare(table, layout, folder / name)
     hidden_size = 4 if name in cells.names() else 0
     model = Model.fit(Recipe(candidate=name, hidden_size=hidden_size), data, SHORT)

@@ -15,11 +15,11 @@ import torch
 
 import gatewright
 from gatewright.api import load
-from gatewright.data.prepare.preparing import Parts
 from gatewright.data.table.reading import read
 from gatewright.errors import InputError
 from gatewright.models.fitting import fit_into
 from gatewright.models.folder import FitRecord
+from gatewright.requests import Columns, Split
 from gatewright.setting import Setting
 from gatewright.training import Epoch, Recipe, Stopping
 
@@ -48,20 +48,20 @@ def sequences() -> pl.DataFrame:
 
 def fit(folder: Path, frame: Any = None, **changes: Any) -> FitRecord:
     frame = series() if frame is None else frame
+    network = {name: changes.pop(name) for name in list(changes) if name in Recipe.model_fields}
     arguments: dict[str, Any] = {
         "source": "the data frame",
-        "parts": Parts(),
-        "given": {"targets": ("sales",), "horizon": 4, "context": 16},
+        "columns": Columns(targets=("sales",), horizon=4, context=16),
+        "split": Split(),
+        "recipe": Recipe(**{"candidate": "gru", "hidden_size": 8, **network}),
         "stopping": STOPPING,
     }
-    chosen = {name: changes.pop(name) for name in Recipe.model_fields if name in changes}
-    arguments["recipe"] = Recipe(**{"candidate": "gru", "hidden_size": 8, **chosen})
     return fit_into(folder, read(frame), **{**arguments, **changes})
 
 
 def labelled(folder: Path, **changes: Any) -> FitRecord:
-    given = {"targets": ("kind",), "sequence": "name", "step": "step"}
-    return fit(folder, sequences(), given=given, **changes)
+    columns = Columns(targets=("kind",), sequence="name", step="step")
+    return fit(folder, sequences(), columns=columns, **changes)
 
 
 class KilledError(Exception):
@@ -138,7 +138,7 @@ def test_a_finished_fit_is_not_done_again(tmp_path: Path) -> None:
     [
         ({"seed": 1}, "recipe"),
         ({"stopping": STOPPING.model_copy(update={"epochs": 4})}, "stopping"),
-        ({"parts": Parts((0.6, 0.2, 0.2))}, "the data, shares"),
+        ({"split": Split((0.6, 0.2, 0.2))}, "the data, shares"),
         ({"frame": series().with_columns(pl.col("sales") ** 2)}, "the data"),
     ],
 )

@@ -16,6 +16,7 @@ from gatewright.data.guess.guessing import guess
 from gatewright.data.table.reading import read
 from gatewright.errors import InputError
 from gatewright.models.predictor import Predictor
+from gatewright.requests import Columns
 from gatewright.training import Model, Recipe, Stopping
 
 SHORT = Stopping(epochs=1, steps_per_epoch=4, batch_size=8)
@@ -38,7 +39,7 @@ def days(count: int, name: str = "a") -> pl.DataFrame:
 def fitted(frame: pl.DataFrame, folder: Path, **given: object) -> Predictor:
     table = read(frame)
     lengths = {} if "sequence" in given else {"horizon": 4, "context": 8}
-    layout, _ = guess(table, **lengths, **given)  # type: ignore[arg-type]
+    layout, _ = guess(table, Columns(**lengths, **given))  # type: ignore[arg-type]
     data = prepare(table, layout, folder / "data")
     history = history_of(table, layout) if layout.task == "forecast" else None
     return Predictor(Model.fit(RECIPE, data, SHORT), history)

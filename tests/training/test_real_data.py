@@ -9,6 +9,7 @@ import pytest
 from asked import prepare
 from gatewright.data.guess.guessing import guess
 from gatewright.data.table.reading import read
+from gatewright.requests import Columns, Split
 from gatewright.setting import Setting
 from gatewright.training import Model, Recipe, Stopping
 from places import DATA
@@ -22,8 +23,8 @@ def test_repeating_the_last_value_of_etth1_gives_the_published_error(tmp_path: P
     """Horizon 96, context 336, 12, 4 and 4 months of 30 days: 1.294 and 0.713."""
     table = read(ETTH1)
     targets = [name for name in table.schema if name != "date"]
-    layout, _ = guess(table, targets=targets, horizon=96, context=336)
-    data = prepare(table, layout, tmp_path / "data", rows=(8640, 2880, 2880))
+    layout, _ = guess(table, Columns(targets=targets, horizon=96, context=336))
+    data = prepare(table, layout, tmp_path / "data", split=Split(rows=(8640, 2880, 2880)))
     model = Model.fit(Recipe(candidate="last_value"), data, Stopping())
     examples = model.task.examples.of_part(data, "test")
     batch = model.task.examples.batch(data, examples)
@@ -38,7 +39,7 @@ def test_repeating_the_last_value_of_etth1_gives_the_published_error(tmp_path: P
 def test_vowels_are_told_apart(tmp_path: Path) -> None:
     """Nine speakers, sequences of 7 to 29 steps; one quick fit gets nine of ten right."""
     table = read(VOWELS)
-    layout, _ = guess(table, targets=["speaker"], sequence="sequence", step="step")
+    layout, _ = guess(table, Columns(targets=["speaker"], sequence="sequence", step="step"))
     data = prepare(table, layout, tmp_path / "data")
     recipe = Recipe(candidate="gru", hidden_size=32, setting=Setting(variant="last"))
     model = Model.fit(recipe, data, Stopping(epochs=8, steps_per_epoch=50))

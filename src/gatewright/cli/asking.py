@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from cyclopts import Group, Parameter
 
-from gatewright import limits
+from gatewright import limits, requests
 from gatewright.cli.common import (
     Flag,
     MaybeWhole,
@@ -22,8 +21,10 @@ from gatewright.cli.common import (
     character,
     listed,
 )
+from gatewright.requests import Columns, Split
+from gatewright.setting import Options
 
-LISTS = ("target", "known", "categories", "ignore", "cells", "baselines")
+LISTS = ("known", "categories", "ignore", "cells", "baselines")
 
 
 @Parameter(name="*", group=Group("Columns and steps (guessed if not given)", sort_key=1))
@@ -90,20 +91,24 @@ class Table:
     shares: str | None = None
     rows: str | None = None
 
-    def arguments(self) -> dict[str, Any]:
-        """As ``gatewright.compare`` takes them."""
+    def asked(self) -> tuple[Columns, Split, str | None]:
+        """The same as records, and the character between the fields."""
+        return self._columns(), self._split(), character(self.delimiter)
+
+    def _columns(self) -> Columns:
         if self.task is not None:
             from gatewright import tasks
 
             among("task", [self.task], tasks.names())
-        found = _arguments(self)
-        found["delimiter"] = character(self.delimiter)
-        found["shares"] = (0.7, 0.1, 0.2)
+        return Columns(targets=tuple(listed(self.target)), **_shared(self, Columns))
+
+    def _split(self) -> Split:
+        given: dict[str, Any] = {}
         if self.shares is not None:
-            found["shares"] = _three(self.shares, limits.SHARE, "--shares", limits.check_shares)
+            given["shares"] = _numbers(self.shares, limits.SHARE)
         if self.rows is not None:
-            found["rows"] = _three(self.rows, limits.PART_ROWS, "--rows", limits.check_rows)
-        return found
+            given["rows"] = _numbers(self.rows, limits.PART_ROWS)
+        return Split(**given)
 
 
 @Parameter(name="*", group=Group("What is compared, and how long", sort_key=2))
@@ -146,9 +151,10 @@ class Contest:
     class_weights: Flag = False
     truncate: Whole = 0
 
-    def arguments(self) -> dict[str, Any]:
-        """As ``gatewright.compare`` takes them."""
-        return _arguments(self)
+    def asked(self) -> requests.Contest:
+        """The same as a record."""
+        options = Options(class_weights=self.class_weights, truncate=self.truncate)
+        return requests.Contest(options=options, **_shared(self, requests.Contest))
 
 
 GUESSED, USUAL = Table(), Contest()  # where no flag was given
@@ -169,17 +175,18 @@ def repeating(command: str, file: Path, *asked: Any, **others: Any) -> str:
     return shlex.join(words)
 
 
-def _arguments(record: Any) -> dict[str, Any]:
-    found = {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
-    return found | {name: listed(found[name]) for name in LISTS if name in found}
+def _shared(flags: Any, kind: Any) -> dict[str, Any]:
+    """Of a kind of record, the fields that flags of the same names give."""
+    names = {field.name for field in dataclasses.fields(kind)}
+    given = {
+        field.name: getattr(flags, field.name)
+        for field in dataclasses.fields(flags)
+        if field.name in names
+    }
+    return {name: tuple(listed(value)) if name in LISTS else value for name, value in given.items()}
 
 
-def _three(
-    text: str, limit: limits.Limit, flag: str, check: Callable[[Any, str], None]
-) -> tuple[Any, ...]:
-    """The numbers in a list with commas, checked."""
+def _numbers(text: str, limit: limits.Limit) -> tuple[Any, ...]:
+    """Those in a list with commas; what is none stays as it was written."""
     parts = text.split(",")
-    # What is no number is told as it was written.
-    found = [part if limit.read(part) is None else limit.read(part) for part in parts]
-    check(found, flag)
-    return tuple(found)
+    return tuple(part if limit.read(part) is None else limit.read(part) for part in parts)

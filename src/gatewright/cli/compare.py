@@ -69,7 +69,8 @@ def compare(
     json
         Print one JSON object instead: verdict, leaderboard, paths.
     """
-    arguments = {**table.arguments(), **contest.arguments()}
+    columns, split, delimiter = table.asked()
+    asked = columns, split, contest.asked()
     screen = console(stderr=json)
     path = source(file, None if quiet else screen)
     folder = out or Path("runs") / path.stem
@@ -78,7 +79,8 @@ def compare(
         with _progress(screen, path, quiet=quiet) as progress:
             result = _compared(
                 path,
-                **arguments,
+                *asked,
+                delimiter=delimiter,
                 jobs=jobs,
                 out=folder,
                 restart=restart,
@@ -107,10 +109,10 @@ def compare(
     return 0
 
 
-def _compared(path: Path, **arguments: Any) -> Result:
-    from gatewright.api import compare as run
+def _compared(path: Path, *asked: Any, **others: Any) -> Result:
+    from gatewright.api import compare_records
 
-    return run(path, **arguments)
+    return compare_records(path, *asked, **others)
 
 
 @contextlib.contextmanager

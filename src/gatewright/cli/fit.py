@@ -25,10 +25,14 @@ from gatewright.cli.common import (
     console,
     source,
 )
+from gatewright.setting import Options, Setting
 
 if TYPE_CHECKING:
     from gatewright.models.folder import FitRecord
-    from gatewright.training import Epoch, Stopping
+    from gatewright.requests import Columns, Split
+    from gatewright.training import Epoch, Recipe, Stopping
+
+    Asked = tuple[Columns, Split, str | None]
 
     Begin = Callable[[FitRecord], None]
     Watch = Callable[[Epoch], None]
@@ -104,14 +108,14 @@ def fit(
     json
         Print one JSON object instead: what was chosen, and how it did.
     """
-    arguments = table.arguments()
+    asked = table.asked()
     screen = console(stderr=json)
     path = source(file, None if quiet else screen)
     folder = out or Path("runs") / f"{path.stem}-{cell}"
     command = repeating("fit", file, table, choices, cell=cell, out=out)
     try:
         with _shown(screen, path, quiet=quiet) as (begin, watch):
-            record = _fitted(path, cell, folder, arguments, choices, begin, watch)
+            record = _fitted(path, cell, folder, asked, choices, begin, watch)
     except KeyboardInterrupt:
         print(
             f"gatewright: interrupted; the same command goes on: {command}",
@@ -128,48 +132,43 @@ def fit(
 
 
 def _fitted(
-    path: Path,
-    cell: str,
-    folder: Path,
-    arguments: dict[str, object],
-    choices: Choices,
-    begin: Begin,
-    watch: Watch,
+    path: Path, cell: str, folder: Path, asked: Asked, choices: Choices, begin: Begin, watch: Watch
 ) -> FitRecord:
-    from gatewright.data.prepare.preparing import Parts
     from gatewright.data.table.reading import read
     from gatewright.models.fitting import fit_into
-    from gatewright.setting import Options, Setting
-    from gatewright.training import Recipe
 
-    width, stopping = _budget(choices)
-    given = dict(arguments)
-    data = read(path, delimiter=given.pop("delimiter"))  # type: ignore[arg-type]
-    parts = Parts(given.pop("shares"), given.pop("rows"))  # type: ignore[arg-type]
-    given["targets"] = given.pop("target")
-    setting = Setting(
-        learning_rate=choices.learning_rate,
-        num_layers=choices.num_layers,
-        dropout=choices.dropout,
-    )
-    recipe = Recipe(
-        candidate=cell,
-        setting=setting,
-        hidden_size=choices.hidden_size or width,
-        seed=choices.seed,
-        options=Options(class_weights=choices.class_weights, truncate=choices.truncate),
-    )
+    columns, split, delimiter = asked
+    recipe, stopping = _chosen(cell, choices)
     return fit_into(
         folder,
-        data,
+        read(path, delimiter=delimiter),
+        columns,
+        split,
+        recipe,
+        stopping,
         source=str(path),
-        parts=parts,
-        given=given,
-        recipe=recipe,
-        stopping=stopping,
         begin=begin,
         progress=watch,
     )
+
+
+def _chosen(cell: str, choices: Choices) -> tuple[Recipe, Stopping]:
+    """The network, and the length of its training."""
+    from gatewright.training import Recipe
+
+    width, stopping = _budget(choices)
+    recipe = Recipe(
+        candidate=cell,
+        hidden_size=choices.hidden_size or width,
+        setting=Setting(
+            learning_rate=choices.learning_rate,
+            num_layers=choices.num_layers,
+            dropout=choices.dropout,
+        ),
+        seed=choices.seed,
+        options=Options(class_weights=choices.class_weights, truncate=choices.truncate),
+    )
+    return recipe, stopping
 
 
 def _budget(choices: Choices) -> tuple[int, Stopping]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from gatewright import tasks
 from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.outcome import conclude
@@ -11,21 +9,22 @@ from gatewright.comparison.planning import make_plan
 from gatewright.comparison.records import Plan
 from gatewright.comparison.running import Crew, Progress, finished, run
 from gatewright.data.guess.guessing import guess
-from gatewright.data.prepare.preparing import Parts, prepare
+from gatewright.data.prepare.preparing import prepare
 from gatewright.data.prepared import fingerprint
 from gatewright.data.table.reading import Table
 from gatewright.folders import check_same
 from gatewright.models.predictor import history_for
+from gatewright.requests import Columns, Contest, Split
 
 
 def compare_into(
     folder: RunFolder,
     table: Table,
+    columns: Columns,
+    split: Split,
+    contest: Contest,
     *,
     source: str,
-    parts: Parts,
-    given: dict[str, Any],
-    budget: dict[str, Any],
     crew: Crew,
     command: str = "",
     restart: bool = False,
@@ -33,24 +32,23 @@ def compare_into(
 ) -> None:
     """Carry out a comparison in a folder, or go on with the one that stands there.
 
-    given: the arguments of ``guess``; budget: those of ``make_plan``; crew: who runs the fits.
+    crew: who runs the fits.
 
     Raises InputError where the input is not fit for it or the folder holds another comparison.
     """
-    layout, guesses = guess(table, **given)
+    layout, guesses = guess(table, columns)
     with folder.opened():
         question = tasks.get(layout.task)
-        data = prepare(table, layout, question, folder.data, shares=parts.shares, rows=parts.rows)
+        data = prepare(table, layout, question, folder.data, split=split)
         try:
             plan = make_plan(
                 data,
                 guesses,
+                split=split,
+                contest=contest,
                 source=source,
                 fingerprint=fingerprint(folder.data),
-                shares=parts.shares,
-                rows=parts.rows,
                 command=command,
-                **budget,
             )
             _settle(folder, plan, restart=restart)
             names = [candidate.name for candidate in plan.candidates]

@@ -6,77 +6,75 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 from gatewright import baselines, cells, tasks
-from gatewright.comparison.budget import BUDGETS, TOLERANCE, draw_settings, solve_widths
+from gatewright.comparison.budget import BUDGETS, TOLERANCE, Budget, draw_settings, solve_widths
 from gatewright.comparison.records import Candidate, Plan
 from gatewright.data.layout import Guess
 from gatewright.data.prepared import Prepared
 from gatewright.errors import InputError
-from gatewright.setting import Options
+from gatewright.requests import Contest, Split
 from gatewright.tasks import Task
+from gatewright.training import Stopping
 
 USUAL_CELLS = ("rnn", "lstm", "gru")  # what everyone asks about
-EQUAL = ("parameters", "time")
 
-__all__ = ["EQUAL", "TOLERANCE", "USUAL_CELLS", "make_plan"]
+__all__ = ["TOLERANCE", "USUAL_CELLS", "make_plan"]
 
 
 def make_plan(
     data: Prepared,
     guesses: Sequence[Guess],
     *,
+    split: Split,
+    contest: Contest,
     source: str,
     fingerprint: str,
-    chosen_cells: Sequence[str] | None = None,
-    more_baselines: Sequence[str] = (),
-    budget: str = "quick",
-    settings: int | None = None,
-    seeds: int | None = None,
-    epochs: int | None = None,
-    parameters: int | None = None,
-    equal: str = "parameters",
-    options: Options | None = None,
-    shares: tuple[float, float, float] = (0.7, 0.1, 0.2),
-    rows: tuple[int, int, int] | None = None,
     command: str = "",
 ) -> Plan:
     """Everything decided that decides the outcome.
 
     Raises InputError for a cell, baseline or budget that does not exist.
     """
-    if budget not in BUDGETS:
-        raise InputError(f"no budget is called {budget!r}: it is one of {', '.join(BUDGETS)}")
-    if equal not in EQUAL:
-        raise InputError(f"--equal is one of {', '.join(EQUAL)}, not {equal!r}")
-    preset = BUDGETS[budget]
+    if contest.budget not in BUDGETS:
+        names = ", ".join(BUDGETS)
+        raise InputError(f"no budget is called {contest.budget!r}: it is one of {names}")
+    preset = BUDGETS[contest.budget]
     kind = tasks.get(data.layout.task)
-    task = kind(data.preparation, options)
-    drawn = draw_settings(settings or preset.settings, task.variants)
-    named = _checked_cells(chosen_cells or USUAL_CELLS)
-    contenders = solve_widths(
-        task, named, drawn, hidden_size=preset.hidden_size, parameters=parameters
+    task = kind(data.preparation, contest.options)
+    settings = draw_settings(contest.settings or preset.settings, task.variants)
+    networks = solve_widths(
+        task,
+        _checked_cells(contest.cells or USUAL_CELLS),
+        settings,
+        hidden_size=preset.hidden_size,
+        parameters=contest.parameters,
     )
-    changes: dict[str, float] = {}
-    if epochs:
-        changes["epochs"] = epochs
-    if equal == "time":
-        changes |= {"seconds": preset.seconds, "epochs": 1_000_000}
     return Plan(
         gatewright=_version(),
         source=source,
         fingerprint=fingerprint,
         layout=data.layout,
         guesses=tuple(guesses),
-        candidates=(*_baselines(kind, more_baselines), *contenders),
-        settings=drawn,
-        seeds=tuple(range(seeds or preset.seeds)),
-        stopping=preset.stopping.model_copy(update=changes),
-        options=options or Options(),
-        budget=budget,
-        equal=equal,
-        shares=shares,
-        rows=rows,
+        candidates=(*_baselines(kind, contest.baselines), *networks),
+        settings=settings,
+        seeds=tuple(range(contest.seeds or preset.seeds)),
+        stopping=_stopping(contest, preset),
+        options=contest.options,
+        budget=contest.budget,
+        equal=contest.equal,
+        shares=split.shares,
+        rows=split.rows,
         command=command,
     )
+
+
+def _stopping(contest: Contest, preset: Budget) -> Stopping:
+    """How long each network is trained."""
+    changes: dict[str, float] = {}
+    if contest.epochs:
+        changes["epochs"] = contest.epochs
+    if contest.equal == "time":
+        changes |= {"seconds": preset.seconds, "epochs": 1_000_000}
+    return preset.stopping.model_copy(update=changes)
 
 
 def _checked_cells(names: Sequence[str]) -> list[str]:

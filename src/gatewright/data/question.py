@@ -23,6 +23,7 @@ from gatewright.data.layout import Layout
 from gatewright.data.prepare.partition import Partition
 from gatewright.data.prepared import Preparation, Prepared
 from gatewright.data.table.reading import Table
+from gatewright.requests import Split
 
 Where = Callable[[int], str]  # a row in words, for errors
 
@@ -129,8 +130,7 @@ class Examples(ABC):
         layout: Layout,
         target: Target,
         folder: Path,
-        shares: tuple[float, float, float],
-        rows: tuple[int, int, int] | None,
+        split: Split,
         seed: int,
     ) -> Partition:
         """Which rows are used, and for which part. ``folder`` takes what is too large to hold.

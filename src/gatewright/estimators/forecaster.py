@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,7 +17,6 @@ from gatewright import api
 from gatewright.data.continuing import earlier, history_of
 from gatewright.data.guess.guessing import guess
 from gatewright.data.layout import Guess, Layout
-from gatewright.data.prepare.preparing import Parts
 from gatewright.data.table.reading import Table, read
 from gatewright.errors import InputError
 from gatewright.estimators import arguments
@@ -37,11 +36,10 @@ from gatewright.models.fitting import record_of
 from gatewright.models.folder import FitRecord
 from gatewright.models.judging import judge
 from gatewright.models.predictor import Predictor
+from gatewright.requests import Columns, Names, names
 from gatewright.setting import Options
 from gatewright.tasks.forecast import SERIES, WINDOW
 from gatewright.training import Model
-
-Names = str | Sequence[str]
 
 
 class Forecaster(BaseEstimator):  # type: ignore[misc]
@@ -150,7 +148,7 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
         self._array = names_for(source) if array else ()
         table = self._read(source)
         layout, guesses = self._guess(table)
-        layout, shares, more = lengths_of(
+        layout, split, more = lengths_of(
             table, layout, self.horizon or layout.horizon, self.context, self.validation_fraction
         )
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -159,11 +157,11 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
         stopping = arguments.stopping(self)
         with tempfile.TemporaryDirectory(prefix="gatewright-") as folder:
             arrays = Path(folder) / "data"
-            data = prepare_all(table, layout, shares, arrays)
+            data = prepare_all(table, layout, split, arrays)
             model = arguments.train(recipe, data, stopping)
             name = str(source) if isinstance(source, str | Path) else table.name
             told = (*guesses, *more)
-            record = record_of(recipe, stopping, data, arrays, name, told, Parts(shares))
+            record = record_of(recipe, stopping, data, arrays, name, told, split)
             record = record.ended(model, judge(model, data, "validation"))
         self._settle(record, Predictor(model, history_of(table, data.layout)))
         return self
@@ -181,18 +179,18 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
             raise InputError(f"relative_to is {WINDOW!r} or {SERIES!r}, not {self.relative_to!r}")
 
     def _guess(self, table: Table) -> tuple[Layout, list[Guess]]:
-        layout, guesses = guess(
-            table,
+        said = Columns(
             task="forecast",
-            targets=self._array or _names(self.target),
+            targets=self._array or names(self.target),
             time=self.time,
             series=self.series,
-            known=_names(self.known),
-            categories=_names(self.categories),
-            ignore=_names(self.ignore),
+            known=names(self.known),
+            categories=names(self.categories),
+            ignore=names(self.ignore),
             season=self.season,
             frequency=self.frequency,
         )
+        layout, guesses = guess(table, said)
         replaced = REPLACED - {"horizon"} if self.horizon is None else REPLACED
         return layout, [found for found in guesses if found.what not in replaced]
 
@@ -311,7 +309,3 @@ def _side_by_side(told: pl.DataFrame, came: pl.DataFrame, layout: Layout) -> Any
     )
     pairs = [pl.col(name) - pl.col(f"{name} came").alias(name) for name in targets]
     return both.select(pairs).cast(pl.Float64).to_numpy()
-
-
-def _names(value: Names) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else tuple(value)

@@ -18,8 +18,8 @@ from gatewright.data.prepare.preparing import prepare
 from gatewright.data.prepared import Prepared
 from gatewright.data.table.reading import Table
 from gatewright.errors import InputError
+from gatewright.requests import Split
 
-Shares = tuple[float, float, float]
 REPLACED = {"horizon", "context", "split column"}  # guesses for a split in three
 
 
@@ -59,8 +59,8 @@ def as_frame(source: Any) -> Any:
 
 def lengths_of(
     table: Table, layout: Layout, horizon: int, context: int | None, fraction: float
-) -> tuple[Layout, Shares, tuple[Guess, ...]]:
-    """The layout with its horizon and context, and shares that leave validation enough rows.
+) -> tuple[Layout, Split, tuple[Guess, ...]]:
+    """The layout with its horizon and context, and a split that leaves validation enough rows.
 
     Validation gets the fraction, or two horizons if these are at most a quarter of the rows, but
     one horizon always; the context is that of a comparison where the rest has room for it.
@@ -85,14 +85,15 @@ def lengths_of(
         )
     share = tested / middle
     changes = {"horizon": horizon, "context": context, "split": None}
-    return layout.model_copy(update=changes), (1 - share, share / 2, share / 2), guesses
+    split = Split((1 - share, share / 2, share / 2))
+    return layout.model_copy(update=changes), split, guesses
 
 
-def prepare_all(table: Table, layout: Layout, shares: Shares, folder: Path) -> Prepared:
+def prepare_all(table: Table, layout: Layout, split: Split, folder: Path) -> Prepared:
     """As ``prepare``, but validation reaches to the end: nothing is kept back for a test."""
     # Parts of one step would do for it: how long they are to be was settled before.
     short = layout.model_copy(update={"horizon": 1, "context": 1})
-    data = prepare(table, short, tasks.get(short.task), folder, shares=shares)
+    data = prepare(table, short, tasks.get(short.task), folder, split=split)
     lengths = {"horizon": layout.horizon, "context": layout.context}
     whole = data.layout.model_copy(update=lengths)
     bounds = data.bounds.clone()

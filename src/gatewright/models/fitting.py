@@ -5,14 +5,13 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from gatewright import __version__, baselines, cells, tasks
 from gatewright.data.guess.guessing import guess
 from gatewright.data.layout import Guess
-from gatewright.data.prepare.preparing import Parts, prepare
+from gatewright.data.prepare.preparing import prepare
 from gatewright.data.prepared import Prepared, fingerprint
 from gatewright.data.table.reading import Table
 from gatewright.errors import InputError
@@ -23,6 +22,7 @@ from gatewright.models.judging import judge
 from gatewright.models.predictor import Predictor, history_for
 from gatewright.models.size import check_size
 from gatewright.models.undisturbed import undisturbed
+from gatewright.requests import Columns, Split
 from gatewright.tasks import Task
 from gatewright.training import DivergedError, Epoch, Model, Recipe, Stopping
 
@@ -30,12 +30,12 @@ from gatewright.training import DivergedError, Epoch, Model, Recipe, Stopping
 def fit_into(
     folder: Path,
     table: Table,
-    *,
-    source: str,
-    parts: Parts,
-    given: dict[str, Any],
+    columns: Columns,
+    split: Split,
     recipe: Recipe,
     stopping: Stopping,
+    *,
+    source: str,
     begin: Callable[[FitRecord], None] = lambda record: None,
     progress: Callable[[Epoch], None] = lambda epoch: None,
 ) -> FitRecord:
@@ -46,8 +46,8 @@ def fit_into(
     Args:
         folder: a new one, an empty one, or one with the same fit.
         source: what the table is called in the record.
-        parts: how the table is split.
-        given: the arguments of ``guess``.
+        columns: what is known of the columns.
+        split: how the table is cut.
         recipe: what is fitted; the hidden size is of no meaning to baselines.
         begin: told once what was guessed and chosen, before any training.
         progress: told of each epoch, also of those before an interruption.
@@ -67,11 +67,11 @@ def fit_into(
         tempfile.TemporaryDirectory(prefix="gatewright-") as temporary,
     ):
         arrays = Path(temporary) / "data"
-        layout, guesses = guess(table, **given)
+        layout, guesses = guess(table, columns)
         task = tasks.get(layout.task)
         _check_candidate(recipe.candidate, task)
-        data = prepare(table, layout, task, arrays, shares=parts.shares, rows=parts.rows)
-        record = record_of(recipe, stopping, data, arrays, source, guesses, parts)
+        data = prepare(table, layout, task, arrays, split=split)
+        record = record_of(recipe, stopping, data, arrays, source, guesses, split)
         check_size(recipe, data, "give a smaller --hidden-size, or fewer --num-layers")
         there = kept.settle(folder, record)
         begin(record)
@@ -85,7 +85,7 @@ def record_of(
     arrays: Path,
     source: str,
     guesses: tuple[Guess, ...],
-    parts: Parts,
+    split: Split,
 ) -> FitRecord:
     """The record of a fit that is about to begin; ``arrays``: the folder of the data."""
     return FitRecord(
@@ -97,8 +97,8 @@ def record_of(
         guesses=guesses,
         recipe=recipe,
         stopping=stopping,
-        shares=parts.shares,
-        rows=parts.rows,
+        shares=split.shares,
+        rows=split.rows,
         notes=data.preparation.notes,
     )
 

@@ -16,6 +16,7 @@ from gatewright.data.guess.seasons import season_of
 from gatewright.data.layout import Layout
 from gatewright.data.table.reading import read
 from gatewright.errors import InputError
+from gatewright.requests import Columns
 from places import DATA
 
 
@@ -27,7 +28,7 @@ def real(name: str, *targets: str, **flags: Any) -> tuple[Layout, dict[str, str]
 
 
 def guessed(source: Any, *targets: str, **flags: Any) -> tuple[Layout, dict[str, str]]:
-    layout, guesses = guess(read(source), targets=targets, **flags)
+    layout, guesses = guess(read(source), Columns(targets=targets, **flags))
     return layout, {g.what: f"{g.value} ({g.why}; {g.flag} overrides)" for g in guesses}
 
 
@@ -282,7 +283,7 @@ def errors() -> Iterator[tuple[str, pl.DataFrame, dict[str, Any], str]]:
 )
 def test_errors_say_what_to_do(frame: pl.DataFrame, flags: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message) as caught:
-        guess(read(frame), **flags)
+        guess(read(frame), Columns(**flags))
     assert "\n" not in str(caught.value)
 
 

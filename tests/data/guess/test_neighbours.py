@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from gatewright.data.guess.guessing import guess
 from gatewright.data.layout import Guess, Layout
 from gatewright.data.table.reading import read
+from gatewright.requests import Columns
 from places import DATA
 
 Numbers = NDArray[np.float64]
@@ -58,7 +59,7 @@ def table(values: Numbers, label: Any = None) -> pl.DataFrame:
 
 
 def guessed(frame: pl.DataFrame, target: str, **flags: Any) -> tuple[Layout, dict[str, Guess]]:
-    layout, guesses = guess(read(frame), targets=[target], **flags)
+    layout, guesses = guess(read(frame), Columns(targets=[target], **flags))
     return layout, {found.what: found for found in guesses}
 
 

@@ -14,12 +14,13 @@ from gatewright.data import sets
 from gatewright.data.guess.guessing import guess
 from gatewright.data.layout import Layout
 from gatewright.data.table.reading import read
+from gatewright.requests import Columns
 from places import DATA
 
 
 def noted(source: Any, tmp_path: Path, **given: Any) -> tuple[str, ...]:
     table = read(source)
-    data = prepare(table, guess(table, **given)[0], tmp_path / "data")
+    data = prepare(table, guess(table, Columns(**given))[0], tmp_path / "data")
     assert data.layout.task == "forecast"
     return data.preparation.notes
 

@@ -21,6 +21,7 @@ from gatewright.data.guess.guessing import guess
 from gatewright.data.layout import Layout
 from gatewright.data.table.reading import read
 from gatewright.errors import InputError
+from gatewright.requests import Columns
 
 ROWS, WIDTH = 120, 6
 VALUES = [f"x{number}" for number in range(WIDTH)]
@@ -75,7 +76,7 @@ def test_no_target_and_nothing_ignored_is_an_input(
     frame = SHAPES[shape]()
     if shape == "sequences":
         frame = frame.with_columns(pl.col(target).first().over("id"))
-    layout, _ = guess(read(frame), targets=[target], ignore=ignored)
+    layout, _ = guess(read(frame), Columns(targets=[target], ignore=ignored))
     assert layout.task == ("forecast" if "series" in shape else "regress")
     out, inside = parts_of(layout)
     assert set(ignored) < out
@@ -112,7 +113,7 @@ def test_whatever_is_said_a_layout_keeps_its_parts_apart(data: st.DataObject) ->
     said["targets"] = said["targets"] or ["x5"]
     said["task"] = data.draw(st.sampled_from([None, "forecast", "classify", "regress"]))
     with contextlib.suppress(InputError):
-        layout, _ = guess(read(frame), **said)
+        layout, _ = guess(read(frame), Columns(**said))
         out, inside = parts_of(layout)
         assert out.isdisjoint(inside)
         assert set(said["targets"]) == set(layout.targets)
@@ -141,11 +142,13 @@ def test_a_layout_of_a_column_with_two_parts_cannot_be_made(wrong: dict[str, Any
 
 
 def test_a_series_or_group_may_be_an_input_too() -> None:
-    layout, _ = guess(read(many_series()), targets=["x5"], series="shop", known=["shop"], horizon=3)
+    layout, _ = guess(
+        read(many_series()), Columns(targets=["x5"], series="shop", known=["shop"], horizon=3)
+    )
     assert (layout.series, layout.categories, layout.known) == ("shop", ("shop",), ("shop",))
     for flag, name in product(("known", "categories"), ("split",)):
         place = pl.int_range(pl.len())
         part = pl.when(place < 80).then(pl.lit("train")).otherwise(pl.lit("test"))
         frame = one_series().with_columns(split=part)
-        layout, _ = guess(read(frame), targets=["x5"], **{flag: [name]})
+        layout, _ = guess(read(frame), Columns(targets=["x5"], **{flag: [name]}))
         assert (layout.split, layout.categories) == (None, ("split",))

@@ -16,6 +16,7 @@ from gatewright import cli
 from gatewright.data.guess.guessing import guess
 from gatewright.data.prepared import PreparedRecord
 from gatewright.data.table.reading import read
+from gatewright.requests import Columns
 from places import DATA
 
 RANDOM = np.random.default_rng(0)
@@ -25,7 +26,7 @@ ROWS = 300
 def notes(source: Any, target: str, folder: Path, **flags: Any) -> list[str]:
     """What is noticed of columns that hold the answer."""
     table = read(source)
-    layout, _ = guess(table, targets=[target], **flags)
+    layout, _ = guess(table, Columns(targets=[target], **flags))
     found = prepare(table, layout, folder / "data").preparation.notes
     return [note for note in found if "answer" in note]
 

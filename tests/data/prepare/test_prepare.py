@@ -19,6 +19,7 @@ from gatewright.data.layout import Layout
 from gatewright.data.prepared import PARTS, Prepared
 from gatewright.data.table.reading import read
 from gatewright.errors import InputError
+from gatewright.requests import Split
 from places import DATA
 
 ROWS = 40
@@ -150,7 +151,9 @@ def test_the_split_column_and_rows_cut_where_they_say(tmp_path: Path) -> None:
     split = ["train"] * 32 + ["test"] * 8
     data = prepare(read(hourly(split=split)), layout, tmp_path / "data")
     assert data.bounds.tolist() == [[0, 28, 32, 40]]
-    data = prepare(read(hourly(split=split)), layout, tmp_path / "data", rows=(10, 5, 5))
+    data = prepare(
+        read(hourly(split=split)), layout, tmp_path / "data", split=Split(rows=(10, 5, 5))
+    )
     assert data.bounds.tolist() == [[0, 10, 15, 20]]
     assert len(data.values) == 20
     assert data.preparation.notes == ("left out: 20 of 40 steps, beyond the 20 asked for",)
@@ -327,7 +330,7 @@ def test_the_shipped_sets_are_prepared(tmp_path: Path, name: str) -> None:
 def test_real_sets_are_prepared(tmp_path: Path) -> None:
     table = read(DATA / "ETTh1.csv")
     layout = forecast(targets=tuple(table.schema)[1:], time="date", horizon=96, context=96)
-    data = prepare(table, layout, tmp_path / "hours", rows=(8640, 2880, 2880))
+    data = prepare(table, layout, tmp_path / "hours", split=Split(rows=(8640, 2880, 2880)))
     assert data.bounds.tolist() == [[0, 8640, 11520, 14400]]
     torch.testing.assert_close(data.values[:8640, :7].mean(0), torch.zeros(7), atol=1e-5, rtol=0)
     table = read(DATA / "japanese-vowels.csv")

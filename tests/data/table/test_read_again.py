@@ -18,6 +18,7 @@ from gatewright.data.prepared import Prepared, fingerprint
 from gatewright.data.table.reading import read
 from gatewright.errors import InputError
 from gatewright.estimators.forecaster import Forecaster
+from gatewright.requests import Columns
 
 Write = Callable[..., Path]
 FIRST = date(2022, 11, 1)
@@ -118,7 +119,7 @@ def german(value: float) -> str:
 
 def prepared(source: Path | pl.DataFrame, folder: Path, **given: int) -> Prepared:
     table = read(source)
-    layout, _ = guess(table, **given)  # type: ignore[arg-type]
+    layout, _ = guess(table, Columns(**given))  # type: ignore[arg-type]
     return prepare(table, layout, folder / "data")
 
 
@@ -207,7 +208,9 @@ def test_categories_of_digits_stay_words(write: Write, tmp_path: Path) -> None:
         for step in range(4)
     ]
     table = read(write("old.csv", "id;step;kind;x;label", *rows))
-    layout, _ = guess(table, targets=["label"], sequence="id", step="step", categories=["kind"])
+    layout, _ = guess(
+        table, Columns(targets=["label"], sequence="id", step="step", categories=["kind"])
+    )
     data = prepare(table, layout, tmp_path / "data")
     (kind,) = data.preparation.categories
     new = [f"{number};{step};1.0;{step}" for number in ("001", "1") for step in range(4)]

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from gatewright.data.guess.guessing import guess
 from gatewright.data.table.reading import read
 from gatewright.errors import InputError
+from gatewright.requests import Columns
 
 Write = Callable[[str, "str | bytes"], Path]
 
@@ -255,7 +256,7 @@ def test_hours_of_a_zone_that_sets_its_clocks_forward() -> None:
         datetime(2024, 3, 1), datetime(2024, 4, 1), "1h", time_zone="Europe/Paris", eager=True
     )
     frame = pl.DataFrame({"t": times, "v": [float(n % 24) for n in range(len(times))]})
-    layout, _ = guess(read(frame), targets=["v"])
+    layout, _ = guess(read(frame), Columns(targets=["v"]))
     assert (layout.time, layout.frequency, layout.season) == ("t", "1h", 24)
 
 
@@ -263,7 +264,7 @@ def test_hours_of_a_zone_that_sets_its_clocks_forward() -> None:
 def test_a_part_that_only_single_values_can_play(flag: str) -> None:
     frame = pl.DataFrame({"a": [[1], [2]], "b": [1.0, 2.0]})
     with pytest.raises(InputError, match=f"--{flag} a: expected single numbers, .*, found lists"):
-        guess(read(frame), targets=["b"], **{flag: "a"})
+        guess(read(frame), Columns(targets=["b"], **{flag: "a"}))
 
 
 def test_a_column_to_predict_where_there_is_one_or_none() -> None:
@@ -278,18 +279,18 @@ def test_a_column_of_numbers_and_a_word(write: Write) -> None:
     table = read(write("t.csv", f"a,b\n{NUMBERS}20,x\n"))
     fault = r"column 'b' holds numbers, but in row 21 \(line 22\) of t\.csv it holds 'x'; correct"
     with pytest.raises(InputError, match=fault):
-        guess(table, targets=["b"])
+        guess(table, Columns(targets=["b"]))
     with pytest.raises(InputError, match=fault):
-        guess(table, targets=["a"])
-    layout, _ = guess(table, targets=["a"], categories=["b"])
+        guess(table, Columns(targets=["a"]))
+    layout, _ = guess(table, Columns(targets=["a"], categories=["b"]))
     assert layout.categories == ("b",)
-    assert guess(table, targets=["a"], ignore=["b"])[0].ignored == {"b": "--ignore"}
+    assert guess(table, Columns(targets=["a"], ignore=["b"]))[0].ignored == {"b": "--ignore"}
 
 
 def test_dates_that_can_be_read_two_ways(write: Write) -> None:
     rows = "".join(f"0{1 + n % 9}/0{2 + n % 7}/2020,{n * n % 7}\n" for n in range(40))
     with pytest.raises(InputError, match="day first or month first"):
-        guess(read(write("t.csv", f"d,v\n{rows}")), targets=["v"])
+        guess(read(write("t.csv", f"d,v\n{rows}")), Columns(targets=["v"]))
 
 
 def test_data_frames() -> None:
@@ -361,5 +362,5 @@ def test_every_format_gives_the_same_table_and_layout(
         table = read(path)
         # A file of text writes midnights as dates and times all the same.
         assert table.frame.collect().equals(frame), ending
-        found.append((dict(table.schema), guess(table, targets=["y"])[0]))
+        found.append((dict(table.schema), guess(table, Columns(targets=["y"]))[0]))
     assert all(one == found[0] for one in found)

@@ -17,6 +17,7 @@ from asked import prepare, transform
 from gatewright.data.guess.guessing import guess
 from gatewright.data.table.reading import read
 from gatewright.errors import InputError
+from gatewright.requests import Columns, Split
 
 ROWS = 120
 DAYS = [date(2024, 1, 1) + timedelta(days=day) for day in range(ROWS)]
@@ -113,7 +114,7 @@ def awkward(cells: Cells, path: Path) -> list[int]:
 
 def prepared(source: Any, folder: Path, **given: Any) -> None:
     table = read(source)
-    layout, _ = guess(table, **given)
+    layout, _ = guess(table, Columns(**given))
     prepare(table, layout, folder)
 
 
@@ -163,14 +164,14 @@ def test_numbers_near_the_largest_need_no_season(tmp_path: Path) -> None:
 def test_a_time_column_without_a_value_is_told_as_such() -> None:
     frame = pl.DataFrame(series()).with_columns(day=pl.lit(None, pl.String))
     with pytest.raises(InputError, match="found no value in the data frame; write times as"):
-        guess(read(frame), targets=["y"], time="day")
+        guess(read(frame), Columns(targets=["y"], time="day"))
 
 
 def test_labels_of_a_table_to_predict_may_be_words(tmp_path: Path) -> None:
     cells = sequences()
     cells["label"] = [row // 5 + 0.5 for row in range(ROWS)]
     table = read(pl.DataFrame(cells))
-    layout, _ = guess(table, **LABELS)
+    layout, _ = guess(table, Columns(**LABELS))
     preparation = prepare(table, layout, tmp_path / "data").preparation
     assert layout.task == "regress"
     cells["label"] = ["not known"] * ROWS
@@ -189,7 +190,7 @@ def test_the_number_of_series_is_exact() -> None:
 
 def test_sentences_name_the_file_and_count_as_people_do(tmp_path: Path) -> None:
     table = read(pl.DataFrame({"day": DAYS, "y": VALUES}))
-    layout, _ = guess(table, targets=["y"])
+    layout, _ = guess(table, Columns(targets=["y"]))
     for changes, told in (
         ({"context": 100}, "the data frame: the training part has 84 steps, but a context of 100"),
         ({"horizon": 30}, "the data frame: the validation part has 12 steps, but a horizon of 30"),
@@ -197,10 +198,9 @@ def test_sentences_name_the_file_and_count_as_people_do(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=told):
             prepare(table, layout.model_copy(update=changes), tmp_path / "data")
     with pytest.raises(InputError, match="the data frame: the test part has 1 step, but"):
-        prepare(table, layout, tmp_path / "data", rows=(100, 19, 1))
+        prepare(table, layout, tmp_path / "data", split=Split(rows=(100, 19, 1)))
     with pytest.raises(InputError, match="the longest series of the data frame has 1 row;"):
         guess(
             read(pl.DataFrame({"s": ["a", "b"], "day": DAYS[:2], "y": [1.0, 2.0]})),
-            targets=["y"],
-            series="s",
+            Columns(targets=["y"], series="s"),
         )

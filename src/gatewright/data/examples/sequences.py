@@ -18,6 +18,7 @@ from gatewright.data.prepare.sequences import partition_new_sequences, partition
 from gatewright.data.prepared import PARTS, Preparation, Prepared
 from gatewright.data.question import Examples, Target
 from gatewright.data.table.reading import Table
+from gatewright.requests import Split
 
 
 class Sequences(Examples):
@@ -42,12 +43,11 @@ class Sequences(Examples):
         layout: Layout,
         target: Target,
         folder: Path,
-        shares: tuple[float, float, float],
-        rows: tuple[int, int, int] | None,
+        split: Split,
         seed: int,
     ) -> Partition:
         reader = None if self.every_step else target
-        return partition_sequences(table, layout, folder, shares, seed, reader)
+        return partition_sequences(table, layout, folder, split.shares, seed, reader)
 
     def partition_new(self, table: Table, layout: Layout, folder: Path) -> Partition:
         return partition_new_sequences(table, layout, folder, every_step=self.every_step)

@@ -23,6 +23,7 @@ from gatewright.data.prepared import PARTS, Preparation, Prepared
 from gatewright.data.question import Examples, Target
 from gatewright.data.table.reading import Table
 from gatewright.errors import InputError
+from gatewright.requests import Split
 from gatewright.wording.numbers import counted
 
 HISTORY = 2  # horizons before an origin that are kept to be shown, or 24 steps
@@ -54,11 +55,10 @@ class Windows(Examples):
         layout: Layout,
         target: Target,
         folder: Path,
-        shares: tuple[float, float, float],
-        rows: tuple[int, int, int] | None,
+        split: Split,
         seed: int,
     ) -> Partition:
-        return partition_series(table, layout, folder, shares, rows)
+        return partition_series(table, layout, folder, split)
 
     def partition_new(self, table: Table, layout: Layout, folder: Path) -> Partition:
         return partition_new_series(table, layout, folder)

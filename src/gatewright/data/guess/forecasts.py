@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from gatewright.data.guess.lengths import TRAINING, Lengths, horizon_and_context
+from gatewright.data.guess.lengths import TRAINING, horizon_and_context
 from gatewright.data.guess.roles import (
     SERIES_NAMES,
     Column,
-    Given,
     Notes,
+    Roles,
     find_inputs,
     find_time,
     named,
@@ -36,47 +36,45 @@ SERIES = 50  # looked at, of many
 def guess_forecast(
     table: Table,
     columns: Mapping[str, Column],
-    given: Given,
-    lengths: Lengths,
+    roles: Roles,
     notes: Notes,
     *,
-    said: bool,
     why: str,
     given_split: bool,
 ) -> Layout:
     """The layout of one series, or of many in long form.
 
-    ``said``: whether forecasts were asked for; ``why``: what speaks for them beside the shape;
-    ``given_split``: whether the split column was named.
+    ``why``: what speaks for forecasts beside the shape; ``given_split``: whether the split column
+    was named.
 
     Raises:
         InputError: no such series can be made of the table, or they are too short.
     """
-    _check_numbers(table, columns, given)
-    given = _axis(table, columns, given, notes)
-    if not said:
-        change = "change" if len(given.targets) > 1 else "changes"
-        axis = f"{given.time} orders the rows" if given.time else "the rows are in order"
-        what = "each series" if given.series else "the series"
-        usual = f"{axis} and {some(given.targets)} {change} along {what}"
+    _check_numbers(table, columns, roles)
+    roles = _axis(table, columns, roles, notes)
+    if roles.task is None:
+        change = "change" if len(roles.targets) > 1 else "changes"
+        axis = f"{roles.time} orders the rows" if roles.time else "the rows are in order"
+        what = "each series" if roles.series else "the series"
+        usual = f"{axis} and {some(roles.targets)} {change} along {what}"
         notes.add("task", "forecast", "--task", why or usual)
-    given = _split(table, given, notes, said=given_split)
-    sample = _sample(table, given)
-    frequency = _frequency(given, lengths, sample, notes)
-    season = _season(given, lengths, frequency, sample, notes)
-    horizon, context = horizon_and_context(table, given, lengths, frequency, season, notes)
-    used = [name for flag, name in given.parts() if flag != "--ignore"]
-    numbers, categories, ignored = find_inputs(table, columns, given, used)
+    roles = _split(table, roles, notes, said=given_split)
+    sample = _sample(table, roles)
+    frequency = _frequency(roles, sample, notes)
+    season = _season(roles, frequency, sample, notes)
+    horizon, context = horizon_and_context(table, roles, frequency, season, notes)
+    used = [name for flag, name in roles.parts() if flag != "--ignore"]
+    numbers, categories, ignored = find_inputs(table, columns, roles, used)
     return Layout(
         task="forecast",
-        targets=given.targets,
+        targets=roles.targets,
         numbers=numbers,
         categories=categories,
-        known=given.known,
-        split=given.split,
+        known=roles.known,
+        split=roles.split,
         ignored=ignored,
-        time=given.time,
-        series=given.series,
+        time=roles.time,
+        series=roles.series,
         frequency=frequency,
         season=season,
         horizon=horizon,
@@ -84,14 +82,14 @@ def guess_forecast(
     )
 
 
-def _check_numbers(table: Table, columns: Mapping[str, Column], given: Given) -> None:
+def _check_numbers(table: Table, columns: Mapping[str, Column], roles: Roles) -> None:
     for flag in ("sequence", "step", "group"):
-        if (name := getattr(given, flag)) is not None:
+        if (name := getattr(roles, flag)) is not None:
             raise InputError(
-                f"--{flag} {name} is for labelled sequences, and {', '.join(given.targets)} of "
+                f"--{flag} {name} is for labelled sequences, and {', '.join(roles.targets)} of "
                 f"{table.name} would be forecast; leave it out, or say --task classify or regress."
             )
-    for name in given.targets:
+    for name in roles.targets:
         if columns[name].dtype not in (pl.Int64(), pl.Float64()):
             kind = "words" if columns[name].text else "true and false"
             raise InputError(
@@ -101,20 +99,20 @@ def _check_numbers(table: Table, columns: Mapping[str, Column], given: Given) ->
             )
 
 
-def _axis(table: Table, columns: Mapping[str, Column], given: Given, notes: Notes) -> Given:
+def _axis(table: Table, columns: Mapping[str, Column], roles: Roles, notes: Notes) -> Roles:
     """With the columns of times and of series, checked."""
-    found = find_time(table, columns, given)
+    found = find_time(table, columns, roles)
     if found is None:
-        if given.series is None:
+        if roles.series is None:
             notes.add("time column", "none", "--time", "no column of dates; the rows are in order")
-        return given
+        return roles
     time, why = found
     missing = row_of(table, pl.col(time).is_null()) if columns[time].missing else None
     if missing is not None:
         raise InputError(f"{table.where(missing[0])} has no {time}; fill in the time of the row.")
-    whole = columns[time].whole and given.time is None
-    with_time = given.replace(time=time)
-    series, reason = given.series, ""
+    whole = columns[time].whole and roles.time is None
+    with_time = roles.replace(time=time)
+    series, reason = roles.series, ""
     increasing = series is None and _increasing(table, time)
     if series is None and not increasing:
         repeats = table.frame.select(pl.col(time).n_unique() < pl.len())
@@ -123,20 +121,20 @@ def _axis(table: Table, columns: Mapping[str, Column], given: Given, notes: Note
             if series is None and whole:
                 # Whole numbers that repeat, as the months of years do, are no times.
                 notes.add("time column", "none", "--time", "no column of dates")
-                return given
+                return roles
             if series is None:
                 _say_repeated(table, columns, with_time)
         elif whole:
             notes.add("time column", "none", "--time", "no column of dates")
-            return given
-    if given.time is None:
+            return roles
+    if roles.time is None:
         notes.add("time column", time, "--time", why)
-    if series is not None and given.series is None:
+    if series is not None and roles.series is None:
         notes.add("series column", series, "--series", reason)
-    given = with_time.replace(series=series)
+    roles = with_time.replace(series=series)
     if not increasing:
-        _check_order(table, given)
-    return given
+        _check_order(table, roles)
+    return roles
 
 
 def _increasing(table: Table, time: str) -> bool:
@@ -145,18 +143,18 @@ def _increasing(table: Table, time: str) -> bool:
 
 
 def _find_series(
-    table: Table, columns: Mapping[str, Column], given: Given
+    table: Table, columns: Mapping[str, Column], roles: Roles
 ) -> tuple[str | None, str]:
-    assert given.time is not None
-    for name in _candidates(table, columns, given):
-        if unique_with(table, name, given.time):
+    assert roles.time is not None
+    for name in _candidates(table, columns, roles):
+        if unique_with(table, name, roles.time):
             count = table.collect(table.frame.select(pl.col(name).n_unique())).item()
             return name, f"times repeat, but not within one of its {count} values"
     return None, ""
 
 
-def _candidates(table: Table, columns: Mapping[str, Column], given: Given) -> list[str]:
-    taken = given.taken | {*given.known, *table.ignored}
+def _candidates(table: Table, columns: Mapping[str, Column], roles: Roles) -> list[str]:
+    taken = roles.taken | {*roles.known, *table.ignored}
     free = {
         name: column
         for name, column in columns.items()
@@ -170,13 +168,13 @@ def _candidates(table: Table, columns: Mapping[str, Column], given: Given) -> li
     return hinted + sorted(words, key=lambda name: free[name].distinct)
 
 
-def _say_repeated(table: Table, columns: Mapping[str, Column], given: Given) -> None:
-    time = given.time
+def _say_repeated(table: Table, columns: Mapping[str, Column], roles: Roles) -> None:
+    time = roles.time
     assert time is not None
     found = row_of(table, pl.col(time).is_first_distinct().not_(), pl.col(time).cast(pl.String))
     row, value = found if found is not None else (0, None)
     hint = "leave one row for each time"
-    candidates = _candidates(table, columns, given)[:8]
+    candidates = _candidates(table, columns, roles)[:8]
     for one, two in combinations(candidates, 2):
         if unique_with(table, one, two, time):
             hint = f"{one} and {two} together tell the rows apart: join them into one column and "
@@ -188,51 +186,51 @@ def _say_repeated(table: Table, columns: Mapping[str, Column], given: Given) -> 
     )
 
 
-def _check_order(table: Table, given: Given) -> None:
-    assert given.time is not None
-    time = pl.col(given.time)
+def _check_order(table: Table, roles: Roles) -> None:
+    assert roles.time is not None
+    time = pl.col(roles.time)
     steps = time.diff().to_physical()
     within, repeated = "", False
-    if given.series is None:
-        found = _unsorted(table, given)
+    if roles.series is None:
+        found = _unsorted(table, roles)
     else:
-        missing = row_of(table, pl.col(given.series).is_null())
+        missing = row_of(table, pl.col(roles.series).is_null())
         if missing is not None:
             raise InputError(
-                f"{table.where(missing[0])} has no {given.series}; say which series it belongs to."
+                f"{table.where(missing[0])} has no {roles.series}; say which series it belongs to."
             )
-        within = f" within one {given.series}"
-        same = pl.col(given.series) == pl.col(given.series).shift()
+        within = f" within one {roles.series}"
+        same = pl.col(roles.series) == pl.col(roles.series).shift()
         counts = table.frame.select(
             back=(same & (steps < 0)).any(),
-            apart=(~same).sum() + 1 != pl.col(given.series).n_unique(),
+            apart=(~same).sum() + 1 != pl.col(roles.series).n_unique(),
         )
         back, apart = table.collect(counts).row(0)
         # The rows of a series are seldom apart; if they are, a pass in memory finds their order.
-        found = _unsorted(table, given) if back or apart else None
-        repeated = not unique_with(table, given.series, given.time)
+        found = _unsorted(table, roles) if back or apart else None
+        repeated = not unique_with(table, roles.series, roles.time)
     if found is not None:
         row, value, before, other = found
         raise InputError(
-            f"{table.where(row)} has the {given.time} {value} after {before} in "
-            f"{table.place(other)}{within}; sort the rows by {given.time}, or correct it where it "
+            f"{table.where(row)} has the {roles.time} {value} after {before} in "
+            f"{table.place(other)}{within}; sort the rows by {roles.time}, or correct it where it "
             "is wrong."
         )
-    if repeated and given.series is not None:
-        again = pl.struct(given.series, given.time).is_first_distinct().not_()
-        shown = (time.cast(pl.String), pl.col(given.series))
+    if repeated and roles.series is not None:
+        again = pl.struct(roles.series, roles.time).is_first_distinct().not_()
+        shown = (time.cast(pl.String), pl.col(roles.series))
         row, value, name = row_of(table, again, *shown) or (0, None, None)
         raise InputError(
-            f"{table.where(row)} has the {given.time} {value} for the second time in series "
+            f"{table.where(row)} has the {roles.time} {value} for the second time in series "
             f"{name!r}; leave one row for each time."
         )
 
 
-def _unsorted(table: Table, given: Given) -> tuple[Any, ...] | None:
+def _unsorted(table: Table, roles: Roles) -> tuple[Any, ...] | None:
     """(row, its time, the time before, the row of that) where time goes back for the first time."""
-    assert given.time is not None
-    by = pl.lit(0) if given.series is None else pl.col(given.series)
-    frame = table.frame.select(row=pl.int_range(pl.len()), time=pl.col(given.time), by=by)
+    assert roles.time is not None
+    by = pl.lit(0) if roles.series is None else pl.col(roles.series)
+    frame = table.frame.select(row=pl.int_range(pl.len()), time=pl.col(roles.time), by=by)
     back = frame.with_columns(pl.col("time", "row").shift().over("by").name.suffix(" before"))
     shown = (pl.col(name).cast(pl.String) for name in ("time", "time before"))
     query = back.filter(pl.col("time") < pl.col("time before")).head(1)
@@ -240,32 +238,32 @@ def _unsorted(table: Table, given: Given) -> tuple[Any, ...] | None:
     return found.row(0) if len(found) else None
 
 
-def _split(table: Table, given: Given, notes: Notes, *, said: bool) -> Given:
+def _split(table: Table, roles: Roles, notes: Notes, *, said: bool) -> Roles:
     """Without a column of parts that does not cut the series in time."""
-    if given.split is None:
-        return given
-    number = part_of(given.split).replace_strict(
+    if roles.split is None:
+        return roles
+    number = part_of(roles.split).replace_strict(
         {"train": 0, "validation": 1, "test": 2}, return_dtype=pl.Int8
     )
-    by = pl.lit(0) if given.series is None else pl.col(given.series)
+    by = pl.lit(0) if roles.series is None else pl.col(roles.series)
     parts = table.frame.select(by.alias("series"), number=number)
     back = pl.col("number").diff() < 0
-    if given.series is not None:
+    if roles.series is not None:
         back &= pl.col("series") == pl.col("series").shift()
     cut = parts.group_by("series").agg(
         ((pl.col("number") == 0).any() & (pl.col("number") == 2).any()).alias("cut")
     )
     in_order = not bool(table.collect(parts.select(back.any())).item())
     if in_order and bool(table.collect(cut.select(pl.col("cut").any())).item()):
-        return given
+        return roles
     why = "does not cut the series in time, training first and test last"
     if said:
         raise InputError(
-            f"--split {given.split}: it {why}, in {table.name}; correct it, or leave --split out."
+            f"--split {roles.split}: it {why}, in {table.name}; correct it, or leave --split out."
         )
     notes.guesses[:] = [guess for guess in notes.guesses if guess.what != "split"]
-    notes.add("split", "by time", "--split", f"the column {given.split} {why}")
-    return given.replace(split=None, unusable={given.split: why})
+    notes.add("split", "by time", "--split", f"the column {roles.split} {why}")
+    return roles.replace(split=None, unusable={roles.split: why})
 
 
 @dataclass(frozen=True)
@@ -274,36 +272,36 @@ class _Sample:
     values: list[Floats]
 
 
-def _sample(table: Table, given: Given) -> _Sample:
+def _sample(table: Table, roles: Roles) -> _Sample:
     """The first rows of the training part, of one series or of some of many; targets gap-free."""
-    targets = [pl.col(name).cast(pl.Float64) for name in given.targets]
-    names = [name for name in (given.series, given.time) if name is not None]
+    targets = [pl.col(name).cast(pl.Float64) for name in roles.targets]
+    names = [name for name in (roles.series, roles.time) if name is not None]
     rows = max(2, min(ROWS, int(table.rows * TRAINING)))
     frame = table.frame
-    if given.series is not None:
-        ids = table.collect(frame.select(pl.col(given.series).unique().sort().head(SERIES)))
-        frame = frame.filter(pl.col(given.series).is_in(ids[given.series].to_list()))
+    if roles.series is not None:
+        ids = table.collect(frame.select(pl.col(roles.series).unique().sort().head(SERIES)))
+        frame = frame.filter(pl.col(roles.series).is_in(ids[roles.series].to_list()))
         rows = ROWS
     found = table.collect(frame.select(*names, *targets).head(rows))
-    parts = [found] if given.series is None else found.partition_by(given.series)
-    if given.series is not None:
+    parts = [found] if roles.series is None else found.partition_by(roles.series)
+    if roles.series is not None:
         parts = [part.head(max(2, int(len(part) * TRAINING))) for part in parts]
-    filled = pl.col(*given.targets).interpolate().forward_fill().backward_fill()
+    filled = pl.col(*roles.targets).interpolate().forward_fill().backward_fill()
     values = [
         part.select(filled)[name].to_numpy()
         for part in parts
-        for name in given.targets
+        for name in roles.targets
         if part[name].count() > 1
     ]
     # What lies between two numbers near the largest that there is may be infinite.
     values = [each for each in values if np.isfinite(each).all()]
-    times = [] if given.time is None else [part[given.time] for part in parts]
+    times = [] if roles.time is None else [part[roles.time] for part in parts]
     return _Sample(times, values)
 
 
-def _frequency(given: Given, lengths: Lengths, sample: _Sample, notes: Notes) -> str | None:
-    if lengths.frequency is not None or given.time is None:
-        return lengths.frequency
+def _frequency(roles: Roles, sample: _Sample, notes: Notes) -> str | None:
+    if roles.frequency is not None or roles.time is None:
+        return roles.frequency
     found = frequency_of(sample.times)
     if found is None:
         return None
@@ -311,11 +309,9 @@ def _frequency(given: Given, lengths: Lengths, sample: _Sample, notes: Notes) ->
     return found.value
 
 
-def _season(
-    given: Given, lengths: Lengths, frequency: str | None, sample: _Sample, notes: Notes
-) -> int:
-    if lengths.season is not None:
-        return lengths.season
+def _season(roles: Roles, frequency: str | None, sample: _Sample, notes: Notes) -> int:
+    if roles.season is not None:
+        return roles.season
     found = season_of(frequency, sample.values, _workdays(frequency, sample.times))
     value = found.value if found.value != "1" else "none"
     notes.add("season", value, "--season", found.why)

@@ -6,18 +6,17 @@ against the table and never overridden.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import polars as pl
 
 from gatewright.data.calendar import Frequency
 from gatewright.data.guess.forecasts import guess_forecast
-from gatewright.data.guess.lengths import Lengths
 from gatewright.data.guess.neighbours import likeness
 from gatewright.data.guess.roles import (
     Column,
-    Given,
     Notes,
+    Roles,
     find_split,
     find_time,
     look,
@@ -29,98 +28,52 @@ from gatewright.data.guess.sequences import CLASSIFY, find_sequence, guess_seque
 from gatewright.data.layout import Guess, Layout
 from gatewright.data.table.reading import Table, in_words
 from gatewright.errors import InputError
+from gatewright.requests import Columns
 
 FORECAST = "forecast"
+NOTHING = Columns()  # said: all is guessed
 TARGET_NAMES = ("target", "y", "label", "class", "value")
 
 
-def guess(
-    table: Table,
-    *,
-    targets: Sequence[str] = (),
-    task: str | None = None,
-    time: str | None = None,
-    series: str | None = None,
-    sequence: str | None = None,
-    step: str | None = None,
-    known: Sequence[str] = (),
-    categories: Sequence[str] = (),
-    ignore: Sequence[str] = (),
-    group: str | None = None,
-    split: str | None = None,
-    horizon: int | None = None,
-    context: int | None = None,
-    season: int | None = None,
-    frequency: str | None = None,
-) -> tuple[Layout, tuple[Guess, ...]]:
+def guess(table: Table, said: Columns = NOTHING) -> tuple[Layout, tuple[Guess, ...]]:
     """Find the part of each column, the task, and how far to look back and ahead.
 
     Args:
         table: what ``read`` gave.
-        targets: the columns to predict; without them the one column that can be meant.
-        task: "forecast", or a task on labelled sequences: "classify" or "regress".
-        time, series: of forecasts, the columns of times and of the names of the series.
-        sequence, step: of labelled sequences, the columns of names and of positions.
-        known: inputs whose values are known ahead of time.
-        categories: inputs that are names even if they are written as numbers.
-        ignore: columns to leave out.
-        group: sequences with the same value here stay in one part of the split.
-        split: the column that says train, validation or test.
-        horizon, context, season: in steps.
-        frequency: how far apart the rows are, as polars writes durations: "1h", "1mo".
+        said: what is not to be guessed.
 
     Returns:
         the layout, and the guesses that led to it in the order in which they are best read.
 
     Raises:
-        InputError: something given does not fit the table, or the table fits no shape.
+        InputError: something said does not fit the table, or the table fits no shape.
     """
-    given = Given(
-        targets=tuple(targets),
-        time=time,
-        series=series,
-        sequence=sequence,
-        step=step,
-        group=group,
-        split=split,
-        known=tuple(known),
-        categories=tuple(categories),
-        ignore=tuple(ignore),
-    )
-    given.check(table)
-    lengths = Lengths(horizon, context, season, frequency)
-    if frequency is not None:
-        Frequency.parse(frequency)
+    roles = Roles.of(said)
+    roles.check(table)
+    if said.frequency is not None:
+        Frequency.parse(said.frequency)
     columns = look(table)
     notes = Notes(list(table.guesses))
-    if not given.targets:
-        given = given.replace(targets=(_find_target(table, columns, given, notes),))
-    _check_targets(table, columns, given, task)
-    given = given.replace(split=find_split(table, columns, given, notes))
+    if not roles.targets:
+        roles = roles.replace(targets=(_find_target(table, columns, roles, notes),))
+    _check_targets(table, columns, roles)
+    roles = roles.replace(split=find_split(table, columns, roles, notes))
 
-    shape, why = _shape(table, columns, given, task), ""
-    if shape == "wide" and task is None:
-        why = _in_order(table, columns, given, lengths)
+    shape, why = _shape(table, columns, roles), ""
+    if shape == "wide" and said.task is None:
+        why = _in_order(table, columns, roles)
         shape = FORECAST if why else shape
     if shape == FORECAST:
-        layout = guess_forecast(
-            table,
-            columns,
-            given,
-            lengths,
-            notes,
-            said=task is not None,
-            why=why,
-            given_split=split is not None,
-        )
+        given_split = said.split is not None
+        layout = guess_forecast(table, columns, roles, notes, why=why, given_split=given_split)
     else:
-        layout = guess_sequences(table, columns, given, shape, lengths, notes, task)
-    _note_inputs(layout, given, notes)
+        layout = guess_sequences(table, columns, roles, shape, notes)
+    _note_inputs(layout, roles, notes)
     return layout, tuple(notes.guesses)
 
 
-def _find_target(table: Table, columns: Mapping[str, Column], given: Given, notes: Notes) -> str:
-    taken = given.taken | {*table.ignored, *given.known, *given.categories}
+def _find_target(table: Table, columns: Mapping[str, Column], roles: Roles, notes: Notes) -> str:
+    taken = roles.taken | {*table.ignored, *roles.known, *roles.categories}
     free = {
         name: column
         for name, column in columns.items()
@@ -147,12 +100,10 @@ def _find_target(table: Table, columns: Mapping[str, Column], given: Given, note
     )
 
 
-def _check_targets(
-    table: Table, columns: Mapping[str, Column], given: Given, task: str | None
-) -> None:
-    for name in given.targets:
+def _check_targets(table: Table, columns: Mapping[str, Column], roles: Roles) -> None:
+    for name in roles.targets:
         column = columns[name]
-        if name in table.faults and task != CLASSIFY:
+        if name in table.faults and roles.task != CLASSIFY:
             raise InputError(table.faults[name])
         if column.missing == table.rows:
             raise InputError(
@@ -170,63 +121,64 @@ def _check_targets(
             )
 
 
-def _shape(table: Table, columns: Mapping[str, Column], given: Given, task: str | None) -> str:
+def _shape(table: Table, columns: Mapping[str, Column], roles: Roles) -> str:
     """ "forecast", or the column or columns that make the sequences: "long" or "wide"."""
+    task = roles.task
     if task == FORECAST:
-        if given.sequence is not None:
+        if roles.sequence is not None:
             raise InputError(
-                f"--sequence {given.sequence} names labelled sequences, but --task forecast was "
-                f"given; say --series {given.sequence} for several series, or drop one of the two."
+                f"--sequence {roles.sequence} names labelled sequences, but --task forecast was "
+                f"given; say --series {roles.sequence} for several series, or drop one of the two."
             )
         return FORECAST
-    if given.sequence is not None:
+    if roles.sequence is not None:
         return "long"
-    if given.series is not None:
+    if roles.series is not None:
         if task is not None:
             raise InputError(
-                f"--series {given.series} names series to forecast, but --task {task} was given; "
-                f"say --sequence {given.series} for labelled sequences, or drop one of the two."
+                f"--series {roles.series} names series to forecast, but --task {task} was given; "
+                f"say --sequence {roles.series} for labelled sequences, or drop one of the two."
             )
         return FORECAST
-    if task is None and given.time is not None:
+    if task is None and roles.time is not None:
         return FORECAST
-    if find_sequence(table, columns, given) is not None:
+    if find_sequence(table, columns, roles) is not None:
         return "long"
-    if find_time(table, columns, given) is None and _wide(columns, given):
+    if find_time(table, columns, roles) is None and _wide(columns, roles):
         return "wide"
     return FORECAST if task is None else "none"
 
 
-def _wide(columns: Mapping[str, Column], given: Given) -> bool:
-    steps = steps_of(columns, given)
+def _wide(columns: Mapping[str, Column], roles: Roles) -> bool:
+    steps = steps_of(columns, roles)
     numbers = [name for name, column in columns.items() if column.numeric]
-    numbers = [name for name in numbers if name not in given.ignore]
-    return len(given.targets) * 2 + len(steps) * 2 > len(numbers) and bool(steps)
+    numbers = [name for name in numbers if name not in roles.ignore]
+    return len(roles.targets) * 2 + len(steps) * 2 > len(numbers) and bool(steps)
 
 
-def _in_order(table: Table, columns: Mapping[str, Column], given: Given, lengths: Lengths) -> str:
+def _in_order(table: Table, columns: Mapping[str, Column], roles: Roles) -> str:
     """Why the rows of a wide table are one series and no sequences; empty where they may be."""
     otherwise = "--task classify or regress makes each row a sequence"
-    if (flag := lengths.given()) is not None:
+    if (flag := roles.of_forecasts()) is not None:
         return f"only forecasts have a --{flag}; {otherwise}"
-    if any(columns[name].text or columns[name].dtype == pl.Boolean for name in given.targets):
+    if any(columns[name].text or columns[name].dtype == pl.Boolean for name in roles.targets):
         return ""
-    alike = likeness(table, steps_of(columns, given), given.targets)
+    alike = likeness(table, steps_of(columns, roles), roles.targets)
     if alike is None:
         return ""
     return f"each row is like the one before it (correlation {alike:.2f}); {otherwise}"
 
 
-def _note_inputs(layout: Layout, given: Given, notes: Notes) -> None:
-    numbers = [name for name in layout.numbers if name not in given.known]
+def _note_inputs(layout: Layout, roles: Roles, notes: Notes) -> None:
+    numbers = [name for name in layout.numbers if name not in roles.known]
     if numbers:
         notes.add("inputs", some(numbers), "--ignore", "columns of numbers")
-    categories = [name for name in layout.categories if name not in given.categories]
+    categories = [name for name in layout.categories if name not in roles.categories]
     if categories:
         notes.add("categories", some(categories), "--ignore", "columns of words that repeat")
     reasons: dict[str, list[str]] = {}
     for name, why in layout.ignored.items():
-        if name not in given.ignore:
+        if name not in roles.ignore:
             reasons.setdefault(why, []).append(name)
     for why, names in reasons.items():
         notes.add("ignored", some(names), "--categories", why)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from gatewright.data.guess.roles import Given, Notes, part_of
+from gatewright.data.guess.roles import Notes, Roles, part_of
 from gatewright.data.table.reading import Table
 from gatewright.errors import InputError
 from gatewright.wording.numbers import counted
@@ -25,20 +25,6 @@ TWICE = 100  # steps; two cycles of a season up to here are looked back at, one 
 
 
 @dataclass(frozen=True)
-class Lengths:
-    """What people said of the steps."""
-
-    horizon: int | None = None
-    context: int | None = None
-    season: int | None = None
-    frequency: str | None = None
-
-    def given(self) -> str | None:
-        """One of the flags that only forecasts have."""
-        return next((name for name in self.__dataclass_fields__ if getattr(self, name)), None)
-
-
-@dataclass(frozen=True)
 class _Rows:
     """Of a series of middle length, or of the longest: all rows, and those of its parts."""
 
@@ -47,15 +33,15 @@ class _Rows:
     tested: int  # the fewer of validation and test
 
 
-def _rows(table: Table, given: Given) -> tuple[_Rows, _Rows]:
+def _rows(table: Table, roles: Roles) -> tuple[_Rows, _Rows]:
     """(middle, longest)"""
-    by = (pl.lit(0) if given.series is None else pl.col(given.series)).alias("the series")
-    if given.split is None:
+    by = (pl.lit(0) if roles.series is None else pl.col(roles.series)).alias("the series")
+    if roles.split is None:
         counts = table.collect(table.frame.group_by(by).agg(pl.len().alias("all")))["all"]
         sizes = [int(counts.median()), int(counts.max())]  # type: ignore[arg-type]
         middle, longest = (_Rows(n, int(n * TRAINING), int(n * TESTED)) for n in sizes)
         return middle, longest
-    part = part_of(given.split)
+    part = part_of(roles.split)
     sums = [(part == name).sum().alias(name) for name in ("train", "validation", "test")]
     found = table.collect(table.frame.group_by(by).agg(pl.len().alias("all"), *sums))
     both = []
@@ -68,16 +54,15 @@ def _rows(table: Table, given: Given) -> tuple[_Rows, _Rows]:
 
 def horizon_and_context(
     table: Table,
-    given: Given,
-    lengths: Lengths,
+    roles: Roles,
     frequency: str | None,
     season: int,
     notes: Notes,
 ) -> tuple[int, int]:
     """(horizon, context), both such that each part of the split holds at least one window."""
-    middle, longest = _rows(table, given)
-    whose = table.name if given.series is None else f"the longest series of {table.name}"
-    horizon, context = lengths.horizon, lengths.context
+    middle, longest = _rows(table, roles)
+    whose = table.name if roles.series is None else f"the longest series of {table.name}"
+    horizon, context = roles.horizon, roles.context
     if longest.tested < 1:
         raise InputError(
             f"{whose} has {counted(longest.all, 'row')}; a forecast needs some for training, "

@@ -8,13 +8,14 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, Self
 
 import polars as pl
 
 from gatewright.data.layout import Guess
 from gatewright.data.table.reading import Table, in_words, is_plain
 from gatewright.errors import InputError
+from gatewright.requests import Columns
 
 SEQUENCE_NAMES = (
     "sequence", "sequence_id", "seq", "seq_id", "utterance", "sample", "sample_id", "recording",
@@ -46,30 +47,25 @@ MOST_CATEGORIES = 1000  # distinct values
 STEPS_AT_LEAST = 3  # columns whose names count up, in a wide table
 
 
-@dataclass(frozen=True)
-class Given:
-    """What people said of the columns."""
+@dataclass(frozen=True, kw_only=True)
+class Roles(Columns):
+    """What was said of the columns, and the parts that were found so far."""
 
-    targets: tuple[str, ...]
-    time: str | None = None
-    series: str | None = None
-    sequence: str | None = None
-    step: str | None = None
-    group: str | None = None
-    split: str | None = None
-    known: tuple[str, ...] = ()
-    categories: tuple[str, ...] = ()
-    ignore: tuple[str, ...] = ()
     unusable: Mapping[str, str] = field(default_factory=dict)  # found to be no input, and why
 
-    def replace(self, **changes: Any) -> Given:
+    @classmethod
+    def of(cls, said: Columns) -> Self:
+        """Before anything was found."""
+        return cls(**{each.name: getattr(said, each.name) for each in dataclasses.fields(said)})
+
+    def replace(self, **changes: Any) -> Self:
         """The same with parts that were found."""
         return dataclasses.replace(self, **changes)
 
     def parts(self) -> tuple[tuple[str, str], ...]:
         """(flag, column) of those parts that exclude each other."""
-        roles = ("time", "series", "sequence", "step", "group", "split")
-        single = [(f"--{role}", getattr(self, role)) for role in roles]
+        alone = ("time", "series", "sequence", "step", "group", "split")
+        single = [(f"--{role}", getattr(self, role)) for role in alone]
         targets = [("--target", name) for name in self.targets]
         ignored = [("--ignore", name) for name in self.ignore]
         return (*targets, *(part for part in single if part[1] is not None), *ignored)
@@ -78,6 +74,11 @@ class Given:
     def taken(self) -> frozenset[str]:
         """The columns that have a part, or are left out."""
         return frozenset(name for _, name in self.parts())
+
+    def of_forecasts(self) -> str | None:
+        """One of what was said that only forecasts have."""
+        names = ("horizon", "context", "season", "frequency")
+        return next((name for name in names if getattr(self, name) is not None), None)
 
     def check(self, table: Table) -> None:
         """Raise InputError for a column that does not exist or has two parts."""
@@ -185,25 +186,25 @@ def named(columns: Iterable[str], names: Sequence[str]) -> list[str]:
     return [lower[name] for name in names if name in lower]
 
 
-def find_time(table: Table, columns: Mapping[str, Column], given: Given) -> tuple[str, str] | None:
+def find_time(table: Table, columns: Mapping[str, Column], roles: Roles) -> tuple[str, str] | None:
     """(column of times, why), or None.
 
     Raises:
         InputError: the column that was given holds no times.
     """
-    if given.time is not None:
-        if given.time in table.faults:
-            raise InputError(table.faults[given.time])
-        dtype = columns[given.time].dtype
+    if roles.time is not None:
+        if roles.time in table.faults:
+            raise InputError(table.faults[roles.time])
+        dtype = columns[roles.time].dtype
         if dtype.is_integer() or dtype == pl.Date() or isinstance(dtype, pl.Datetime):
-            return given.time, "given"
-        first = row_of(table, pl.col(given.time).is_not_null(), pl.col(given.time))
+            return roles.time, "given"
+        first = row_of(table, pl.col(roles.time).is_not_null(), pl.col(roles.time))
         found = f"{first[1]!r} in {table.where(first[0])}" if first else f"no value in {table.name}"
         raise InputError(
-            f"--time {given.time}: expected times or whole numbers, found {found}; write times as "
+            f"--time {roles.time}: expected times or whole numbers, found {found}; write times as "
             "2024-01-31 or 2024-01-31 13:00, or give another column."
         )
-    taken = given.taken | {*given.known, *given.categories}
+    taken = roles.taken | {*roles.known, *roles.categories}
     free = [name for name in columns if name not in taken and name not in table.ignored]
     times = [name for name in free if columns[name].dtype.is_temporal()]
     times = [name for name in times if columns[name].dtype not in (pl.Time(), pl.Duration())]
@@ -222,33 +223,33 @@ def find_time(table: Table, columns: Mapping[str, Column], given: Given) -> tupl
 
 
 def find_split(
-    table: Table, columns: Mapping[str, Column], given: Given, notes: Notes
+    table: Table, columns: Mapping[str, Column], roles: Roles, notes: Notes
 ) -> str | None:
     """The column that says which part of the split a row is in.
 
     Raises:
         InputError: the column that was given has other values.
     """
-    taken = given.taken | {*given.known, *given.categories}
-    names = [given.split] if given.split else named(columns, SPLIT_NAMES)
+    taken = roles.taken | {*roles.known, *roles.categories}
+    names = [roles.split] if roles.split else named(columns, SPLIT_NAMES)
     for name in names:
-        if (name in taken and name != given.split) or not columns[name].text:
-            if given.split:
+        if (name in taken and name != roles.split) or not columns[name].text:
+            if roles.split:
                 raise InputError(_no_split(table, name, "numbers or times"))
             continue
         values = table.collect(table.frame.select(pl.col(name).unique().head(50)))[name].to_list()
         parts = {PARTS.get(str(value).lower()) for value in values}
-        if given.split and None in parts:
+        if roles.split and None in parts:
             odd = next(value for value in values if PARTS.get(str(value).lower()) is None)
             raise InputError(
                 _no_split(table, name, "a missing value" if odd is None else repr(odd))
             )
-        if given.split and not {"train", "test"} <= parts:
+        if roles.split and not {"train", "test"} <= parts:
             raise InputError(
                 _no_split(table, name, "only " + " and ".join(sorted(map(str, parts))))
             )
         if None not in parts and {"train", "test"} <= parts:
-            if not given.split:
+            if not roles.split:
                 values = sorted(values, key=lambda value: list(PARTS).index(value.lower()))
                 notes.add("split", name, "--split", f"its values are {', '.join(values)}")
             return name
@@ -267,7 +268,7 @@ def _no_split(table: Table, name: str, found: str) -> str:
     )
 
 
-def steps_of(columns: Mapping[str, Column], given: Given) -> tuple[str, ...]:
+def steps_of(columns: Mapping[str, Column], roles: Roles) -> tuple[str, ...]:
     """The columns of numbers whose names count up: the steps of a wide table.
 
     A column that has a part of its own, or is left out, is no step, but counts with them.
@@ -277,7 +278,7 @@ def steps_of(columns: Mapping[str, Column], given: Given) -> tuple[str, ...]:
         match = re.fullmatch(r"(.*?)(\d{1,9})", name)
         if match and column.numeric:
             families.setdefault(match[1], []).append((int(match[2]), name))
-    taken = given.taken | {*given.known, *given.categories}
+    taken = roles.taken | {*roles.known, *roles.categories}
     found = [_counted(sorted(family), taken) for family in families.values()]
     longest = max(found, key=len, default=())
     return longest if len(longest) >= STEPS_AT_LEAST else ()
@@ -299,7 +300,7 @@ def unique_with(table: Table, *columns: str) -> bool:
 
 
 def find_inputs(
-    table: Table, columns: Mapping[str, Column], given: Given, used: Collection[str]
+    table: Table, columns: Mapping[str, Column], roles: Roles, used: Collection[str]
 ) -> tuple[tuple[str, ...], tuple[str, ...], dict[str, str]]:
     """(numbers, categories, {other column: why it is not an input}).
 
@@ -309,27 +310,27 @@ def find_inputs(
     numbers, categories, ignored = [], [], {}
     taken = set(used)
     for name, column in columns.items():
-        chosen = name in given.categories or name in given.known
+        chosen = name in roles.categories or name in roles.known
         if name in taken and not chosen:
             continue
-        why = "--ignore" if name in given.ignore else {**table.ignored, **given.unusable}.get(name)
+        why = "--ignore" if name in roles.ignore else {**table.ignored, **roles.unusable}.get(name)
         if not chosen:
             why = why or _useless(table, name, column)
         if why is not None and not (chosen and name in table.ignored):
             ignored[name] = why
             continue
-        if name in table.faults and name not in given.categories:
+        if name in table.faults and name not in roles.categories:
             raise InputError(table.faults[name])
-        if name in given.categories or column.text:
+        if name in roles.categories or column.text:
             categories.append(name)
         else:
             numbers.append(name)
-        _check_chosen(table, name, column, given)
+        _check_chosen(table, name, column, roles)
     return tuple(numbers), tuple(categories), ignored
 
 
-def _check_chosen(table: Table, name: str, column: Column, given: Given) -> None:
-    flag = "--categories" if name in given.categories else "--known"
+def _check_chosen(table: Table, name: str, column: Column, roles: Roles) -> None:
+    flag = "--categories" if name in roles.categories else "--known"
     if not column.plain or column.dtype.is_temporal():
         raise InputError(
             f"{flag} {name}: expected numbers or words in {table.name}, found "

@@ -7,15 +7,14 @@ from collections.abc import Mapping
 import polars as pl
 
 from gatewright.data.calendar import Floats
-from gatewright.data.guess.lengths import Lengths
 from gatewright.data.guess.roles import (
     GROUP_NAMES,
     SEQUENCE_NAMES,
     STEP_NAMES,
     WHOLE_TIME_NAMES,
     Column,
-    Given,
     Notes,
+    Roles,
     find_inputs,
     named,
     row_of,
@@ -31,9 +30,9 @@ MOST_CLASSES = 50  # of labels that are whole numbers
 OF_EACH = 5  # sequences for each of them, on average
 
 
-def find_sequence(table: Table, columns: Mapping[str, Column], given: Given) -> str | None:
+def find_sequence(table: Table, columns: Mapping[str, Column], roles: Roles) -> str | None:
     """A column of names within each of which the targets keep their values."""
-    taken = given.taken | {*given.known, *given.categories}
+    taken = roles.taken | {*roles.known, *roles.categories}
     free = {
         name: column
         for name, column in columns.items()
@@ -51,7 +50,7 @@ def find_sequence(table: Table, columns: Mapping[str, Column], given: Given) -> 
             continue
         if name not in hinted and not _one_run_each(table, name):
             continue
-        if _changing(table, name, given.targets) is None:
+        if _changing(table, name, roles.targets) is None:
             return name
     return None
 
@@ -87,35 +86,33 @@ def few_classes(labels: Floats, sequences: int) -> bool:
 def guess_sequences(
     table: Table,
     columns: Mapping[str, Column],
-    given: Given,
+    roles: Roles,
     shape: str,
-    lengths: Lengths,
     notes: Notes,
-    task: str | None,
 ) -> Layout:
     """The layout of labelled sequences in long or wide form.
 
     Raises:
         InputError: the columns that were given make no such sequences, or no label can be learnt.
     """
-    if given.known:
+    if roles.known:
         raise InputError(
-            f"--known {given.known[0]}: only forecasts have inputs that are known ahead; leave it "
+            f"--known {roles.known[0]}: only forecasts have inputs that are known ahead; leave it "
             "out, or say --task forecast."
         )
-    if (length := lengths.given()) is not None:
+    if (length := roles.of_forecasts()) is not None:
         raise InputError(
-            f"--{length}: only forecasts have it, and {given.targets[0]} of {table.name} is the "
+            f"--{length}: only forecasts have it, and {roles.targets[0]} of {table.name} is the "
             "label of a sequence; leave it out, or say --task forecast."
         )
     steps: tuple[str, ...] = ()
-    wide = steps_of(columns, given)
-    if shape == "long" and given.sequence and columns[given.sequence].distinct >= 0.9 * table.rows:
-        rows = table.frame.select(pl.col(given.sequence).n_unique() == pl.len())
+    wide = steps_of(columns, roles)
+    if shape == "long" and roles.sequence and columns[roles.sequence].distinct >= 0.9 * table.rows:
+        rows = table.frame.select(pl.col(roles.sequence).n_unique() == pl.len())
         if bool(table.collect(rows).item()):
             if not wide:
                 raise InputError(
-                    f"--sequence {given.sequence}: each of its values has one row in {table.name}, "
+                    f"--sequence {roles.sequence}: each of its values has one row in {table.name}, "
                     "and a sequence has several; give the column that says which rows belong "
                     "together."
                 )
@@ -124,60 +121,60 @@ def guess_sequences(
         steps = wide
         why = f"{len(steps)} columns of numbers whose names count up"
         notes.add("sequences", f"a row each, {steps[0]} to {steps[-1]}", "--sequence", why)
-        given = given.replace(sequence=None, step=None)
+        roles = roles.replace(sequence=None, step=None)
     elif shape == "long":
-        given = _long(table, columns, given, notes)
+        roles = _long(table, columns, roles, notes)
     else:
         raise InputError(
             f"{table.name} has no column that says which rows make one sequence with one "
-            f"{given.targets[0]}; name it with --sequence."
+            f"{roles.targets[0]}; name it with --sequence."
         )
-    task = _task(table, columns, given, notes, task)
-    return _layout(table, columns, given, steps, task)
+    task = _task(table, columns, roles, notes)
+    return _layout(table, columns, roles, steps, task)
 
 
-def _long(table: Table, columns: Mapping[str, Column], given: Given, notes: Notes) -> Given:
-    if given.sequence is None:
-        found = find_sequence(table, columns, given)
+def _long(table: Table, columns: Mapping[str, Column], roles: Roles, notes: Notes) -> Roles:
+    if roles.sequence is None:
+        found = find_sequence(table, columns, roles)
         assert found is not None  # the shape is long
-        targets = " and ".join(given.targets)
+        targets = " and ".join(roles.targets)
         notes.add("sequence", found, "--sequence", f"{targets} keeps its value within each")
-        given = given.replace(sequence=found)
+        roles = roles.replace(sequence=found)
     else:
-        _check_sequence(table, given)
-    sequence = given.sequence
+        _check_sequence(table, roles)
+    sequence = roles.sequence
     assert sequence is not None
-    if given.step is None and given.time is not None:
-        given = given.replace(step=given.time, time=None)
-    if given.step is None:
-        step = _find_step(table, columns, given)
+    if roles.step is None and roles.time is not None:
+        roles = roles.replace(step=roles.time, time=None)
+    if roles.step is None:
+        step = _find_step(table, columns, roles)
         if step is not None:
             notes.add("step", step, "--step", "it numbers the rows of each sequence")
-            given = given.replace(step=step)
+            roles = roles.replace(step=step)
     else:
-        _check_step(table, columns, sequence, given.step)
-    if given.group is None:
+        _check_step(table, columns, sequence, roles.step)
+    if roles.group is None:
         for name in named(columns, GROUP_NAMES):
-            free = name not in given.taken | {*given.categories}
-            if free and not columns[name].missing and _coarser(table, columns, given, name):
+            free = name not in roles.taken | {*roles.categories}
+            if free and not columns[name].missing and _coarser(table, columns, roles, name):
                 notes.add("group", name, "--group", "its sequences stay in one part of the split")
-                return given.replace(group=name)
-    elif _changing(table, sequence, (given.group,)) is not None:
+                return roles.replace(group=name)
+    elif _changing(table, sequence, (roles.group,)) is not None:
         raise InputError(
-            f"--group {given.group}: it changes within a sequence of {sequence} in {table.name}; "
+            f"--group {roles.group}: it changes within a sequence of {sequence} in {table.name}; "
             "give a column that is the same in all rows of a sequence."
         )
-    return given
+    return roles
 
 
-def _coarser(table: Table, columns: Mapping[str, Column], given: Given, name: str) -> bool:
-    assert given.sequence is not None
-    fewer = 1 < columns[name].distinct < columns[given.sequence].distinct
-    return fewer and _changing(table, given.sequence, (name,)) is None
+def _coarser(table: Table, columns: Mapping[str, Column], roles: Roles, name: str) -> bool:
+    assert roles.sequence is not None
+    fewer = 1 < columns[name].distinct < columns[roles.sequence].distinct
+    return fewer and _changing(table, roles.sequence, (name,)) is None
 
 
-def _check_sequence(table: Table, given: Given) -> None:
-    sequence = given.sequence
+def _check_sequence(table: Table, roles: Roles) -> None:
+    sequence = roles.sequence
     assert sequence is not None
     missing = row_of(table, pl.col(sequence).is_null())
     if missing is not None:
@@ -185,7 +182,7 @@ def _check_sequence(table: Table, given: Given) -> None:
             f"--sequence {sequence}: {table.where(missing[0])} has no value; say which sequence "
             "the row belongs to."
         )
-    name = _changing(table, sequence, given.targets)
+    name = _changing(table, sequence, roles.targets)
     if name is None:
         return
     # A streamed group is in no order, so the first of the odd sequences is looked up by rows.
@@ -199,9 +196,9 @@ def _check_sequence(table: Table, given: Given) -> None:
     )
 
 
-def _find_step(table: Table, columns: Mapping[str, Column], given: Given) -> str | None:
-    assert given.sequence is not None
-    taken = given.taken | {*given.categories}
+def _find_step(table: Table, columns: Mapping[str, Column], roles: Roles) -> str | None:
+    assert roles.sequence is not None
+    taken = roles.taken | {*roles.categories}
     free = {
         name: column
         for name, column in columns.items()
@@ -210,7 +207,7 @@ def _find_step(table: Table, columns: Mapping[str, Column], given: Given) -> str
     hinted = [name for name in named(free, STEP_NAMES) if free[name].whole]
     times = [name for name, column in free.items() if column.dtype.is_temporal()]
     for name in (*hinted, *times):
-        if unique_with(table, given.sequence, name):
+        if unique_with(table, roles.sequence, name):
             return name
     return None
 
@@ -235,36 +232,35 @@ def _check_step(table: Table, columns: Mapping[str, Column], sequence: str, step
         )
 
 
-def _task(
-    table: Table, columns: Mapping[str, Column], given: Given, notes: Notes, task: str | None
-) -> str:
+def _task(table: Table, columns: Mapping[str, Column], roles: Roles, notes: Notes) -> str:
     """Classes or numbers, by the labels; checks that there are enough of each."""
     labels = table.frame
-    if given.sequence is not None:
-        labels = labels.group_by(given.sequence).agg(pl.col(*given.targets).drop_nulls().first())
-    name = given.targets[0]
+    if roles.sequence is not None:
+        labels = labels.group_by(roles.sequence).agg(pl.col(*roles.targets).drop_nulls().first())
+    name = roles.targets[0]
     column = columns[name]
-    _check_labelled(table, labels, given)
+    _check_labelled(table, labels, roles)
     counted = labels.group_by(pl.col(name).alias("label")).len("rows").sort("rows", "label")
     counts = table.collect(counted.head(MOST_CLASSES + 1))
     distinct = len(counts)
     sequences = int(table.collect(labels.select(pl.len())).item())
     whole = not column.text and bool((counts["label"].cast(pl.Float64) % 1 == 0).all())
     few = whole and few_classes(counts["label"].cast(pl.Float64).to_numpy(), sequences)
+    task = roles.task
     if task is None:
-        if len(given.targets) == 1 and (column.text or column.dtype == pl.Boolean or few):
+        if len(roles.targets) == 1 and (column.text or column.dtype == pl.Boolean or few):
             task = CLASSIFY
             kind = "words" if column.text else f"{distinct} different whole numbers"
             kind = "true or false" if column.dtype == pl.Boolean else kind
         else:
             task = REGRESS
             kind = "numbers that are not whole" if not whole else "many different whole numbers"
-        what = f"the values of {' and '.join(given.targets)} are {kind}"
+        what = f"the values of {' and '.join(roles.targets)} are {kind}"
         notes.add("task", task, "--task", f"one label a sequence; {what}")
     if task == CLASSIFY:
-        _check_classes(table, counts, given, sequences)
+        _check_classes(table, counts, roles, sequences)
     elif task == REGRESS:
-        for target in given.targets:
+        for target in roles.targets:
             if not columns[target].numeric:
                 raise InputError(
                     f"--task regress: {target} of {table.name} holds words; expected numbers: say "
@@ -273,24 +269,24 @@ def _task(
     return task
 
 
-def _check_labelled(table: Table, labels: pl.LazyFrame, given: Given) -> None:
-    for target in given.targets:
-        if given.sequence is None:
+def _check_labelled(table: Table, labels: pl.LazyFrame, roles: Roles) -> None:
+    for target in roles.targets:
+        if roles.sequence is None:
             missing = row_of(table, pl.col(target).is_null())
             where = table.where(missing[0]) if missing is not None else None
         else:
-            empty = labels.filter(pl.col(target).is_null()).select(pl.col(given.sequence).min())
+            empty = labels.filter(pl.col(target).is_null()).select(pl.col(roles.sequence).min())
             name = table.collect(empty).item()
             where = f"sequence {name!r} of {table.name}" if name is not None else None
         if where is not None:
             raise InputError(f"{where} has no {target}; give it a label, or leave it out.")
 
 
-def _check_classes(table: Table, counts: pl.DataFrame, given: Given, sequences: int) -> None:
-    name = given.targets[0]
-    if len(given.targets) > 1:
+def _check_classes(table: Table, counts: pl.DataFrame, roles: Roles, sequences: int) -> None:
+    name = roles.targets[0]
+    if len(roles.targets) > 1:
         raise InputError(
-            f"--task classify takes one --target, found {', '.join(given.targets)}; give one of "
+            f"--task classify takes one --target, found {', '.join(roles.targets)}; give one of "
             "them."
         )
     label, examples = counts.row(0)
@@ -305,12 +301,12 @@ def _check_classes(table: Table, counts: pl.DataFrame, given: Given, sequences: 
 def _layout(
     table: Table,
     columns: Mapping[str, Column],
-    given: Given,
+    roles: Roles,
     steps: tuple[str, ...],
     task: str,
 ) -> Layout:
-    used = [name for flag, name in given.parts() if flag != "--ignore"]
-    numbers, categories, ignored = find_inputs(table, columns, given, [*used, *steps])
+    used = [name for flag, name in roles.parts() if flag != "--ignore"]
+    numbers, categories, ignored = find_inputs(table, columns, roles, [*used, *steps])
     if steps:
         wide = "is not one of the steps"
         ignored |= {name: ignored.get(name, wide) for name in (*numbers, *categories)}
@@ -322,13 +318,13 @@ def _layout(
         )
     return Layout(
         task=task,
-        targets=given.targets,
+        targets=roles.targets,
         numbers=numbers,
         categories=categories,
-        split=given.split,
+        split=roles.split,
         ignored=ignored,
-        sequence=given.sequence,
-        step=given.step,
+        sequence=roles.sequence,
+        step=roles.step,
         steps=steps,
-        group=given.group,
+        group=roles.group,
     )

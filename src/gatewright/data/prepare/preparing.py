@@ -7,7 +7,6 @@ rows have to be sorted.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,15 +20,9 @@ from gatewright.data.prepare.writing import Writer, finish
 from gatewright.data.prepared import Preparation, Prepared
 from gatewright.data.question import Question
 from gatewright.data.table.reading import Table, about
-from gatewright.limits import check_rows, check_shares
+from gatewright.requests import Split
 
-
-@dataclass(frozen=True)
-class Parts:
-    """How a table is split: shares of it, or of forecasts the numbers of rows."""
-
-    shares: tuple[float, float, float] = (0.7, 0.1, 0.2)
-    rows: tuple[int, int, int] | None = None
+USUAL = Split()
 
 
 def prepare(
@@ -38,8 +31,7 @@ def prepare(
     question: Question,
     folder: Path,
     *,
-    shares: tuple[float, float, float] = (0.7, 0.1, 0.2),
-    rows: tuple[int, int, int] | None = None,
+    split: Split = USUAL,
     seed: int = 0,
 ) -> Prepared:
     """Split a table, fit a preparation on the training part only, and write the arrays.
@@ -53,25 +45,20 @@ def prepare(
         layout: the part that each column plays.
         question: the task's examples and target.
         folder: takes the arrays. An existing one is replaced, only when the new one is complete.
-        shares: of training, validation and test, with the sum 1; a split column goes before.
-        rows: of series, the lengths of the three parts in steps from the start of each series,
-            instead of shares or a split column; what is beyond is left out.
+        split: the shares of the three parts, or their lengths; a split column goes before shares.
         seed: of the split of sequences.
 
     Raises:
         InputError: a column is missing or of another type; times do not increase; a part is too
             short for an example, or a label has too few sequences.
     """
-    check_shares(shares)
-    if rows is not None:
-        check_rows(rows)
     examples, target = question.examples, question.target
     with about(table), written_aside(folder) as aside:
         seen = layout.targets if target.numeric else ()
         numbers = (*seen, *layout.numbers, *layout.steps)
         check_columns(table, layout, numbers=numbers, targets=True, parts=True)
         layout = examples.settled(table, layout)
-        partition = examples.partition(table, layout, target, aside, shares, rows, seed)
+        partition = examples.partition(table, layout, target, aside, split, seed)
         fitted = fit(layout, partition, question)
         update = {"readings": _readings(table, layout)}
         preparation = fitted.preparation.model_copy(update=update)

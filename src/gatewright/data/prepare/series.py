@@ -25,32 +25,27 @@ from gatewright.data.prepare.series_splits import (
 )
 from gatewright.data.table.reading import Table
 from gatewright.errors import InputError
+from gatewright.requests import Split
 from gatewright.wording.numbers import counted
 
 
-def partition_series(
-    table: Table,
-    layout: Layout,
-    folder: Path,
-    shares: tuple[float, float, float],
-    rows: tuple[int, int, int] | None,
-) -> Partition:
+def partition_series(table: Table, layout: Layout, folder: Path, split: Split) -> Partition:
     """Cut each series into training, validation and test part, in this order of time.
 
     Raises InputError where a part is too short for an example.
     """
-    split = part_numbers(layout.split) if layout.split and rows is None else None
-    axis = axis_of(table, layout, folder, split, _any_target(layout))
+    column = part_numbers(layout.split) if layout.split and split.rows is None else None
+    axis = axis_of(table, layout, folder, column, _any_target(layout))
     lengths = _with_targets(axis)
     if not lengths.any():
         raise InputError(f"{table.name} has no value of {', '.join(layout.targets)}")
-    if rows is not None:
-        cuts: Cuts = cut_by_rows(lengths, rows)
-    elif split is not None:
+    if split.rows is not None:
+        cuts: Cuts = cut_by_rows(lengths, split.rows)
+    elif column is not None:
         cuts = cut_by_column(table, layout, axis, lengths)
     else:
         together = layout.time is not None
-        first, second = cut_by_shares(axis, lengths, shares[:2], together)
+        first, second = cut_by_shares(axis, lengths, split.shares[:2], together)
         cuts = np.stack([first, second, lengths], axis=1)
     check_cuts(layout, cuts)
     keep = np.where(too_short(layout, cuts), 0, cuts[:, 2])

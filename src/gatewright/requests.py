@@ -1,0 +1,106 @@
+"""What a person asked for, as records: made and checked once, at the door, and passed on whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gatewright import limits
+from gatewright.errors import InputError
+from gatewright.setting import Options
+
+Names = str | Sequence[str]
+LENGTHS = ("horizon", "context", "season")
+AMOUNTS = ("settings", "seeds", "epochs", "parameters")
+EQUAL = ("parameters", "time")
+
+
+def names(given: Names) -> tuple[str, ...]:
+    """Names that are given as one or as several."""
+    return (given,) if isinstance(given, str) else tuple(given)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns:
+    """What was said of the columns and of the steps; the rest is guessed from the table.
+
+    targets: the columns to predict.
+    task: "forecast", or a task on labelled sequences: "classify" or "regress".
+    time, series: of forecasts, the columns of times and of the names of the series.
+    sequence, step: of labelled sequences, the columns of names and of positions.
+    known: inputs whose values are known ahead of time.
+    categories: inputs that are names even if they are written as numbers.
+    ignore: columns to leave out.
+    group: sequences with the same value here stay in one part of the split.
+    split: the column that says train, validation or test.
+    horizon, context, season: in steps.
+    frequency: how far apart the rows are, as polars writes durations: "1h", "1mo".
+    """
+
+    targets: tuple[str, ...] = ()
+    task: str | None = None
+    time: str | None = None
+    series: str | None = None
+    sequence: str | None = None
+    step: str | None = None
+    known: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    group: str | None = None
+    split: str | None = None
+    horizon: int | None = None
+    context: int | None = None
+    season: int | None = None
+    frequency: str | None = None
+
+    def __post_init__(self) -> None:
+        limits.check(_some(self, LENGTHS), optional=LENGTHS)
+
+
+@dataclass(frozen=True)
+class Split:
+    """How a table is cut into training, validation and test.
+
+    shares: of the three, with the sum 1; a column that says the part goes before.
+    rows: of forecasts, their lengths in steps from the start of each series, instead of shares or
+        such a column; what is beyond is left out.
+    """
+
+    shares: tuple[float, float, float] = (0.7, 0.1, 0.2)
+    rows: tuple[int, int, int] | None = None
+
+    def __post_init__(self) -> None:
+        limits.check_shares(self.shares)
+        if self.rows is not None:
+            limits.check_rows(self.rows)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contest:
+    """Who competes, and what each candidate gets.
+
+    cells, baselines: by name; the baselines are beside those that always run.
+    budget: by name; settings, seeds, epochs and parameters replace its numbers.
+    equal: what every network gets as much of, "parameters" or "time".
+    """
+
+    cells: tuple[str, ...] = ()
+    baselines: tuple[str, ...] = ()
+    budget: str = "quick"
+    settings: int | None = None
+    seeds: int | None = None
+    epochs: int | None = None
+    parameters: int | None = None
+    equal: str = "parameters"
+    options: Options = field(default_factory=Options)
+
+    def __post_init__(self) -> None:
+        limits.check(_some(self, AMOUNTS), optional=AMOUNTS)
+        limits.check({"truncate": self.options.truncate})
+        if self.equal not in EQUAL:
+            raise InputError(f"--equal is one of {', '.join(EQUAL)}, not {self.equal!r}")
+
+
+def _some(record: Any, fields: Sequence[str]) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in fields}
