@@ -341,7 +341,7 @@ static int run_backward(const Call& call, const CellCode& cell) {
     part.meet_all();
     join<T>(call, cell, direction, part, targets,
             [&](int who) -> const Memory& { return *team[who]; });
-    part.meet_all();  // nobody's memory goes while others read it
+    part.meet_all();  // no memory is freed while other threads read it
     if (!all_finite<T>(call, cell, direction, part, targets)) finite = false;
   };
   Status status = run_teams(call, call.threads, watch, work, [] {});

@@ -220,7 +220,7 @@ def test_a_benchmark_that_is_refused_leaves_nothing(capsys: pytest.CaptureFixtur
 def test_an_empty_name_is_no_folder(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert "an empty name is no path" in refused(arguments, capsys)
+    assert "an empty name is not a path" in refused(arguments, capsys)
     assert [path.name for path in Path().iterdir()] == ["waves.csv"]
 
 

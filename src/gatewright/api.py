@@ -68,12 +68,12 @@ def compare(
     target: the column or columns to predict. What stands below is guessed where it is not given.
     task: "forecast", "classify" or "regress". time, series: of forecasts, the columns of times and
         of names of series. sequence, step: of labelled sequences, those of names and positions.
-    known: inputs whose future values are known; categories: inputs that are no numbers; ignore:
+    known: inputs whose future values are known; categories: inputs that are not numbers; ignore:
         columns to leave out; group: sequences that stay together in the split; split: the column
         that says train, validation or test. horizon, context, season: in steps. frequency: of the
         time axis, as polars writes durations. delimiter: of a CSV file.
     shares: of training, validation and test. rows: of forecasts, their lengths in steps instead.
-    cells, baselines: contenders by name; the baselines are beside those that always run.
+    cells, baselines: candidates by name; the baselines run beside those that always do.
     budget: "quick", "standard" or "thorough"; settings, seeds, epochs, parameters replace its
         numbers. equal: "parameters", or "time" for the same seconds each.
     class_weights: each class counts the same, in training and in the verdict. truncate: steps
@@ -82,7 +82,7 @@ def compare(
     out: the folder of the run; where one was interrupted it goes on. By default a temporary one,
         which ``Result.save`` copies. restart: replace what the folder holds.
 
-    Raises InputError, in one sentence, where the source or the arguments are not fit for it.
+    Raises InputError, in one sentence, if the source or an argument cannot be used.
     """
     columns = Columns(
         targets=names(target),
@@ -184,7 +184,7 @@ def load(folder: str | Path, model: str | None = None) -> Predictor:
 
 @contextmanager
 def _folder(out: str | Path | None) -> Iterator[RunFolder]:
-    """The folder asked for, or a temporary one that goes where no result comes of it."""
+    """The folder asked for, or a temporary one, removed if there is no result."""
     if out is not None:
         yield RunFolder(named(out))
         return

@@ -1,4 +1,4 @@
-"""What goes wrong by a person's doing, told in one sentence."""
+"""Errors in what a person gave, each explained in one sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folders to write to: whose they are, and what is left of one where nothing comes of it."""
+"""Folders to write to: whose they are, and what is left of one if its work fails."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def named(path: str | Path, what: str = "the name of the folder") -> Path:
 
 @contextlib.contextmanager
 def made(folder: Path) -> Iterator[None]:
-    """Make a folder and those above it; in the end, such of them as are empty go again.
+    """Make a folder and those above it; in the end, those that are still empty are removed.
 
     Raises InputError where it cannot be made or written to.
     """
@@ -59,8 +59,8 @@ def claimed(
 ) -> Iterator[None]:
     """Make a folder, or take one that is empty or holds ``record``, the file that says whose it is.
 
-    Where the body raises and there is no record, nothing that it wrote is left, nor a folder that
-    was made for it. Whether a record is ours the caller finds out by reading it.
+    If the body raises and there is no record, nothing that it wrote is left, and no folder made for
+    it. The caller reads the record to find out whether it is ours.
 
     Args:
         folder: a new one, an empty one, or one of ours.

@@ -1,8 +1,8 @@
 """The numbers that a person may give, and how far each may go: all of them, in this one place.
 
-Upper ends are beyond what anyone needs, and low enough that a slip of the pen ends in a sentence
-and not in a machine without memory. The command line and the Python interface check against them
-at the door; whoever is further in may rely on it.
+Upper ends are beyond what anyone needs, and low enough that a typing error ends in a sentence and
+not in a machine out of memory. The command line and the Python interface check against them at the
+door; the code behind may rely on it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Files put in place whole, and records that tell whether they are as they were written.
 
 A record is JSON with a digest of the rest of it, so that a byte that flipped on its way through a
-disk is noticed and never becomes a number. What is no JSON is named with its digest by a record,
-or carries one of its own.
+disk is noticed and never becomes a number. A file that is not JSON is named with its digest by a
+record, or carries its own.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def told(path: Path, remedy: str) -> Iterator[None]:
         raise
     except OSError as error:
         wrong = "is missing" if isinstance(error, FileNotFoundError) else ""
-        wrong = wrong or f"cannot be read ({error.strerror or 'it is no file'})"
+        wrong = wrong or f"cannot be read ({error.strerror or 'it is not a file'})"
     except ValidationError:
         wrong = "is not what this version of Gatewright writes"
     except (ValueError, KeyError, TypeError, AttributeError, RuntimeError):
@@ -104,7 +104,8 @@ def write_records(path: Path, records: Iterable[BaseModel]) -> None:
 
 
 def read_records(path: Path, kind: type[Record], remedy: str) -> list[Record]:
-    """The records of a journal; a last line that a kill cut short is none, and no file holds none.
+    """The records of a journal; a last line that a kill cut short does not count, and a missing
+    file has none.
 
     Raises DamagedError, with the number of the line, where one is not as it was written.
     """

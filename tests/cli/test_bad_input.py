@@ -1,4 +1,4 @@
-"""What goes wrong by a person's doing: one sentence that says where, exit code 2, nothing left."""
+"""What a person may get wrong: one sentence that says where, exit code 2, nothing left."""
 
 from __future__ import annotations
 

@@ -221,7 +221,7 @@ def test_arguments_out_of_range_are_named(arguments: dict[str, Any], reason: str
     [
         ([np.zeros((3, 2)), np.zeros((3, 1))], "sequence 1 of X has 1 channels, and sequence 0"),
         ([np.zeros((3, 2)), np.zeros((0, 2))], r"sequence 1 of X has the shape \(0, 2\)"),
-        ([np.zeros(3), np.array(["a"])], "sequence 1 of X is no array of numbers"),
+        ([np.zeros(3), np.array(["a"])], "sequence 1 of X is not an array of numbers"),
         ([np.zeros(3), np.array([np.inf])], "sequence 1 of X contains infinity"),
         (np.array([[1e300, 1.0], [-1e300, 0.0]]), "too large to square"),
     ],

@@ -25,7 +25,7 @@ MOST_WORK = 5e10  # multiplications for the products of features: some seconds o
 ROUNDS = 30  # to fit targets that are missing in part
 TOLERANCE = 1e-8
 
-# Rows, what they are to tell (NaN where missing), and what to begin with where it is missing.
+# Rows, what they should predict (NaN where missing), and what to start from where it is missing.
 Piece = tuple[Tensor, Tensor, Tensor]
 
 
@@ -59,7 +59,7 @@ class Sums:
         self.add_told(rows, told)
 
     def add_told(self, rows: Tensor, told: Tensor) -> None:
-        """Add to what is told of rows that were added before."""
+        """Add to the targets of rows that were added before."""
         self.told += told.sum(0)
         self.outer.addmm_(rows.T, told)
 
@@ -79,7 +79,7 @@ class Sums:
 def fit(
     pieces: Callable[[], Iterator[Piece]], judge: Callable[[Line], float]
 ) -> tuple[Line, float]:
-    """The line of the penalty that does best, and what it was judged.
+    """The line with the best penalty, and its loss.
 
     pieces: gives all of training in pieces, the same ones at every call.
     judge: the loss on validation; NaN if there is nothing to judge by.
@@ -121,8 +121,8 @@ def _without_missing(sums: Sums, line: Line, pieces: Callable[[], Iterator[Piece
     """The line that fits the known targets alone, each output by the rows that have it.
 
     Each output would need products of features of its own. Instead what is missing is filled with
-    what the line itself tells, until that no longer changes it: then missing targets pull at
-    nothing. This is expectation maximisation (Dempster, Laird and Rubin 1977); a round leaves
+    what the line itself predicts, until that no longer changes it: then missing targets have no
+    influence. This is expectation maximisation (Dempster, Laird and Rubin 1977); a round leaves
     about the fraction that is missing of the distance to go.
     """
     factor = sums.factor(line.alpha)

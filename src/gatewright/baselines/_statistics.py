@@ -126,7 +126,7 @@ class Statistical(Fitted):
         return {item: there[name] for item, name in enumerate(data.items) if name in there}
 
     def _apply(self, model: Any, numbers: Tensor, history: Array) -> Array:
-        """What is told after a history, (horizon,); NaN where the model cannot be applied."""
+        """The forecast after a history, (horizon,); NaN where the model cannot be applied."""
         horizon = self.task.layout.horizon
         if not len(numbers) or len(history) < self.least or np.ptp(history) == 0:
             return np.full(horizon, np.nan)

@@ -38,12 +38,12 @@ def lags(context: int, most: int) -> Tensor:
 
 
 class WindowRows:
-    """Turns a batch of windows to rows for a linear model, and back.
+    """Turns a batch of windows into rows for a linear model, and back.
 
-    joint: a row sees the windows of all targets, and tells all of them; otherwise each target
+    joint: a row sees the windows of all targets, and predicts all of them; otherwise each target
         has a row of its own, sees its own window alone, and all share one set of weights
         ("channel independence", Zeng and others 2023).
-    relative: the windows of the targets are seen and told relative to their mean and spread.
+    relative: the windows of the targets are seen and predicted relative to their mean and spread.
 
     A row also holds the windows of the other channels, the categories of the last step, and the
     channels and categories known ahead. It has at most about ``MOST_FEATURES`` numbers: if the
@@ -104,7 +104,7 @@ class WindowRows:
         return rows.double(), level[:, None], spread[:, None]
 
     def told(self, target: Tensor) -> Tensor:
-        """(batch, horizon, targets) as the rows tell it: (batch, horizon x targets) if joint,
+        """(batch, horizon, targets) as the rows predict it: (batch, horizon x targets) if joint,
         else (batch x targets, horizon)."""
         return target.flatten(1) if self.joint else target.transpose(1, 2).flatten(0, 1)
 

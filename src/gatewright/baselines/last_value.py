@@ -1,4 +1,4 @@
-"""Tomorrow is as today."""
+"""Tomorrow will be like today."""
 
 from __future__ import annotations
 

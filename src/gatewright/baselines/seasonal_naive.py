@@ -1,4 +1,4 @@
-"""Today is as the same day of the last season."""
+"""Today is like the same day of the last season."""
 
 from __future__ import annotations
 

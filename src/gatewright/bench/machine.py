@@ -1,4 +1,4 @@
-"""What the numbers of a run hold for."""
+"""The machine that the numbers of a run hold for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How sides are timed: in turns, so that whatever else the machine does meets all of them."""
+"""How sides are timed: in turns, so that whatever else the machine does slows all alike."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Pace:
     sample: float = 0.008  # calls are repeated until one sample takes this long
     # Thread pools wait for more work in a busy loop after a call: one library's waiting threads
     # would hold the cores in another's sample. So each side waits until the process is at rest, in
-    # looks of this length, but not for ever.
+    # steps of this length, but not for ever.
     pause: float = 0.01
     patience: float = 2.0
     fewest: int = 7
@@ -53,7 +53,7 @@ def measure(sides: Mapping[str, Work], pace: Pace) -> dict[str, Timing]:
 def _rest(pace: Pace) -> None:
     """Wait until no thread of this process is busy any more.
 
-    Raises InputError where some are for longer than the pace has patience.
+    Raises InputError if some stay busy for longer than the pace allows.
     """
     begin = time.perf_counter()
     while True:

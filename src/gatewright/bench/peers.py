@@ -1,6 +1,6 @@
 """The other libraries: which there are, and what each has for a cell.
 
-A peer is asked for a side at a problem and gives None where it has nothing of the kind. It runs in
+A peer asked for a side at a problem gives None if it has no such cell or pass. It runs in
 its best mode: torch in inference mode, jax compiled, onnxruntime with bound buffers.
 """
 
@@ -132,7 +132,7 @@ PEERS = {
 def choose(names: Sequence[str]) -> list[Peer]:
     """The peers of these names; with none given, those that are installed.
 
-    Raises ValueError for a name that is none, or a library that is not installed.
+    Raises ValueError for an unknown name, or a library that is not installed.
     """
     if not names:
         return [peer for peer in PEERS.values() if not peer.missing]
@@ -150,7 +150,7 @@ def choose(names: Sequence[str]) -> list[Peer]:
 
 
 def share_threads(threads: int) -> None:
-    """Give jax as many threads as everybody: it reads this once, when its first program runs."""
+    """Give jax as many threads as the others: it reads this once, when its first program runs."""
     os.environ["NPROC"] = str(threads)  # the size of XLA's thread pool
     if threads == 1:
         flags = os.environ.get("XLA_FLAGS", "")

@@ -89,7 +89,8 @@ class Value:
 
 @dataclass(frozen=True)
 class Machine:
-    """What the numbers hold for. ``peak``: GFLOP/s of multiply-adds, if it could be measured."""
+    """The machine that the numbers hold for. ``peak``: GFLOP/s of multiply-adds, if it could be
+    measured."""
 
     cpu: str
     cores: int
@@ -140,7 +141,7 @@ class Results:
         """Read what :meth:`to_json` wrote. Raises ValueError for another format."""
         data = json.loads(text)
         if not isinstance(data, dict) or data.get("format") != FORMAT:
-            raise ValueError(f"this is no benchmark file of format {FORMAT}")
+            raise ValueError(f"this is not a benchmark file of format {FORMAT}")
         return cls(
             machine=Machine(**data["machine"]),
             made=data["made"],

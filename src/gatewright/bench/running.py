@@ -36,7 +36,7 @@ class Plan:
 
 
 def run(plan: Plan, tell: Tell = lambda _: None, make: Make = make_layer) -> Results:
-    """Measure everything of the plan. ``tell`` hears what is about to be measured.
+    """Measure everything of the plan. ``tell`` is called with what is about to be measured.
 
     Interrupted by Ctrl-C, it returns what was measured until then, not complete.
     """

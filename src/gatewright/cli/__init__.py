@@ -1,7 +1,7 @@
 """The command line. Nothing here imports torch before a command needs it.
 
-Every error is one sentence on stderr with exit code 2, a comparison of which no network is left
-among them; 1 means that a benchmark refused a side, 130 that it was interrupted.
+Every error is one sentence on stderr with exit code 2, also that no network of a comparison is
+left; 1 means that a benchmark refused a side, 130 that it was interrupted.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CycloptsError as error:
         return _say(sentence(error))
     except BrokenPipeError:
-        # Whoever read the output has seen enough; Python is not to complain of that at its end.
+        # Whoever read the output has seen enough; Python should not complain about that at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return WRONG
     except OSError as error:

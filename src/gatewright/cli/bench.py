@@ -80,7 +80,7 @@ def bench(
         others = choose(listed(peers))
     except ValueError as error:
         raise UsageError(str(error)) from None
-    # Only now, so that a slip of the pen is answered at once.
+    # Imported only now, so that a typing error is answered at once.
     import torch
 
     from gatewright.bench.command import command

@@ -1,4 +1,4 @@
-"""How far a comparison is: what its events add up to, for whoever shows it."""
+"""How far a comparison is, added up from its events, for whoever shows it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.records import Candidate, Fit, Job, Plan
 from gatewright.training import Epoch
 
-BRIEF = 0.05  # of a training: what a fit without epochs counts, and a judging on test
-EARLY = 0.03  # of the way: before that no time left is told
+BRIEF = 0.05  # of a training: so much counts a fit without epochs, or judging on test
+EARLY = 0.03  # of the comparison: before that no time left is shown
 
 
 @dataclasses.dataclass
 class Standing:
-    """A candidate on validation so far."""
+    """How a candidate does on validation so far."""
 
     candidate: Candidate
     expected: int  # fits
@@ -104,7 +104,7 @@ class Board:
         return min(1.0, done / total)
 
     def time_left(self) -> float | None:
-        """Of the whole comparison in seconds, as fast as it went so far; None before that tells."""
+        """Of the whole comparison in seconds, at the speed so far; None if it is too early."""
         share, passed = self.share(), self._clock() - self._began
         if share - self._share < EARLY:
             return None

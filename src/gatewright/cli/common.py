@@ -32,7 +32,7 @@ def _path(kind: object, tokens: Sequence[Token]) -> Path:
     (token,) = tokens
     if not token.value.strip():  # to Path the folder that the program was started in
         where = f"{token.keyword}: " if token.keyword else ""
-        raise InputError(f"{where}an empty name is no path: give a file or a folder")
+        raise InputError(f"{where}an empty name is not a path: give a file or a folder")
     return Path(token.value)
 
 
@@ -42,17 +42,17 @@ Whole = Annotated[int, Parameter(converter=_number)]
 MaybeWhole = Annotated[int | None, Parameter(converter=_number)]
 Number = Annotated[float, Parameter(converter=_number)]
 WRONG, INTERRUPTED = 2, 130
-WIDTH = 160  # of tables where there is no terminal
+WIDTH = 160  # of tables that are not shown in a terminal
 
 # What a person asked for cannot be done; the text is the sentence they read.
 UsageError = InputError
 
 
 def console(*, stderr: bool = False) -> Console:
-    """An output; wide enough for the tables where it is no terminal."""
+    """An output; wide enough for the tables if it is not a terminal."""
     stream = sys.stderr if stderr else sys.stdout
     if isinstance(stream, io.TextIOWrapper):
-        stream.reconfigure(errors="replace")  # a mark that an old encoding lacks is no error
+        stream.reconfigure(errors="replace")  # an old encoding may lack a mark
     found = Console(stderr=stderr)
     return found if found.is_terminal else Console(stderr=stderr, width=WIDTH)
 
@@ -63,7 +63,7 @@ def listed(text: str | None) -> list[str]:
 
 
 def among(kind: str, names: Iterable[str], there: Sequence[str]) -> None:
-    """Raise UsageError, with the nearest, for a name that is not there."""
+    """Raise UsageError, with the nearest name, for one that does not exist."""
     for name in names:
         if name not in there:
             near = difflib.get_close_matches(name, there, n=1)
@@ -72,7 +72,7 @@ def among(kind: str, names: Iterable[str], there: Sequence[str]) -> None:
 
 
 def character(text: str | None) -> str | None:
-    """The delimiter that ``--delimiter`` names. Raises UsageError where it can be none."""
+    """The delimiter that ``--delimiter`` names. Raises UsageError if it cannot be one."""
     if text is None:
         return None
     from gatewright.data.table.files import DELIMITERS, check_delimiter

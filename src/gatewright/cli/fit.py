@@ -184,7 +184,7 @@ def _budget(choices: Choices) -> tuple[int, Stopping]:
 
 @contextlib.contextmanager
 def _shown(screen: Console, path: Path, *, quiet: bool) -> Iterator[tuple[Begin, Watch]]:
-    """What is told of the plan and of each epoch: nothing, a line that changes, or lines."""
+    """What is shown of the plan and of each epoch: nothing, a line that changes, or lines."""
     if quiet:
         yield lambda record: None, lambda epoch: None
         return

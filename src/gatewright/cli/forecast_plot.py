@@ -39,7 +39,7 @@ STYLE: Any = {
 
 
 def draw(predictor: Predictor, frame: pl.DataFrame, table: Table | None) -> Figure:
-    """A picture of what ``predictor`` said of a table, in ``frame``."""
+    """A picture of what ``predictor`` predicted for a table, in ``frame``."""
     from matplotlib import rc_context
 
     layout = predictor.layout

@@ -28,7 +28,7 @@ BAR = 24  # columns
 
 
 class Terminal(Progress):
-    """Shows the events of a run. ``waiting`` ends when the plan stands."""
+    """Shows the events of a run. ``waiting`` ends when the plan is made."""
 
     def __init__(
         self,

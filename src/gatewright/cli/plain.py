@@ -1,4 +1,4 @@
-"""A comparison where there is no terminal: a line for each stage and each finished fit."""
+"""A comparison without a terminal: a line for each stage and each finished fit."""
 
 from __future__ import annotations
 

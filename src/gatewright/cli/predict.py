@@ -52,7 +52,7 @@ def predict(
     - `gatewright predict runs/airline -o forecast.csv --plot forecast.png`
     - `gatewright predict runs/shops future.csv -o forecast.parquet`: with inputs known ahead
     - `gatewright predict runs/gestures new.csv`: labels of new sequences, as CSV on the terminal
-    - `gatewright predict runs/airline --model ridge_lags`: by another candidate than the best
+    - `gatewright predict runs/airline --model ridge_lags`: by a candidate other than the best
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What was typed and cannot be read, as one sentence: the flag, what was given, what it takes."""
+"""What was typed but cannot be read, as one sentence: the flag, what was given, what it takes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def sentence(error: CycloptsError) -> str:
     """What a person reads in place of ``error``."""
     command = " ".join(error.command_chain or ()) or "gatewright"
     helped = f"see {' '.join(['gatewright', *(error.command_chain or ())])} --help"
-    if isinstance(error.__cause__, InputError):  # of a limit, or another check of ours
+    if isinstance(error.__cause__, InputError):  # from a limit, or another check of Gatewright
         return str(error.__cause__)
     match error:
         case CoercionError(token=token, target_type=kind) if token is not None and kind is bool:

@@ -94,12 +94,12 @@ def solve_widths(
 ) -> list[Candidate]:
     """The cells, each with the width for each setting that gives all the same size.
 
-    The size is ``parameters``, give or take a tenth, or from that of the largest cell with
-    ``hidden_size`` and the first setting up to where all meet: a width is a whole number, and
-    narrow networks meet seldom. Where many cells and settings meet nowhere all together, they meet
-    in each setting.
+    The size is ``parameters``, give or take a tenth; without it, the size of the largest cell with
+    ``hidden_size`` and the first setting, or the next larger one that all can have: a width is a
+    whole number, and narrow networks seldom have the same size. If no size fits all cells in all
+    settings, each setting has a size of its own.
 
-    Raises InputError where the cells cannot meet within 2%, or not in this machine's memory.
+    Raises InputError if the sizes would differ by more than 2%, or exceed this machine's memory.
     """
     nominal = parameters or max(
         count_parameters(task, cell, hidden_size, settings[0]) for cell in cells

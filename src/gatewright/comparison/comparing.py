@@ -34,7 +34,7 @@ def compare_into(
 
     crew: who runs the fits.
 
-    Raises InputError where the input is not fit for it or the folder holds another comparison.
+    Raises InputError if the input cannot be used or the folder holds another comparison.
     """
     layout, guesses = guess(table, columns)
     with folder.opened():
@@ -75,7 +75,7 @@ def _settle(folder: RunFolder, plan: Plan, *, restart: bool) -> None:
     """Write the plan, unless a run of it stands there already."""
     there = folder.plan()
     if there is not None and restart:
-        folder.empty(there)  # only now, so that a slip of the pen costs nothing
+        folder.empty(there)  # only now: an error in the command removes nothing
     if there is None or restart:
         folder.write_plan(plan)
         return

@@ -49,7 +49,7 @@ class Worker:
         return self.process.stdout
 
     def messages(self) -> list[dict[str, Any]] | None:
-        """What it has said since, or None where it is no more."""
+        """What it has said since, or None if it has ended."""
         content = os.read(self.out.fileno(), 1 << 20)
         *lines, self.rest = (self.rest + content).split(b"\n")
         return [json.loads(line) for line in lines] if content else None

@@ -61,10 +61,11 @@ def decide(
 
     Units are test sequences, or forecast origins in the order of time. ``horizon``: how many
     origins in a row have losses that share a step, which is the forecasts' length in steps where
-    origins are one step apart. ``groups``: of each sequence, those of one being related, as the
-    recordings of one patient are. ``baselines``: the names that are no recurrent networks.
-    ``titles``: what to call a candidate; its name if not given. ``metric``: "mean squared error".
-    ``level``: of the tests; the intervals are at 1 - ``level``. ``seed``: of flips and bootstraps.
+    origins are one step apart. ``groups``: the group of each sequence; those of one group are
+    related, as the recordings of one patient are. ``baselines``: the names of those that are not
+    recurrent networks. ``titles``: what to call a candidate; its name if not given. ``metric``:
+    "mean squared error". ``level``: of the tests; the intervals are at 1 - ``level``. ``seed``: of
+    flips and bootstraps.
 
     ValueError: no candidates, losses of other shapes, or one that is not finite, named.
     """

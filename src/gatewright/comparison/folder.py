@@ -56,7 +56,7 @@ LOST = "put back a copy of it that is whole, or compare again into another folde
 class RunFolder:
     """Reads and writes the files that ``records`` lists.
 
-    What reads one raises DamagedError where it is not as it was written.
+    Reading one raises DamagedError if it is not as it was written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -65,9 +65,9 @@ class RunFolder:
 
     @contextmanager
     def opened(self) -> Iterator[None]:
-        """Make the folder, or take it where it is ours, and keep a second run out.
+        """Make the folder, or use one of ours, and lock out a second run.
 
-        Where no plan comes of it nothing is left.
+        If no plan is written, nothing is left.
 
         Raises InputError where the folder holds something else, is in use or cannot be written.
         """

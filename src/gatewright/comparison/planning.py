@@ -30,7 +30,7 @@ def make_plan(
     fingerprint: str,
     command: str = "",
 ) -> Plan:
-    """Everything decided that decides the outcome.
+    """All choices that decide the outcome.
 
     Raises InputError for a cell, baseline or budget that does not exist.
     """

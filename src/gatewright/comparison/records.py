@@ -56,7 +56,7 @@ class Plan(BaseModel):
     equal: str = "parameters"  # "parameters", or "time": the same seconds instead of epochs
     shares: tuple[float, float, float] = (0.7, 0.1, 0.2)  # train, validation, test
     rows: tuple[int, int, int] | None = None  # lengths of the parts instead of shares
-    command: str = ""  # that repeats it; no part of what is decided
+    command: str = ""  # that repeats it; it decides nothing
 
     def repeated_in(self, folder: Path) -> str:
         """The command that goes on in a folder, wherever that was moved or copied."""
@@ -70,7 +70,7 @@ class Plan(BaseModel):
         return next(found for found in self.candidates if found.name == name)
 
     def fit_names(self) -> list[str]:
-        """What every fit that the plan may come to is called."""
+        """The names of all fits that the plan may lead to."""
         return [
             fit_name(candidate.name, setting, seed)
             for candidate in self.candidates

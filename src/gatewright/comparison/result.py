@@ -1,4 +1,4 @@
-"""What a comparison came to, read from its folder."""
+"""The result of a comparison, read from its folder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gatewright.models.predictor import Predictor
 
 
 class Result:
-    """A finished run. The folder of a ``temporary`` one goes when the result does."""
+    """A finished run. The folder of a ``temporary`` one is removed with the result."""
 
     def __init__(self, folder: RunFolder, *, temporary: bool = False) -> None:
         """Raises InputError where the folder holds no finished run."""
@@ -69,14 +69,14 @@ class Result:
     def save(self, path: str | Path) -> Path:
         """Copy all that the run wrote, report included, to a new place.
 
-        Raises InputError where there is something already, or nothing can be.
+        Raises InputError if something is there already, or nothing can be written.
         """
         target, source = named(path), self.folder
         names = [name for name in source.files(self.plan) if (source.path / name).is_file()]
         with claimed(target, PLAN, "a comparison", writes=names, lock=False):
             if any(target.iterdir()):
                 raise InputError(f"{target} is not empty: choose another folder")
-            for name in (*names, PLAN):  # the plan last: without it all goes again
+            for name in (*names, PLAN):  # the plan last: a copy without it is removed
                 (target / name).parent.mkdir(exist_ok=True)
                 shutil.copy2(source.path / name, target / name)
         return target

@@ -11,10 +11,10 @@ from gatewright.training import Epoch, Recipe
 
 
 class Progress:
-    """What is told of a run while it goes on; a terminal or a page overrides what it shows."""
+    """The events of a running comparison; a terminal or a page overrides those it shows."""
 
     def begin(self, plan: Plan, folder: RunFolder) -> None:
-        """The plan stands; nothing was fitted yet, or not by this run."""
+        """The plan is made; nothing was fitted yet, at least not by this run."""
 
     def stage(self, title: str, jobs: int, done: int) -> None:
         """A stage begins: so many jobs, so many of them done by an earlier run."""

@@ -106,7 +106,7 @@ def _beats(verdict: Verdict, pair: Pair, *, lower: str = "", higher: str = "") -
 
 
 def _close(verdict: Verdict, pair: Pair) -> str:
-    """Two sentences' worth on a pair that is not told apart."""
+    """What to say of a pair that is not told apart."""
     both = [verdict.candidate(pair.lower), verdict.candidate(pair.higher)]
     first, second = (one.title for one in both)
     if pair.difference == 0:
@@ -203,7 +203,7 @@ def _neighbours(verdict: Verdict) -> str:
         if other.baseline == chosen.baseline and other.name != chosen.name
     ]
     if verdict.best_baseline is None or verdict.best_recurrent is None:
-        # The first pair has been spoken of.
+        # The first pair was mentioned already.
         others = [(other, pair) for other, pair in others if pair is not verdict.pairs[0]]
     close = [other.title for other, pair in others if not pair.told_apart]
     if close:

@@ -30,7 +30,7 @@ class Candidate(BaseModel):
 class Pair(BaseModel):
     """Two candidates, ``lower`` the one of the lower mean loss.
 
-    ``difference`` is what the loss of ``higher`` has more, ``relative`` that as a share of the
+    ``difference`` is how much higher the loss of ``higher`` is, ``relative`` that as a share of the
     loss of ``higher``. ``p`` is the larger of the two tests', ``p_adjusted`` Holm's;
     ``p_diebold_mariano`` is None for sequences and where it is not defined. Intervals stand for
     one pair alone, not for all together.
@@ -71,7 +71,7 @@ class Needed(BaseModel):
 
 
 class Verdict(BaseModel):
-    """What a comparison came to: ``candidates`` by rank, ``pairs`` by the ranks of both, ``text``.
+    """What a comparison found: ``candidates`` by rank, ``pairs`` by the ranks of both, ``text``.
 
     ``confidence_set``: those that cannot be told from ``best``, the candidate of the lowest mean
     loss, and itself. ``recommended``: the baseline of the lowest mean loss, unless it is told apart

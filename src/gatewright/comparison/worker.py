@@ -119,7 +119,7 @@ def _serve(folder: RunFolder, requests: SimpleQueue[str], out: Any) -> None:
 
 def main() -> None:
     torch.set_num_threads(1)
-    # Whatever a library prints is not to be taken for an answer.
+    # Whatever a library prints must not be taken for an answer.
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     requests: SimpleQueue[str] = SimpleQueue()

@@ -42,7 +42,7 @@ class Frequency:
     def parse(cls, text: str) -> Frequency:
         """Read ``text``, as polars writes durations: "15m", "1h", "1mo", "1i"; workdays are "1bd".
 
-        Raises InputError where it is none, or further than anyone's rows are.
+        Raises InputError if it is not one, or longer than any rows are apart.
         """
         found = _PART.findall(text)
         if any(len(count) > DIGITS for count, _ in found):
@@ -60,7 +60,7 @@ class Frequency:
                     raise _too_far(text)
                 return cls(counts["i"], "number")
         raise InputError(
-            f"a frequency of {text!r} is no distance between steps; write a number and a unit, "
+            f"a frequency of {text!r} is not a distance between steps; write a number and a unit, "
             "such as 15m, 1h, 1d, 1w, 1mo, 1q or 1y"
         )
 

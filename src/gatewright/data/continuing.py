@@ -156,7 +156,7 @@ def _numbers(layout: Layout) -> set[str]:
 def _as_in_training(values: pl.Series, kind: pl.DataType, name: str, *, exactly: bool) -> pl.Series:
     """A column in the type that it had in training, every value the same as before.
 
-    "1.0" is no name of the series "1", nor is the day of 10:30 a time of its own.
+    "1.0" is not the name of series "1", and 10:30 on a day does not become that day.
     """
     found = values.dtype
     alike = found.is_numeric() and kind.is_numeric() and not exactly

@@ -93,7 +93,7 @@ def is_list(given: Any) -> bool:
 
 
 def dimensions(given: Any) -> int:
-    """Of an array, a frame or nested lists; 2 for what does not say."""
+    """The dimensions of an array, a frame or nested lists; 2 if they cannot be told."""
     if isinstance(given, list | tuple):
         return int(np.ndim(given))
     shape: tuple[int, ...] = getattr(given, "shape", (0, 0))
@@ -115,7 +115,7 @@ def _steps(array: Any, number: int, channels_first: bool) -> Floats:
         steps = np.asarray(array, dtype=np.float64)
     except (TypeError, ValueError):
         raise InputError(
-            f"sequence {number} of X is no array of numbers: give an array {order}"
+            f"sequence {number} of X is not an array of numbers: give an array {order}"
         ) from None
     if steps.ndim == 1:
         steps = steps[:, None]

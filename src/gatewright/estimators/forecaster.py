@@ -55,9 +55,9 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
         cell: the name of a cell, as ``gatewright cells`` lists them.
         horizon: steps ahead; None for what is usual at the frequency of the rows.
         context: steps seen; by default three horizons or two seasons, as far as there are rows.
-        target: the column or columns to forecast; by default the one that can be meant.
+        target: the column or columns to forecast; by default the only one that is possible.
         time, series: the columns of times, and of the names of the series.
-        known: inputs whose future values are known; categories: inputs that are no numbers;
+        known: inputs whose future values are known; categories: inputs that are not numbers;
             ignore: columns to leave out.
         season, frequency: of the time axis, in steps, and as polars writes durations: "1h".
         relative_to: "window", to forecast the change from the mean of what is seen, which a level

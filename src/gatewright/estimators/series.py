@@ -91,7 +91,7 @@ def lengths_of(
 
 def prepare_all(table: Table, layout: Layout, split: Split, folder: Path) -> Prepared:
     """As ``prepare``, but validation reaches to the end: nothing is kept back for a test."""
-    # Parts of one step would do for it: how long they are to be was settled before.
+    # Parts of one step are enough here: how long they have to be was settled before.
     short = layout.model_copy(update={"horizon": 1, "context": 1})
     data = prepare(table, short, tasks.get(short.task), folder, split=split)
     lengths = {"horizon": layout.horizon, "context": layout.context}
@@ -114,7 +114,7 @@ def _rows(table: Table, layout: Layout) -> tuple[int, int]:
 
 def last_steps(table: Table, layout: Layout) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The table with the targets of the last ``horizon`` rows of each series taken out, and those
-    rows with them: what is forecast to be judged, and what came."""
+    rows with them: what to forecast, and what really came."""
     frame = table.collect(table.frame)
     by = [name for name in (layout.series, layout.time) if name]
     frame = frame.sort(by, maintain_order=True) if by else frame

@@ -21,7 +21,7 @@ BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def plain(values: Any) -> Any:
-    """Arrays and lists with five significant digits; what is no number becomes null."""
+    """Arrays and lists with five significant digits; what is not finite becomes null."""
     if isinstance(values, np.ndarray):
         return plain(values.tolist())
     if isinstance(values, list):

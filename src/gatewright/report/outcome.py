@@ -1,4 +1,4 @@
-"""Everything of a finished run that its report tells, read once."""
+"""Everything of a finished run that its report shows, read once."""
 
 from __future__ import annotations
 

@@ -198,7 +198,7 @@ def _by_step(outcome: Outcome, figure: Figure) -> None:
     axes = figure.subplots()
     found = figures.by_step(outcome.scores, outcome.rows)
     looks = _looks(outcome)
-    # The hopeless are left out, as on the page.
+    # Those far behind are left out, as on the page.
     best = min(float(np.mean(losses)) for losses in found.values())
     for name, losses in found.items():
         if float(np.mean(losses)) <= 4 * best or name in outcome.leaders:

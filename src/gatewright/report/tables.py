@@ -33,7 +33,7 @@ class Cell:
 
     text: str
     value: float | str | None = None
-    more: str = ""  # in small letters below
+    more: str = ""  # in small print below
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def setting_text(setting: Setting | None, hidden_size: int = 0) -> str:
 
 
 def leaderboard(verdict: Verdict, rows: Sequence[Row]) -> Board:
-    """The table that all looks begin with."""
+    """The table of all candidates, which readers see first."""
     judged = [row for row in rows if not row.failed and row.loss is not None]
     low, high = reach(judged)
     columns = {
@@ -114,7 +114,7 @@ def leaderboard(verdict: Verdict, rows: Sequence[Row]) -> Board:
 def reach(rows: Sequence[Row]) -> tuple[float, float]:
     """The ends of the interval plots: from the best to the last that is of interest.
 
-    A hopeless candidate is not to squeeze all others; the best network and the best baseline are
+    A candidate far behind must not squeeze all others; the best network and the best baseline are
     always inside.
     """
     ranked = sorted((row for row in rows if row.loss is not None), key=lambda row: row.loss or 0)

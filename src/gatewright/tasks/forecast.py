@@ -79,7 +79,7 @@ class Forecast(Task):
     def loss(self, prediction: Tensor, batch: Batch) -> Tensor:
         known, target = _known(batch.target)
         squares = (prediction[..., 0] - target).square()
-        # Few operations on few numbers each: as many as there are decide how long this takes.
+        # Each operation works on few numbers: how many operations there are decides the time.
         losses = squares + pinball(prediction[..., 1:], target).mean(-1)
         found: Tensor = (losses * known).sum() / known.sum().clamp(min=1)
         return found
@@ -210,7 +210,7 @@ class ForecastNetwork(nn.Module):
             future = torch.cat([batch.future, self.embed_future(batch.future_codes)], -1)
             point = point + self.ahead(held, future).transpose(0, 1)[..., None]
         width = nn.functional.softplus(self.spread(held))[:, None, :, None]
-        # The point is the business of squared error alone.
+        # Only squared error trains the point.
         prediction = torch.cat([point, point.detach() + width * self._offsets()], -1)
         if level is None or scale is None:
             return prediction

@@ -1,4 +1,4 @@
-"""Tensors in a file that tells whether they are as they were written; where a training stands."""
+"""Tensors in a file that shows whether it is damaged; and the state of a training."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ class _Training:
             raise ValueError("the training part holds no examples")
         # A batch is so many sequences, whatever an example is made into.
         self.batch_size = max(1, stopping.batch_size // task.rows(setting))
-        # Small sets are passed over several times in an epoch: steps are what teaches.
+        # Small sets are passed over several times in an epoch: it is steps that teach.
         least = min(stopping.steps_per_epoch, STEPS_OF_SMALL_SETS)
         whole = len(self.examples) // self.batch_size
         self.steps = max(least, min(stopping.steps_per_epoch, whole))
@@ -181,7 +181,7 @@ class _Training:
         return losses / self.steps, norms / self.steps, clipped / self.steps
 
     def _step(self, examples: Tensor, rate: float) -> tuple[float, float]:
-        """The loss of a batch, and its gradient, clipped and told; the optimiser's turn is next."""
+        """The loss of a batch and the norm of its gradient, which is clipped for the optimiser."""
         for group in self.optimizer.param_groups:
             group["lr"] = self.setting.learning_rate * rate
         batch = self.task.examples.batch(self.data, examples)

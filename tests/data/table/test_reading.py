@@ -157,10 +157,10 @@ BAD: dict[str, tuple[str, str | bytes, str]] = {
     "json words": (
         "t.jsonl",
         '{"a":1}\n{a:1}\n',
-        r"line 2: .*, found what is no JSON; write it so",
+        r"line 2: .*, found what is not JSON; write it so",
     ),
     "json nan": ("t.jsonl", '{"a":NaN}\n', r"line 1: .*found NaN, for which JSON has null; write"),
-    "json deep": ("t.jsonl", "[" * 100_000, r"line 1: .*, found what is no JSON; write it so"),
+    "json deep": ("t.jsonl", "[" * 100_000, r"line 1: .*, found what is not JSON; write it so"),
     "json types": (
         "t.jsonl",
         '{"a":true}\n{"a":2}\n',

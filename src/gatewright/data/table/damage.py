@@ -24,7 +24,7 @@ def told(
     """Tell what is raised where a file is damaged as one sentence about it.
 
     Other errors of polars than ``damage`` pass: they are of a query that does not fit the table,
-    which is no fault of the file.
+    which is not the fault of the file.
     """
     try:
         yield

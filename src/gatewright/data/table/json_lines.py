@@ -22,7 +22,7 @@ def line_of(path: Path) -> Callable[[int], int]:
 
 
 def say_broken(path: Path) -> None:
-    """Find the line that is no JSON object or holds values of other types than those before."""
+    """Find the line that is not a JSON object or holds values of other types than those before."""
     types: dict[str, str] = {}
     with path.open("rb") as file:
         for number, text in enumerate(file, 1):
@@ -34,7 +34,7 @@ def say_broken(path: Path) -> None:
             except InputError as error:
                 row, found = None, str(error)
             except (ValueError, RecursionError):
-                row, found = None, "what is no JSON"
+                row, found = None, "what is not JSON"
             if not isinstance(row, dict):
                 raise InputError(
                     f"{path.name}, line {number}: expected one JSON object a line, as in "

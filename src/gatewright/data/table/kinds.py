@@ -154,7 +154,7 @@ def readings_of(
 
 def _choices(name: str, numbers: Sequence[Kind], before: str | None) -> tuple[Kind, ...]:
     """What a column may be, the likeliest first; of one that was read before, nothing that would
-    read the same text otherwise."""
+    read the same text differently."""
     times = formats(name)
     if before is None:
         return (*PLAIN, *numbers, *(Kind("time", time.parse, time) for time in times))

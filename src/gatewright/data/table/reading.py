@@ -75,7 +75,7 @@ class Table:
 
 @contextmanager
 def about(table: Table) -> Iterator[None]:
-    """Begin sentences that do not name the table with its name, which few floors know."""
+    """Put the name of the table, which few modules know, before errors that lack it."""
     try:
         yield
     except InputError as error:

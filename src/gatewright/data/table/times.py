@@ -177,7 +177,7 @@ def _from_parts(schema: Mapping[str, pl.DataType]) -> Derived | None:
     year = numbers[0]
     year = pl.when(year.is_between(1000, 2999)).then(year)
     month, day, hour, minute = (*numbers[1:], *[pl.lit(1), pl.lit(0), pl.lit(0)][len(found) - 2 :])
-    # Through text, because polars raises where there is no such day.
+    # Through text, because polars raises an error for a day that does not exist.
     text = pl.format("{}-{}-{}", year, month, day)
     day_of_year = text.str.to_date("%Y-%m-%d", strict=False)
     moment = day_of_year.cast(pl.Datetime("us")) + pl.duration(hours=hour, minutes=minute)
