@@ -150,19 +150,19 @@ def wave() -> Any:
                                   "parameters", "truncate", "jobs"])  # fmt: skip
 def test_compare_names_the_argument(name: str) -> None:
     for value in (*WRONG, *([] if name == "truncate" else [0])):
-        with pytest.raises(InputError, match=f"^{name} is to be a whole number from") as error:
+        with pytest.raises(InputError, match=f"^`{name}` is to be a whole number from") as error:
             gw.compare(wave(), **{name: value})
         assert len(str(error.value)) < 200
-    with pytest.raises(InputError, match=r"^truncate is to be a whole number from"):
+    with pytest.raises(InputError, match=r"^`truncate` is to be a whole number from"):
         gw.compare(wave(), truncate=None)
 
 
 @pytest.mark.parametrize("value", [None, "0.7,0.1,0.2", (0.7, 0.3), (float("nan"), 0.5, 0.5), 3])
 def test_compare_names_the_shares(value: Any) -> None:
-    with pytest.raises(InputError, match="shares is to be"):
+    with pytest.raises(InputError, match="`shares` is to be"):
         gw.compare(wave(), shares=value)
     if value is not None:
-        with pytest.raises(InputError, match="rows is to be"):
+        with pytest.raises(InputError, match="`rows` is to be"):
             gw.compare(wave(), rows=value)
 
 
@@ -176,7 +176,7 @@ def test_an_estimator_names_the_argument(kind: Any) -> None:
         for value in WRONG:
             if name in fractions and value in (0.5, 10**12, 10**400, 10**5000):
                 continue
-            with pytest.raises(InputError, match=f"^{name} is to be ") as error:
+            with pytest.raises(InputError, match=f"^`{name}` is to be ") as error:
                 kind(**{name: value}).fit(*source)
             assert len(str(error.value)) < 200
 

@@ -22,7 +22,6 @@ from gatewright.folders import named
 from gatewright.models.folder import holds_fit, load_fit
 from gatewright.models.predictor import Predictor
 from gatewright.requests import Columns, Contest, Names, Split, names
-from gatewright.setting import Options
 
 
 def compare(
@@ -110,7 +109,8 @@ def compare(
         epochs=epochs,
         parameters=parameters,
         equal=equal,
-        options=Options(class_weights=class_weights, truncate=truncate),
+        class_weights=class_weights,
+        truncate=truncate,
     )
     return compare_records(
         source,

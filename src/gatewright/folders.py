@@ -11,10 +11,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from gatewright.errors import InputError
+from gatewright.errors import InputError, argument
 
 LOCK = ".lock"
-ANOTHER = "choose another folder (--out)"  # also where it is an argument of Python
+ANOTHER = f"choose another folder ({argument('out')})"  # also where it is an argument of Python
 
 
 def named(path: str | Path, what: str = "the name of the folder") -> Path:
@@ -123,7 +123,7 @@ def check_same(
         words = ["the data" if name == "fingerprint" else name for name in different]
         raise InputError(
             f"{folder} holds another {what} (different: {', '.join(words)}): choose another folder "
-            f"with --out, or {otherwise}"
+            f"with {argument('out')}, or {otherwise}"
         )
 
 

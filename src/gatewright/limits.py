@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from gatewright.errors import InputError
+from gatewright.errors import InputError, argument
 
 MILLION = 1_000_000
 LONGEST_TOLD = 40  # characters of a value that is told back
@@ -112,11 +112,6 @@ MILLENNIUM = 365_250  # days; the longest step
 LONGEST_INTEGER_STEP = 10**18
 
 
-def flag(name: str) -> str:
-    """The flag of an argument."""
-    return f"--{name.replace('_', '-')}"
-
-
 def check(given: Mapping[str, Any], *, optional: Sequence[str] = ()) -> None:
     """Raise InputError for the first argument that is beyond its limit.
 
@@ -127,7 +122,7 @@ def check(given: Mapping[str, Any], *, optional: Sequence[str] = ()) -> None:
         if limit is None or (value is None and name in optional):
             continue
         if not limit.holds(value):
-            raise refusal(name, limit, value)
+            raise refusal(argument(name), limit, value)
 
 
 def refusal(called: str, limit: Limit, value: Any) -> InputError:
@@ -140,9 +135,9 @@ def refusal(called: str, limit: Limit, value: Any) -> InputError:
     return InputError(f"{called} is to be {limit.words}, not {told}")
 
 
-def check_shares(shares: Any, called: str = "shares") -> None:
+def check_shares(shares: Any) -> None:
     """Raise InputError for shares that are not three numbers above 0 with the sum 1."""
-    what = "three numbers above 0 with the sum 1, as 0.7,0.1,0.2"
+    called, what = argument("shares"), "three numbers above 0 with the sum 1, as 0.7,0.1,0.2"
     _check_three(shares, SHARE, called, what)
     if abs(math.fsum(shares) - 1) > 1e-6:
         raise InputError(
@@ -151,9 +146,10 @@ def check_shares(shares: Any, called: str = "shares") -> None:
         )
 
 
-def check_rows(rows: Any, called: str = "rows") -> None:
+def check_rows(rows: Any) -> None:
     """Raise InputError for lengths of parts that are not three whole numbers above 0."""
-    _check_three(rows, PART_ROWS, called, "three whole numbers above 0, as 8640,2880,2880")
+    what = "three whole numbers above 0, as 8640,2880,2880"
+    _check_three(rows, PART_ROWS, argument("rows"), what)
 
 
 def _check_three(values: Any, limit: Limit, called: str, what: str) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from gatewright import limits
-from gatewright.errors import InputError
+from gatewright.errors import InputError, argument
 from gatewright.setting import Options
 
 Names = str | Sequence[str]
@@ -83,6 +83,8 @@ class Contest:
     cells, baselines: by name; the baselines are beside those that always run.
     budget: by name; settings, seeds, epochs and parameters replace its numbers.
     equal: what every network gets as much of, "parameters" or "time".
+    class_weights: each class counts the same. truncate: steps after which gradients stop; 0 for
+        never.
     """
 
     cells: tuple[str, ...] = ()
@@ -93,13 +95,20 @@ class Contest:
     epochs: int | None = None
     parameters: int | None = None
     equal: str = "parameters"
-    options: Options = field(default_factory=Options)
+    class_weights: bool = False
+    truncate: int = 0
 
     def __post_init__(self) -> None:
-        limits.check(_some(self, AMOUNTS), optional=AMOUNTS)
-        limits.check({"truncate": self.options.truncate})
+        limits.check(_some(self, (*AMOUNTS, "truncate")), optional=AMOUNTS)
         if self.equal not in EQUAL:
-            raise InputError(f"--equal is one of {', '.join(EQUAL)}, not {self.equal!r}")
+            raise InputError(
+                f"{argument('equal')} is one of {', '.join(EQUAL)}, not {self.equal!r}"
+            )
+
+    @property
+    def options(self) -> Options:
+        """What is asked of the task."""
+        return Options(class_weights=self.class_weights, truncate=self.truncate)
 
 
 def _some(record: Any, fields: Sequence[str]) -> dict[str, Any]:

@@ -27,7 +27,9 @@ def plan(**changes):
         "source": "sales.csv",
         "fingerprint": "",
         "layout": Layout(task="forecast", targets=("sales",)),
-        "guesses": (Guess(what="time column", value="day", flag="--time", why="[all] are dates"),),
+        "guesses": (
+            Guess(what="time column", value="day", argument="time", why="[all] are dates"),
+        ),
         "candidates": (RIDGE, NAIVE, NETWORK),
         "settings": (Setting(), Setting(learning_rate=0.01, num_layers=2, dropout=0.1)),
         "seeds": (0, 1),

@@ -58,7 +58,7 @@ def test_parameters_asked_for_are_given_within_a_tenth(goal: int) -> None:
     try:
         found = solve_widths(task, cells.names()[:3], [Setting()], hidden_size=1, parameters=goal)
     except InputError as error:
-        assert "ask for more with --parameters" in str(error)  # noqa: PT017
+        assert "ask for more with `parameters`" in str(error)  # noqa: PT017
         assert goal < 20_000
         return
     for candidate in found:

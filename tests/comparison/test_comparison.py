@@ -131,7 +131,7 @@ def test_another_plan_is_refused_and_nothing_is_lost(done: tuple[Result, Heard])
     before = (result.folder.path / "leaderboard.json").read_bytes()
     with pytest.raises(InputError, match=r"another comparison \(different: .*layout"):
         compare(result.folder.path, horizon=4)
-    with pytest.raises(InputError, match=r"different: the data.*--restart"):
+    with pytest.raises(InputError, match=r"different: the data.*`restart`"):
         compare(result.folder.path, frame=waves().with_columns(pl.col("y") + pl.col("step") * 0.1))
     assert (result.folder.path / "leaderboard.json").read_bytes() == before
 

@@ -173,7 +173,7 @@ def test_labels_and_names_of_sequences_of_numbers_and_words(tmp_path: Path) -> N
     for source in (frame, tmp_path / "words.csv"):
         data = prepared(source, tmp_path, "label", sequence="id", task="classify")
         assert data.preparation.classes == (*map(str, range(1, 10)), "a")
-        with pytest.raises(InputError, match="--task classify if they are the target") as caught:
+        with pytest.raises(InputError, match="`task='classify'` if they are the target") as caught:
             prepared(source, tmp_path, "label", sequence="id")
         assert "it holds 'a'" in str(caught.value)
 

@@ -202,11 +202,11 @@ def test_tools_of_scikit_learn_take_the_estimators() -> None:
     ("arguments", "reason"),
     [
         ({"cell": "grru"}, "did you mean 'gru'"),
-        ({"hidden_size": 0}, "hidden_size is to be a whole number from 1 to 65,536, not 0"),
-        ({"dropout": 1}, "dropout is to be a number from 0 to below 1, not 1"),
-        ({"learning_rate": "fast"}, "learning_rate is to be a finite number above 0, not 'fast'"),
+        ({"hidden_size": 0}, "`hidden_size` is to be a whole number from 1 to 65,536, not 0"),
+        ({"dropout": 1}, "`dropout` is to be a number from 0 to below 1, not 1"),
+        ({"learning_rate": "fast"}, "`learning_rate` is to be a finite number above 0, not 'fast'"),
         ({"pooling": "mean"}, "pooling is 'last' or 'attention', not 'mean'"),
-        ({"validation_fraction": 1.0}, "validation_fraction is to be"),
+        ({"validation_fraction": 1.0}, "`validation_fraction` is to be"),
         ({"learning_rate": 1e12, "epochs": 3}, "give a smaller learning_rate"),
     ],
 )
@@ -368,7 +368,7 @@ def test_sources_of_other_kinds_are_refused(tmp_path: Path) -> None:
         Forecaster().fit(3)
     with pytest.raises(InputError, match="something else than numbers"):
         Forecaster().fit(["a", "b"])
-    with pytest.raises(InputError, match="horizon is to be a whole number"):
+    with pytest.raises(InputError, match="`horizon` is to be a whole number"):
         Forecaster(horizon=0).fit(series())
     with pytest.raises(InputError, match="does not exist"):
         Forecaster.load(tmp_path / "nowhere")

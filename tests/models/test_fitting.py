@@ -114,7 +114,7 @@ def test_a_killed_fit_goes_on_and_ends_the_same(tmp_path: Path) -> None:
     with pytest.raises(KilledError):
         fit(tmp_path / "killed", progress=kill)
     moved = shutil.copytree(tmp_path / "killed", tmp_path / "moved")
-    with pytest.raises(InputError, match=f"is not finished: .* again, with --out {moved}, "):
+    with pytest.raises(InputError, match=f"is not finished: .* again, with `out='{moved}'`, "):
         load(moved)
     told: list[Epoch] = []
     again = fit(tmp_path / "killed", progress=told.append)
@@ -172,7 +172,7 @@ def test_candidates_that_are_not_there_are_refused(name: str, reason: str, tmp_p
 
 
 def test_a_training_that_diverges_is_told(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"the training of gru failed.*--learning-rate"):
+    with pytest.raises(InputError, match=r"the training of gru failed.*`learning_rate`"):
         fit(tmp_path, setting=Setting(learning_rate=1e30))
 
 

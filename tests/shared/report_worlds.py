@@ -49,8 +49,8 @@ class World:
     source: str = "data/energy.csv"
     notes: tuple[str, ...] = ("12 missing values of temperature take the last value before them",)
     guesses: tuple[Guess, ...] = (
-        Guess(what="time column", value="when", flag="--time", why="the only column of dates"),
-        Guess(what="horizon", value="24 steps", flag="--horizon", why="one season"),
+        Guess(what="time column", value="when", argument="time", why="the only column of dates"),
+        Guess(what="horizon", value="24 steps", argument="horizon", why="one season"),
     )
 
     def write(self, path: Path) -> RunFolder:
@@ -296,7 +296,7 @@ def spiteful() -> World:
         command=f"gatewright compare '{SPITEFUL[1]}.csv' --target '{SPITEFUL[0]}'",
         source=f"{SPITEFUL[1]}.csv",
         notes=SPITEFUL,
-        guesses=(Guess(what=SPITEFUL[0], value=SPITEFUL[1], flag="--time", why=SPITEFUL[2]),),
+        guesses=(Guess(what=SPITEFUL[0], value=SPITEFUL[1], argument="time", why=SPITEFUL[2]),),
     )
 
 

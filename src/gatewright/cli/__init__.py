@@ -20,7 +20,7 @@ from gatewright.cli.fit import fit
 from gatewright.cli.predict import predict
 from gatewright.cli.report import report
 from gatewright.cli.usage import sentence
-from gatewright.errors import InputError
+from gatewright.errors import InputError, with_flags
 
 __all__ = ["UsageError", "app", "main"]
 
@@ -68,5 +68,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _say(text: str) -> int:
-    print(f"gatewright: {' '.join(text.split())}", file=sys.stderr)
+    print(f"gatewright: {' '.join(with_flags(text).split())}", file=sys.stderr)
     return WRONG

@@ -8,11 +8,11 @@ from __future__ import annotations
 import dataclasses
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cyclopts import Group, Parameter
 
-from gatewright import limits, requests
+from gatewright import limits
 from gatewright.cli.common import (
     Flag,
     MaybeWhole,
@@ -21,8 +21,10 @@ from gatewright.cli.common import (
     character,
     listed,
 )
-from gatewright.requests import Columns, Split
-from gatewright.setting import Options
+
+if TYPE_CHECKING:
+    from gatewright import requests
+    from gatewright.requests import Columns, Split
 
 LISTS = ("known", "categories", "ignore", "cells", "baselines")
 
@@ -96,6 +98,8 @@ class Table:
         return self._columns(), self._split(), character(self.delimiter)
 
     def _columns(self) -> Columns:
+        from gatewright.requests import Columns
+
         if self.task is not None:
             from gatewright import tasks
 
@@ -103,6 +107,8 @@ class Table:
         return Columns(targets=tuple(listed(self.target)), **_shared(self, Columns))
 
     def _split(self) -> Split:
+        from gatewright.requests import Split
+
         given: dict[str, Any] = {}
         if self.shares is not None:
             given["shares"] = _numbers(self.shares, limits.SHARE)
@@ -153,8 +159,9 @@ class Contest:
 
     def asked(self) -> requests.Contest:
         """The same as a record."""
-        options = Options(class_weights=self.class_weights, truncate=self.truncate)
-        return requests.Contest(options=options, **_shared(self, requests.Contest))
+        from gatewright import requests
+
+        return requests.Contest(**_shared(self, requests.Contest))
 
 
 GUESSED, USUAL = Table(), Contest()  # where no flag was given

@@ -25,7 +25,6 @@ from gatewright.cli.common import (
     console,
     source,
 )
-from gatewright.setting import Options, Setting
 
 if TYPE_CHECKING:
     from gatewright.models.folder import FitRecord
@@ -154,6 +153,7 @@ def _fitted(
 
 def _chosen(cell: str, choices: Choices) -> tuple[Recipe, Stopping]:
     """The network, and the length of its training."""
+    from gatewright.setting import Options, Setting
     from gatewright.training import Recipe
 
     width, stopping = _budget(choices)

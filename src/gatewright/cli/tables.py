@@ -16,6 +16,7 @@ from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.records import Row
 from gatewright.comparison.result import Result
 from gatewright.data.layout import Guess, Layout
+from gatewright.errors import flag, with_flags
 from gatewright.wording import numbers
 
 NARROW = 130  # columns; below, intervals stand under their numbers
@@ -28,7 +29,8 @@ def guesses(found: Sequence[Guess], noted: Sequence[str]) -> RenderableType:
     for style in ("dim", "bold", "cyan", "dim"):
         table.add_column(style=style, no_wrap=style == "cyan")
     for guess in found:
-        table.add_row(*map(Text, (guess.what, guess.value, guess.flag, guess.why)))
+        overriding, why = flag(guess.argument), with_flags(guess.why)
+        table.add_row(*map(Text, (guess.what, guess.value, overriding, why)))
     parts: list[RenderableType] = []
     if found:
         parts += [
@@ -37,7 +39,7 @@ def guesses(found: Sequence[Guess], noted: Sequence[str]) -> RenderableType:
         ]
     if noted:
         parts.append(Text("Noticed:"))
-        parts += [Padding(Text(note, style="dim"), (0, 2)) for note in noted]
+        parts += [Padding(Text(with_flags(note), style="dim"), (0, 2)) for note in noted]
     return Group(*parts, Text())
 
 

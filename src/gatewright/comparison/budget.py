@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from gatewright.comparison.records import Candidate
-from gatewright.errors import InputError
+from gatewright.errors import InputError, argument
 from gatewright.models.size import check_memory, count_parameters
 from gatewright.setting import Setting
 from gatewright.tasks import Task
@@ -104,7 +104,7 @@ def solve_widths(
     nominal = parameters or max(
         count_parameters(task, cell, hidden_size, settings[0]) for cell in cells
     )
-    check_memory(nominal, "ask for fewer with --parameters")
+    check_memory(nominal, f"ask for fewer with {argument('parameters')}")
     low, high = (0.9, 1.1) if parameters else (1.0, GROWTH)
     # What else is in a setting has no part in the number of parameters.
     shapes = [Setting(num_layers=one.num_layers, variant=one.variant) for one in settings]
@@ -123,7 +123,7 @@ def solve_widths(
             raise InputError(
                 f"networks of {nominal:,} parameters cannot be made equal: their numbers would "
                 f"differ by {apart:.1%} where {TOLERANCE:.0%} is allowed; ask for more with "
-                "--parameters"
+                f"{argument('parameters')}"
             )
     met = [[_at_least(ladder, goals[shape] or 0) for ladder in ladders[shape]] for shape in shapes]
     return [

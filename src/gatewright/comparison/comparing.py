@@ -12,6 +12,7 @@ from gatewright.data.guess.guessing import guess
 from gatewright.data.prepare.preparing import prepare
 from gatewright.data.prepared import fingerprint
 from gatewright.data.table.reading import Table
+from gatewright.errors import argument
 from gatewright.folders import check_same
 from gatewright.models.predictor import history_for
 from gatewright.requests import Columns, Contest, Split
@@ -84,5 +85,5 @@ def _settle(folder: RunFolder, plan: Plan, *, restart: bool) -> None:
         "comparison",
         there.decisions(),
         plan.decisions(),
-        "replace it with --restart",
+        f"replace it with {argument('restart')}",
     )

@@ -15,7 +15,7 @@ from gatewright.comparison.records import Fit, Plan, Row, Score
 from gatewright.comparison.verdict import Verdict
 from gatewright.data import prepared
 from gatewright.data.prepared import Preparation, Prepared, PreparedRecord
-from gatewright.errors import InputError
+from gatewright.errors import InputError, argument
 from gatewright.folders import ANOTHER, claimed, remove
 from gatewright.models import files
 from gatewright.sealed import (
@@ -48,7 +48,10 @@ RECORDS = (
 BELOW = ("models", "scores", "checkpoints")  # a file a fit
 PLACES = ("data", ".data.partial", ".data.before")  # of arrays: whole, being written, replaced
 ARRAYS = [f"{place}/{name}" for place in PLACES for name in prepared.FILES]
-AGAIN = "give the command of this comparison again, with this folder as --out: it makes it anew"
+AGAIN = (
+    f"give the command of this comparison again, with this folder as {argument('out')}: it makes "
+    "it anew"
+)
 ELSEWHERE = f"{ANOTHER}, or remove it yourself"
 LOST = "put back a copy of it that is whole, or compare again into another folder"
 

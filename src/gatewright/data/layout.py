@@ -1,4 +1,4 @@
-"""What the columns of a table mean: the record that guesses and flags fill in."""
+"""What the columns of a table mean: the record that guesses and people fill in."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Guess(BaseModel):
 
     what: str  # "time column"
     value: str  # "Month"
-    flag: str  # the flag that overrides it: "--time"
+    argument: str  # what overrides it: "time"
     why: str  # "the only column of dates"
 
 

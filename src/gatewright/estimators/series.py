@@ -76,7 +76,7 @@ def lengths_of(
         wanted = max(3 * horizon, 2 * season if season <= TWICE else season)
         context = max(1, min(wanted, int(training // 2) - horizon))
         why = "three horizons or two seasons, where half of training has room"
-        guesses = (Guess(what="context", value=f"{context} steps", flag="context", why=why),)
+        guesses = (Guess(what="context", value=f"{context} steps", argument="context", why=why),)
     if longest * training / middle < context + horizon:
         raise InputError(
             f"{table.name} has {longest} rows, of which {max(0, int(training))} are for training: "

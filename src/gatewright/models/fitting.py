@@ -14,7 +14,7 @@ from gatewright.data.layout import Guess
 from gatewright.data.prepare.preparing import prepare
 from gatewright.data.prepared import Prepared, fingerprint
 from gatewright.data.table.reading import Table
-from gatewright.errors import InputError
+from gatewright.errors import InputError, argument
 from gatewright.folders import claimed, remove
 from gatewright.models import folder as kept
 from gatewright.models.folder import FitRecord
@@ -72,7 +72,8 @@ def fit_into(
         _check_candidate(recipe.candidate, task)
         data = prepare(table, layout, task, arrays, split=split)
         record = record_of(recipe, stopping, data, arrays, source, guesses, split)
-        check_size(recipe, data, "give a smaller --hidden-size, or fewer --num-layers")
+        smaller = f"give a smaller {argument('hidden_size')}, or fewer {argument('num_layers')}"
+        check_size(recipe, data, smaller)
         there = kept.settle(folder, record)
         begin(record)
         return there or _fit(folder, table, data, record, progress)
@@ -142,7 +143,8 @@ def _fit(
     except DivergedError as error:
         remove(folder, [kept.CHECKPOINT, kept.RECORD])  # the folder too is for another try
         raise InputError(
-            f"the training of {recipe.candidate} failed, as {error}: give a smaller --learning-rate"
+            f"the training of {recipe.candidate} failed, as {error}: give a smaller "
+            f"{argument('learning_rate')}"
         ) from None
     history = history_for(table, data.layout, [recipe.candidate])
     record = record.ended(model, judge(model, data, "validation"), judge(model, data, "test"))

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from gatewright.data.layout import Guess, Layout
 from gatewright.data.prepared import PreparedRecord
-from gatewright.errors import InputError
+from gatewright.errors import InputError, argument
 from gatewright.folders import ANOTHER, check_same
 from gatewright.models import files
 from gatewright.models.judging import Judged
@@ -133,8 +133,8 @@ def load_fit(folder: Path, model: str | None = None) -> Predictor:
         raise InputError(f"{folder} holds one model, {record.recipe.candidate}, and no {model!r}")
     if not record.finished:
         raise InputError(
-            f"the fit in {folder} is not finished: give its command again, with --out {folder}, "
-            "and it goes on"
+            f"the fit in {folder} is not finished: give its command again, with "
+            f"{argument('out', str(folder))}, and it goes on"
         )
     return read_predictor(folder, record)
 

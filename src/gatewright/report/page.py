@@ -9,6 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
+from gatewright.errors import flag, with_flags
 from gatewright.report import facts, figures, tables
 from gatewright.report.outcome import Outcome
 from gatewright.wording.numbers import interval, microseconds, number, skill
@@ -21,6 +22,7 @@ def render(outcome: Outcome, pictures: list[str] | None) -> str:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    environment.filters |= {"flag": flag, "with_flags": with_flags}
     drawn = _drawn(outcome)
     return environment.from_string(_text(TEMPLATE)).render(
         **_told(outcome),

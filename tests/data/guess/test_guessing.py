@@ -29,13 +29,13 @@ def real(name: str, *targets: str, **flags: Any) -> tuple[Layout, dict[str, str]
 
 def guessed(source: Any, *targets: str, **flags: Any) -> tuple[Layout, dict[str, str]]:
     layout, guesses = guess(read(source), Columns(targets=targets, **flags))
-    return layout, {g.what: f"{g.value} ({g.why}; {g.flag} overrides)" for g in guesses}
+    return layout, {g.what: f"{g.value} ({g.why}; {g.argument} overrides)" for g in guesses}
 
 
 def test_airline() -> None:
     layout, said = real("airline-passengers.csv", "Passengers")
-    assert said["time column"] == "Month (the only column of dates; --time overrides)"
-    assert said["season"] == "12 (monthly data; autocorrelation at 12 is 0.96; --season overrides)"
+    assert said["time column"] == "Month (the only column of dates; time overrides)"
+    assert said["season"] == "12 (monthly data; autocorrelation at 12 is 0.96; season overrides)"
     assert layout == Layout(
         task="forecast", targets=("Passengers",), time="Month", frequency="1mo", season=12,
         horizon=12, context=36,
@@ -59,7 +59,7 @@ def test_hourly_temperatures() -> None:
 
 def test_times_in_several_columns_and_columns_of_no_use() -> None:
     layout, said = real("beijing-pm25.csv", "pm2.5")
-    assert said["time column"] == "time (made of year, month, day and hour; --time overrides)"
+    assert said["time column"] == "time (made of year, month, day and hour; time overrides)"
     assert said["ignored"].startswith("year, month, day, hour (part of the column time")
     assert (layout.time, layout.frequency, layout.horizon) == ("time", "1h", 24)
     assert layout.categories == ("cbwd",)
@@ -78,7 +78,7 @@ def test_labelled_sequences(flags: dict[str, str]) -> None:
 
 
 def test_texts_are_no_sequences() -> None:
-    with pytest.raises(InputError, match="--target language: it holds words"):
+    with pytest.raises(InputError, match="`target='language'`: it holds words"):
         real("names.csv", "language")
 
 
@@ -214,11 +214,11 @@ def errors() -> Iterator[tuple[str, pl.DataFrame, dict[str, Any], str]]:
         "absent",
         SERIES,
         {"targets": ["V2"]},
-        r"--target V2: .* no such column; the nearest is 'v'",
+        r"`target='V2'`: .* no such column; the nearest is 'v'",
     )
-    yield "two parts", SERIES, {"targets": ["v"], "time": "v"}, "given by --target and --time"
-    yield "known", SERIES, {"targets": ["v"], "known": ["v"]}, "given by --target and --known"
-    yield "far", SERIES, {"targets": ["v"], "horizon": 11}, "--horizon 10 or less"
+    yield "two parts", SERIES, {"targets": ["v"], "time": "v"}, "given by `target` and `time`"
+    yield "known", SERIES, {"targets": ["v"], "known": ["v"]}, "given by `target` and `known`"
+    yield "far", SERIES, {"targets": ["v"], "horizon": 11}, "`horizon=10` or less"
     yield "long", SERIES, {"targets": ["v"], "horizon": 5, "context": 90}, r"\(90 \+ 5 = 95\)"
     yield "few", SERIES.head(8), {"targets": ["v"]}, "has 8 rows; a forecast needs"
     yield "frequency", SERIES, {"targets": ["v"], "frequency": "often"}, "'often' is no"
@@ -226,14 +226,14 @@ def errors() -> Iterator[tuple[str, pl.DataFrame, dict[str, Any], str]]:
     yield "constant", constant, {"targets": ["v"]}, "all values in the data frame are the same"
     missing = SERIES.with_columns(v=pl.lit(None, pl.Float64))
     yield "missing", missing, {"targets": ["v"]}, "all values in the data frame are missing"
-    yield "twice", TWICE, {"targets": ["v"]}, "row 2 of .* 2020-01-01 for the second time.*--series"
+    yield "twice", TWICE, {"targets": ["v"]}, "row 2 of .* 2020-01-01 for the second time.*`series`"
     unsorted = SERIES.with_columns(day=pl.when(ROW == 50).then(date(2019, 1, 1)).otherwise("day"))
     yield "unsorted", unsorted, {"targets": ["v"]}, "row 51 of .* has the day 2019-01-01 after"
     yield (
         "no time",
         SERIES.with_columns(t=pl.lit("x1") + "y"),
         {"targets": ["v"], "time": "t"},
-        ("--time t: expected times or whole numbers, found 'x1y' in row 1"),
+        ("`time='t'`: expected times or whole numbers, found 'x1y' in row 1"),
     )
     gap = SERIES.with_columns(day=pl.when(ROW != 9).then("day"))
     yield "gap", gap, {"targets": ["v"]}, "row 10 of the data frame has no day"
@@ -241,11 +241,11 @@ def errors() -> Iterator[tuple[str, pl.DataFrame, dict[str, Any], str]]:
         "several",
         LONG.drop("label").with_columns(z=pl.col("x") * 2),
         {},
-        "which one with --target",
+        "which one with `target`",
     )
     yield "words", LONG.drop("name"), {"targets": ["label"]}, "it holds words, and a forecast"
     changes = {"targets": ["x"], "sequence": "name"}
-    yield "changes", LONG, changes, r"x changes within sequence 's0' \(row 2 .*--series name"
+    yield "changes", LONG, changes, r"x changes within sequence 's0' \(row 2 .*`series='name'`"
     one = {"targets": ["label"], "sequence": "name"}
     yield "one row", LONG.unique("name"), one, "each of its values has one row"
     rare = LONG.with_columns(label=pl.when(ROW < 5).then(pl.lit("c")).otherwise("label"))
@@ -270,11 +270,11 @@ def errors() -> Iterator[tuple[str, pl.DataFrame, dict[str, Any], str]]:
         "split",
         LONG,
         {"targets": ["label"], "split": "name"},
-        "--split name: expected the values",
+        "`split='name'`: expected the values",
     )
-    yield "length", LONG, {"targets": ["label"], "horizon": 3}, "--horizon: only forecasts have it"
+    yield "length", LONG, {"targets": ["label"], "horizon": 3}, "`horizon`: only forecasts have it"
     group = {"targets": ["label"], "group": "step"}
-    yield "group", LONG, group, "--group step: it changes within a sequence"
+    yield "group", LONG, group, "`group='step'`: it changes within a sequence"
 
 
 @pytest.mark.parametrize(

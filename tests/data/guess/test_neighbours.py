@@ -70,9 +70,9 @@ def test_columns_recorded_over_time_are_forecast(name: str, target: str) -> None
     layout, said = guessed(frame, target)
     assert layout.task == "forecast"
     assert set(layout.inputs) == set(frame.columns) - {target}
-    assert said["task"].flag == "--task"
+    assert said["task"].argument == "task"
     assert "each row is like the one before it" in said["task"].why
-    assert "--task classify or regress makes each row a sequence" in said["task"].why
+    assert "`task='classify'` or regress makes each row a sequence" in said["task"].why
     # The flag that is told does what it says.
     layout, said = guessed(frame, target, task="regress")
     assert (layout.task, set(layout.steps)) == ("regress", set(frame.columns) - {target})
@@ -94,7 +94,7 @@ def test_a_length_that_only_forecasts_have_makes_a_forecast() -> None:
     assert guessed(frame, "x7")[0].task == "regress"
     layout, said = guessed(frame, "x7", horizon=3)
     assert (layout.task, layout.horizon) == ("forecast", 3)
-    assert said["task"].why.startswith("only forecasts have a --horizon")
+    assert said["task"].why.startswith("only forecasts have a `horizon`")
 
 
 def sorted_by(label: Numbers, values: Numbers) -> tuple[Numbers, Numbers]:

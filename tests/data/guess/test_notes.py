@@ -39,8 +39,8 @@ def test_labelled_examples_are_told_from_a_series(
     assert (
         "target holds only 3 different whole numbers, and no column orders the rows: if each row "
         "is an example of its own, this is no table of sequences, and Gatewright compares networks "
-        "on sequences; name what orders the rows with --time, or what makes a sequence with "
-        "--sequence"
+        "on sequences; name what orders the rows with `time`, or what makes a sequence with "
+        "`sequence`"
     ) in notes
     assert any("target never changes in the test part" in note for note in notes) != shuffled
     # With times, or as numbers that are many, it is a series.

@@ -68,7 +68,7 @@ def test_an_input_known_ahead_that_is_the_target(name: str, tmp_path: Path) -> N
     frame = series().with_columns(MAPS[name].alias("copy"))
     (note,) = notes(frame, "sold", tmp_path, known=["copy"])
     assert note.startswith("copy seems to hold the answer: on all rows it is a linear map of sold;")
-    assert "with --ignore copy instead of --known" in note
+    assert "with `ignore='copy'` instead of `known`" in note
     # What is known only up to now tells nothing of the future.
     assert not notes(frame, "sold", tmp_path)
 
@@ -123,7 +123,7 @@ def test_a_column_of_sequences_that_gives_the_label(name: str, tmp_path: Path) -
     labels, leak = LEAKS[name]
     (note,) = notes(long(labels).with_columns(leak.alias("same")), "label", tmp_path)
     assert note.startswith("same seems to hold the answer")
-    assert "leave it out with --ignore same, unless" in note
+    assert "leave it out with `ignore='same'`, unless" in note
     ignored = long(labels).with_columns(leak.alias("same"))
     assert not notes(ignored, "label", tmp_path, ignore=["same"])
 

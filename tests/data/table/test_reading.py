@@ -192,7 +192,7 @@ def test_missing_files_folders_and_things(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("delimiter", ["", "\n", "\r", '"', "::", "é", "\0"])
 def test_what_cannot_divide_fields(write: Write, delimiter: str) -> None:
-    with pytest.raises(InputError, match=r"^--delimiter is to be one character other than a quote"):
+    with pytest.raises(InputError, match=r"^`delimiter` is to be one character other than a quote"):
         read(write("t.csv", "a,b\n1,2\n"), delimiter=delimiter)
 
 
@@ -284,7 +284,7 @@ def test_a_column_of_numbers_and_a_word(write: Write) -> None:
         guess(table, Columns(targets=["a"]))
     layout, _ = guess(table, Columns(targets=["a"], categories=["b"]))
     assert layout.categories == ("b",)
-    assert guess(table, Columns(targets=["a"], ignore=["b"]))[0].ignored == {"b": "--ignore"}
+    assert guess(table, Columns(targets=["a"], ignore=["b"]))[0].ignored == {"b": "`ignore`"}
 
 
 def test_dates_that_can_be_read_two_ways(write: Write) -> None:

@@ -27,7 +27,7 @@ from gatewright.data.guess.roles import (
 from gatewright.data.guess.seasons import Floats, frequency_of, season_of
 from gatewright.data.layout import Layout
 from gatewright.data.table.reading import Table
-from gatewright.errors import InputError
+from gatewright.errors import InputError, argument
 
 ROWS = 100_000  # read to find the frequency and the season
 SERIES = 50  # looked at, of many
@@ -57,13 +57,13 @@ def guess_forecast(
         axis = f"{roles.time} orders the rows" if roles.time else "the rows are in order"
         what = "each series" if roles.series else "the series"
         usual = f"{axis} and {some(roles.targets)} {change} along {what}"
-        notes.add("task", "forecast", "--task", why or usual)
+        notes.add("task", "forecast", "task", why or usual)
     roles = _split(table, roles, notes, said=given_split)
     sample = _sample(table, roles)
     frequency = _frequency(roles, sample, notes)
     season = _season(roles, frequency, sample, notes)
     horizon, context = horizon_and_context(table, roles, frequency, season, notes)
-    used = [name for flag, name in roles.parts() if flag != "--ignore"]
+    used = [name for role, name in roles.parts() if role != "ignore"]
     numbers, categories, ignored = find_inputs(table, columns, roles, used)
     return Layout(
         task="forecast",
@@ -83,19 +83,20 @@ def guess_forecast(
 
 
 def _check_numbers(table: Table, columns: Mapping[str, Column], roles: Roles) -> None:
-    for flag in ("sequence", "step", "group"):
-        if (name := getattr(roles, flag)) is not None:
+    for role in ("sequence", "step", "group"):
+        if (name := getattr(roles, role)) is not None:
             raise InputError(
-                f"--{flag} {name} is for labelled sequences, and {', '.join(roles.targets)} of "
-                f"{table.name} would be forecast; leave it out, or say --task classify or regress."
+                f"{argument(role, name)} is for labelled sequences, and {', '.join(roles.targets)} "
+                f"of {table.name} would be forecast; leave it out, or say "
+                f"{argument('task', 'classify')} or regress."
             )
     for name in roles.targets:
         if columns[name].dtype not in (pl.Int64(), pl.Float64()):
             kind = "words" if columns[name].text else "true and false"
             raise InputError(
-                f"--target {name}: it holds {kind}, and a forecast of {table.name} needs numbers; "
-                "give a column of numbers, or say --sequence with the column that tells which rows "
-                f"have one {name} together."
+                f"{argument('target', name)}: it holds {kind}, and a forecast of {table.name} "
+                f"needs numbers; give a column of numbers, or say {argument('sequence')} with the "
+                f"column that tells which rows have one {name} together."
             )
 
 
@@ -104,7 +105,7 @@ def _axis(table: Table, columns: Mapping[str, Column], roles: Roles, notes: Note
     found = find_time(table, columns, roles)
     if found is None:
         if roles.series is None:
-            notes.add("time column", "none", "--time", "no column of dates; the rows are in order")
+            notes.add("time column", "none", "time", "no column of dates; the rows are in order")
         return roles
     time, why = found
     missing = row_of(table, pl.col(time).is_null()) if columns[time].missing else None
@@ -120,17 +121,17 @@ def _axis(table: Table, columns: Mapping[str, Column], roles: Roles, notes: Note
             series, reason = _find_series(table, columns, with_time)
             if series is None and whole:
                 # Whole numbers that repeat, as the months of years do, are no times.
-                notes.add("time column", "none", "--time", "no column of dates")
+                notes.add("time column", "none", "time", "no column of dates")
                 return roles
             if series is None:
                 _say_repeated(table, columns, with_time)
         elif whole:
-            notes.add("time column", "none", "--time", "no column of dates")
+            notes.add("time column", "none", "time", "no column of dates")
             return roles
     if roles.time is None:
-        notes.add("time column", time, "--time", why)
+        notes.add("time column", time, "time", why)
     if series is not None and roles.series is None:
-        notes.add("series column", series, "--series", reason)
+        notes.add("series column", series, "series", reason)
     roles = with_time.replace(series=series)
     if not increasing:
         _check_order(table, roles)
@@ -178,11 +179,11 @@ def _say_repeated(table: Table, columns: Mapping[str, Column], roles: Roles) -> 
     for one, two in combinations(candidates, 2):
         if unique_with(table, one, two, time):
             hint = f"{one} and {two} together tell the rows apart: join them into one column and "
-            hint += "name it with --series"
+            hint += f"name it with {argument('series')}"
             break
     raise InputError(
         f"{table.where(row)} has the {time} {value} for the second time; {hint}, or name the "
-        "column that tells series apart with --series."
+        f"column that tells series apart with {argument('series')}."
     )
 
 
@@ -259,10 +260,11 @@ def _split(table: Table, roles: Roles, notes: Notes, *, said: bool) -> Roles:
     why = "does not cut the series in time, training first and test last"
     if said:
         raise InputError(
-            f"--split {roles.split}: it {why}, in {table.name}; correct it, or leave --split out."
+            f"{argument('split', roles.split)}: it {why}, in {table.name}; correct it, or leave "
+            f"{argument('split')} out."
         )
     notes.guesses[:] = [guess for guess in notes.guesses if guess.what != "split"]
-    notes.add("split", "by time", "--split", f"the column {roles.split} {why}")
+    notes.add("split", "by time", "split", f"the column {roles.split} {why}")
     return roles.replace(split=None, unusable={roles.split: why})
 
 
@@ -305,7 +307,7 @@ def _frequency(roles: Roles, sample: _Sample, notes: Notes) -> str | None:
     found = frequency_of(sample.times)
     if found is None:
         return None
-    notes.add("frequency", found.value, "--frequency", found.why)
+    notes.add("frequency", found.value, "frequency", found.why)
     return found.value
 
 
@@ -314,7 +316,7 @@ def _season(roles: Roles, frequency: str | None, sample: _Sample, notes: Notes) 
         return roles.season
     found = season_of(frequency, sample.values, _workdays(frequency, sample.times))
     value = found.value if found.value != "1" else "none"
-    notes.add("season", value, "--season", found.why)
+    notes.add("season", value, "season", found.why)
     return int(found.value)
 
 

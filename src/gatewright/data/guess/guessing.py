@@ -27,7 +27,7 @@ from gatewright.data.guess.roles import (
 from gatewright.data.guess.sequences import CLASSIFY, find_sequence, guess_sequences
 from gatewright.data.layout import Guess, Layout
 from gatewright.data.table.reading import Table, in_words
-from gatewright.errors import InputError
+from gatewright.errors import InputError, argument
 from gatewright.requests import Columns
 
 FORECAST = "forecast"
@@ -82,21 +82,22 @@ def _find_target(table: Table, columns: Mapping[str, Column], roles: Roles, note
     }
     numbers = [name for name, column in free.items() if column.numeric]
     for name in named(free, TARGET_NAMES)[:1]:
-        notes.add("target", name, "--target", "by its name")
+        notes.add("target", name, "target", "by its name")
         return name
     candidates = numbers or list(free)
     if len(candidates) == 1:
         why = "the only column of numbers" if numbers else "the only column that changes"
-        notes.add("target", candidates[0], "--target", why)
+        notes.add("target", candidates[0], "target", why)
         return candidates[0]
     if not free:
         raise InputError(
             f"{table.name} has no column to predict: each holds times or one value only, or has "
-            "another part; add a column of values that change, and name it with --target."
+            "another part; add a column of values that change, and name it with "
+            f"{argument('target')}."
         )
     raise InputError(
         f"{table.name} has several columns that could be predicted ({some(list(free))}); say which "
-        "one with --target."
+        f"one with {argument('target')}."
     )
 
 
@@ -107,17 +108,18 @@ def _check_targets(table: Table, columns: Mapping[str, Column], roles: Roles) ->
             raise InputError(table.faults[name])
         if column.missing == table.rows:
             raise InputError(
-                f"--target {name}: all values in {table.name} are missing; give a column of values."
+                f"{argument('target', name)}: all values in {table.name} are missing; give a "
+                "column of values."
             )
         if not column.plain or column.dtype.is_temporal():
             raise InputError(
-                f"--target {name}: expected numbers or labels in {table.name}, found "
+                f"{argument('target', name)}: expected numbers or labels in {table.name}, found "
                 f"{in_words(column.dtype)}; give another column."
             )
         if column.constant:
             raise InputError(
-                f"--target {name}: all values in {table.name} are the same; there is nothing to "
-                "learn: give a column that changes."
+                f"{argument('target', name)}: all values in {table.name} are the same; there is "
+                "nothing to learn: give a column that changes."
             )
 
 
@@ -127,8 +129,9 @@ def _shape(table: Table, columns: Mapping[str, Column], roles: Roles) -> str:
     if task == FORECAST:
         if roles.sequence is not None:
             raise InputError(
-                f"--sequence {roles.sequence} names labelled sequences, but --task forecast was "
-                f"given; say --series {roles.sequence} for several series, or drop one of the two."
+                f"{argument('sequence', roles.sequence)} names labelled sequences, but "
+                f"{argument('task', 'forecast')} was given; say "
+                f"{argument('series', roles.sequence)} for several series, or drop one of the two."
             )
         return FORECAST
     if roles.sequence is not None:
@@ -136,8 +139,9 @@ def _shape(table: Table, columns: Mapping[str, Column], roles: Roles) -> str:
     if roles.series is not None:
         if task is not None:
             raise InputError(
-                f"--series {roles.series} names series to forecast, but --task {task} was given; "
-                f"say --sequence {roles.series} for labelled sequences, or drop one of the two."
+                f"{argument('series', roles.series)} names series to forecast, but "
+                f"{argument('task', task)} was given; say {argument('sequence', roles.series)} for "
+                "labelled sequences, or drop one of the two."
             )
         return FORECAST
     if task is None and roles.time is not None:
@@ -158,9 +162,9 @@ def _wide(columns: Mapping[str, Column], roles: Roles) -> bool:
 
 def _in_order(table: Table, columns: Mapping[str, Column], roles: Roles) -> str:
     """Why the rows of a wide table are one series and no sequences; empty where they may be."""
-    otherwise = "--task classify or regress makes each row a sequence"
-    if (flag := roles.of_forecasts()) is not None:
-        return f"only forecasts have a --{flag}; {otherwise}"
+    otherwise = f"{argument('task', 'classify')} or regress makes each row a sequence"
+    if (length := roles.of_forecasts()) is not None:
+        return f"only forecasts have a {argument(length)}; {otherwise}"
     if any(columns[name].text or columns[name].dtype == pl.Boolean for name in roles.targets):
         return ""
     alike = likeness(table, steps_of(columns, roles), roles.targets)
@@ -172,13 +176,13 @@ def _in_order(table: Table, columns: Mapping[str, Column], roles: Roles) -> str:
 def _note_inputs(layout: Layout, roles: Roles, notes: Notes) -> None:
     numbers = [name for name in layout.numbers if name not in roles.known]
     if numbers:
-        notes.add("inputs", some(numbers), "--ignore", "columns of numbers")
+        notes.add("inputs", some(numbers), "ignore", "columns of numbers")
     categories = [name for name in layout.categories if name not in roles.categories]
     if categories:
-        notes.add("categories", some(categories), "--ignore", "columns of words that repeat")
+        notes.add("categories", some(categories), "ignore", "columns of words that repeat")
     reasons: dict[str, list[str]] = {}
     for name, why in layout.ignored.items():
         if name not in roles.ignore:
             reasons.setdefault(why, []).append(name)
     for why, names in reasons.items():
-        notes.add("ignored", some(names), "--categories", why)
+        notes.add("ignored", some(names), "categories", why)

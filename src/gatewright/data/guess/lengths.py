@@ -9,7 +9,7 @@ import polars as pl
 
 from gatewright.data.guess.roles import Notes, Roles, part_of
 from gatewright.data.table.reading import Table
-from gatewright.errors import InputError
+from gatewright.errors import InputError, argument
 from gatewright.wording.numbers import counted
 
 TRAINING = 0.7  # of the rows, where no column says
@@ -78,16 +78,16 @@ def horizon_and_context(
         notes.add(
             "horizon",
             counted(horizon, "step"),
-            "--horizon",
+            "horizon",
             why
             if fits < wanted
             else ("one season" if wanted == season else "usual for the frequency"),
         )
     elif horizon > longest.tested:
         raise InputError(
-            f"--horizon {horizon}: validation and test need as many rows each, and the smaller of "
-            f"them has {longest.tested} of the {longest.all} rows of {whose}; say --horizon "
-            f"{longest.tested} or less, or add rows."
+            f"{argument('horizon', horizon)}: validation and test need as many rows each, and the "
+            f"smaller of them has {longest.tested} of the {longest.all} rows of {whose}; say "
+            f"{argument('horizon', longest.tested)} or less, or add rows."
         )
     if context is None:
         wanted = max(3 * horizon, 2 * season if season <= TWICE else season)
@@ -96,11 +96,11 @@ def horizon_and_context(
         by = "three horizons" if wanted == 3 * horizon else "two seasons"
         by = "one season" if wanted == season else by
         why = f"half of training, {middle.train} rows, less the horizon" if fits < wanted else by
-        notes.add("context", counted(context, "step"), "--context", why)
+        notes.add("context", counted(context, "step"), "context", why)
     if longest.train < context + horizon:
         raise InputError(
             f"{whose} has {counted(longest.all, 'row')}, {longest.train} of them for training: "
             f"fewer than context plus horizon ({context} + {horizon} = {context + horizon}); say a "
-            "smaller --context or --horizon, or add rows."
+            f"smaller {argument('context')} or {argument('horizon')}, or add rows."
         )
     return horizon, context

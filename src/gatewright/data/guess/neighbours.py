@@ -12,6 +12,7 @@ from gatewright.data.calendar import Floats
 from gatewright.data.guess.sequences import few_classes
 from gatewright.data.layout import Layout
 from gatewright.data.table.reading import Table
+from gatewright.errors import argument
 
 VALUES = 1 << 22  # of the first rows that are looked at
 ALIKE = 0.6  # correlation of neighbouring rows from which they count as a series,
@@ -70,7 +71,8 @@ def of_examples(table: Table, layout: Layout) -> list[str]:
     return [
         f"{' and '.join(counts)}, and no column orders the rows: if each row is an example of its "
         "own, this is no table of sequences, and Gatewright compares networks on sequences; name "
-        "what orders the rows with --time, or what makes a sequence with --sequence"
+        f"what orders the rows with {argument('time')}, or what makes a sequence with "
+        f"{argument('sequence')}"
     ]
 
 

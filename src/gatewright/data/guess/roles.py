@@ -14,7 +14,7 @@ import polars as pl
 
 from gatewright.data.layout import Guess
 from gatewright.data.table.reading import Table, in_words, is_plain
-from gatewright.errors import InputError
+from gatewright.errors import InputError, argument
 from gatewright.requests import Columns
 
 SEQUENCE_NAMES = (
@@ -63,11 +63,11 @@ class Roles(Columns):
         return dataclasses.replace(self, **changes)
 
     def parts(self) -> tuple[tuple[str, str], ...]:
-        """(flag, column) of those parts that exclude each other."""
+        """(argument, column) of those parts that exclude each other."""
         alone = ("time", "series", "sequence", "step", "group", "split")
-        single = [(f"--{role}", getattr(self, role)) for role in alone]
-        targets = [("--target", name) for name in self.targets]
-        ignored = [("--ignore", name) for name in self.ignore]
+        single = [(role, getattr(self, role)) for role in alone]
+        targets = [("target", name) for name in self.targets]
+        ignored = [("ignore", name) for name in self.ignore]
         return (*targets, *(part for part in single if part[1] is not None), *ignored)
 
     @property
@@ -83,40 +83,40 @@ class Roles(Columns):
     def check(self, table: Table) -> None:
         """Raise InputError for a column that does not exist or has two parts."""
         columns = list(table.schema)
-        inputs = [("--known", name) for name in self.known]
-        inputs += [("--categories", name) for name in self.categories]
+        inputs = [("known", name) for name in self.known]
+        inputs += [("categories", name) for name in self.categories]
         taken: dict[str, str] = {}
-        for flag, name in [*self.parts(), *inputs]:
+        for role, name in [*self.parts(), *inputs]:
             if name not in columns:
-                raise InputError(_no_column(table, flag, name))
-            if not is_plain(table.schema[name]) and flag != "--ignore":
+                raise InputError(_no_column(table, role, name))
+            if not is_plain(table.schema[name]) and role != "ignore":
                 raise InputError(
-                    f"{flag} {name}: expected single numbers, words or times in {table.name}, "
-                    f"found {in_words(table.schema[name])}; give another column."
+                    f"{argument(role, name)}: expected single numbers, words or times in "
+                    f"{table.name}, found {in_words(table.schema[name])}; give another column."
                 )
-        for flag, name in self.parts():
+        for role, name in self.parts():
             if name in taken:
                 raise InputError(
-                    f"column {name!r} is given by {taken[name]} and {flag}; a column plays one "
-                    "part: drop one of the two."
+                    f"column {name!r} is given by {argument(taken[name])} and {argument(role)}; a "
+                    "column plays one part: drop one of the two."
                 )
-            taken[name] = flag
-        for flag, name in inputs:
+            taken[name] = role
+        for role, name in inputs:
             # Each series may also be told apart by its name, as an input.
-            if taken.get(name, "--series") not in ("--series", "--group"):
+            if taken.get(name, "series") not in ("series", "group"):
                 raise InputError(
-                    f"column {name!r} is given by {taken[name]} and {flag}, but only inputs can be "
-                    f"{flag.removeprefix('--')}: drop one of the two."
+                    f"column {name!r} is given by {argument(taken[name])} and {argument(role)}, "
+                    f"but only inputs can be {role}: drop one of the two."
                 )
 
 
-def _no_column(table: Table, flag: str, name: str) -> str:
+def _no_column(table: Table, role: str, name: str) -> str:
     columns = list(table.schema)
     lower = {column.lower(): column for column in columns}
     near = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.6)
     hint = f"the nearest is {lower[near[0]]!r}, and " if near else ""
     shown = columns if len(columns) <= 30 else [*columns[:29], f"... ({len(columns)} in all)"]
-    start = f"{flag} {name}: {table.name} has no such column"
+    start = f"{argument(role, name)}: {table.name} has no such column"
     return f"{start}; {hint}its columns are {', '.join(shown)}."
 
 
@@ -176,8 +176,8 @@ class Notes:
 
     guesses: list[Guess] = field(default_factory=list)
 
-    def add(self, what: str, value: object, flag: str, why: str) -> None:
-        self.guesses.append(Guess(what=what, value=str(value), flag=flag, why=why))
+    def add(self, what: str, value: object, argument: str, why: str) -> None:
+        self.guesses.append(Guess(what=what, value=str(value), argument=argument, why=why))
 
 
 def named(columns: Iterable[str], names: Sequence[str]) -> list[str]:
@@ -201,8 +201,8 @@ def find_time(table: Table, columns: Mapping[str, Column], roles: Roles) -> tupl
         first = row_of(table, pl.col(roles.time).is_not_null(), pl.col(roles.time))
         found = f"{first[1]!r} in {table.where(first[0])}" if first else f"no value in {table.name}"
         raise InputError(
-            f"--time {roles.time}: expected times or whole numbers, found {found}; write times as "
-            "2024-01-31 or 2024-01-31 13:00, or give another column."
+            f"{argument('time', roles.time)}: expected times or whole numbers, found {found}; "
+            "write times as 2024-01-31 or 2024-01-31 13:00, or give another column."
         )
     taken = roles.taken | {*roles.known, *roles.categories}
     free = [name for name in columns if name not in taken and name not in table.ignored]
@@ -251,7 +251,7 @@ def find_split(
         if None not in parts and {"train", "test"} <= parts:
             if not roles.split:
                 values = sorted(values, key=lambda value: list(PARTS).index(value.lower()))
-                notes.add("split", name, "--split", f"its values are {', '.join(values)}")
+                notes.add("split", name, "split", f"its values are {', '.join(values)}")
             return name
     return None
 
@@ -263,8 +263,8 @@ def part_of(split: str) -> pl.Expr:
 
 def _no_split(table: Table, name: str, found: str) -> str:
     return (
-        f"--split {name}: expected the values train, validation and test in {table.name}, found "
-        f"{found}; correct them, or leave --split out."
+        f"{argument('split', name)}: expected the values train, validation and test in "
+        f"{table.name}, found {found}; correct them, or leave {argument('split')} out."
     )
 
 
@@ -313,7 +313,11 @@ def find_inputs(
         chosen = name in roles.categories or name in roles.known
         if name in taken and not chosen:
             continue
-        why = "--ignore" if name in roles.ignore else {**table.ignored, **roles.unusable}.get(name)
+        why = (
+            argument("ignore")
+            if name in roles.ignore
+            else {**table.ignored, **roles.unusable}.get(name)
+        )
         if not chosen:
             why = why or _useless(table, name, column)
         if why is not None and not (chosen and name in table.ignored):
@@ -330,12 +334,12 @@ def find_inputs(
 
 
 def _check_chosen(table: Table, name: str, column: Column, roles: Roles) -> None:
-    flag = "--categories" if name in roles.categories else "--known"
+    role = "categories" if name in roles.categories else "known"
     if not column.plain or column.dtype.is_temporal():
         raise InputError(
-            f"{flag} {name}: expected numbers or words in {table.name}, found "
+            f"{argument(role, name)}: expected numbers or words in {table.name}, found "
             f"{in_words(column.dtype)}; "
-            f"leave it out of {flag}."
+            f"leave it out of {argument(role)}."
         )
 
 

@@ -23,7 +23,7 @@ from gatewright.data.guess.roles import (
 )
 from gatewright.data.layout import Layout
 from gatewright.data.table.reading import Table
-from gatewright.errors import InputError
+from gatewright.errors import InputError, argument
 
 CLASSIFY, REGRESS = "classify", "regress"
 MOST_CLASSES = 50  # of labels that are whole numbers
@@ -97,13 +97,13 @@ def guess_sequences(
     """
     if roles.known:
         raise InputError(
-            f"--known {roles.known[0]}: only forecasts have inputs that are known ahead; leave it "
-            "out, or say --task forecast."
+            f"{argument('known', roles.known[0])}: only forecasts have inputs that are known "
+            f"ahead; leave it out, or say {argument('task', 'forecast')}."
         )
     if (length := roles.of_forecasts()) is not None:
         raise InputError(
-            f"--{length}: only forecasts have it, and {roles.targets[0]} of {table.name} is the "
-            "label of a sequence; leave it out, or say --task forecast."
+            f"{argument(length)}: only forecasts have it, and {roles.targets[0]} of {table.name} "
+            f"is the label of a sequence; leave it out, or say {argument('task', 'forecast')}."
         )
     steps: tuple[str, ...] = ()
     wide = steps_of(columns, roles)
@@ -112,22 +112,22 @@ def guess_sequences(
         if bool(table.collect(rows).item()):
             if not wide:
                 raise InputError(
-                    f"--sequence {roles.sequence}: each of its values has one row in {table.name}, "
-                    "and a sequence has several; give the column that says which rows belong "
-                    "together."
+                    f"{argument('sequence', roles.sequence)}: each of its values has one row in "
+                    f"{table.name}, and a sequence has several; give the column that says which "
+                    "rows belong together."
                 )
             shape = "wide"
     if shape == "wide":
         steps = wide
         why = f"{len(steps)} columns of numbers whose names count up"
-        notes.add("sequences", f"a row each, {steps[0]} to {steps[-1]}", "--sequence", why)
+        notes.add("sequences", f"a row each, {steps[0]} to {steps[-1]}", "sequence", why)
         roles = roles.replace(sequence=None, step=None)
     elif shape == "long":
         roles = _long(table, columns, roles, notes)
     else:
         raise InputError(
             f"{table.name} has no column that says which rows make one sequence with one "
-            f"{roles.targets[0]}; name it with --sequence."
+            f"{roles.targets[0]}; name it with {argument('sequence')}."
         )
     task = _task(table, columns, roles, notes)
     return _layout(table, columns, roles, steps, task)
@@ -138,7 +138,7 @@ def _long(table: Table, columns: Mapping[str, Column], roles: Roles, notes: Note
         found = find_sequence(table, columns, roles)
         assert found is not None  # the shape is long
         targets = " and ".join(roles.targets)
-        notes.add("sequence", found, "--sequence", f"{targets} keeps its value within each")
+        notes.add("sequence", found, "sequence", f"{targets} keeps its value within each")
         roles = roles.replace(sequence=found)
     else:
         _check_sequence(table, roles)
@@ -149,7 +149,7 @@ def _long(table: Table, columns: Mapping[str, Column], roles: Roles, notes: Note
     if roles.step is None:
         step = _find_step(table, columns, roles)
         if step is not None:
-            notes.add("step", step, "--step", "it numbers the rows of each sequence")
+            notes.add("step", step, "step", "it numbers the rows of each sequence")
             roles = roles.replace(step=step)
     else:
         _check_step(table, columns, sequence, roles.step)
@@ -157,12 +157,12 @@ def _long(table: Table, columns: Mapping[str, Column], roles: Roles, notes: Note
         for name in named(columns, GROUP_NAMES):
             free = name not in roles.taken | {*roles.categories}
             if free and not columns[name].missing and _coarser(table, columns, roles, name):
-                notes.add("group", name, "--group", "its sequences stay in one part of the split")
+                notes.add("group", name, "group", "its sequences stay in one part of the split")
                 return roles.replace(group=name)
     elif _changing(table, sequence, (roles.group,)) is not None:
         raise InputError(
-            f"--group {roles.group}: it changes within a sequence of {sequence} in {table.name}; "
-            "give a column that is the same in all rows of a sequence."
+            f"{argument('group', roles.group)}: it changes within a sequence of {sequence} in "
+            f"{table.name}; give a column that is the same in all rows of a sequence."
         )
     return roles
 
@@ -179,8 +179,8 @@ def _check_sequence(table: Table, roles: Roles) -> None:
     missing = row_of(table, pl.col(sequence).is_null())
     if missing is not None:
         raise InputError(
-            f"--sequence {sequence}: {table.where(missing[0])} has no value; say which sequence "
-            "the row belongs to."
+            f"{argument('sequence', sequence)}: {table.where(missing[0])} has no value; say which "
+            "sequence the row belongs to."
         )
     name = _changing(table, sequence, roles.targets)
     if name is None:
@@ -190,9 +190,9 @@ def _check_sequence(table: Table, roles: Roles) -> None:
     found = row_of(table, odd, pl.col(name), pl.col(sequence))
     row, value, label = found if found is not None else (0, None, None)
     raise InputError(
-        f"--sequence {sequence}: {name} changes within sequence {label!r} ({table.where(row)} has "
-        f"{value!r}), and a sequence has one label; give another column, or say --series "
-        f"{sequence} to forecast {name}."
+        f"{argument('sequence', sequence)}: {name} changes within sequence {label!r} "
+        f"({table.where(row)} has {value!r}), and a sequence has one label; give another column, "
+        f"or say {argument('series', sequence)} to forecast {name}."
     )
 
 
@@ -216,19 +216,21 @@ def _check_step(table: Table, columns: Mapping[str, Column], sequence: str, step
     column = columns[step]
     if not (column.dtype.is_temporal() or column.dtype in (pl.Int64(), pl.Float64())):
         raise InputError(
-            f"--step {step}: expected numbers or times in {table.name}, found words; give the "
-            "column of the positions within each sequence."
+            f"{argument('step', step)}: expected numbers or times in {table.name}, found words; "
+            "give the column of the positions within each sequence."
         )
     missing = row_of(table, pl.col(step).is_null())
     if missing is not None:
-        raise InputError(f"--step {step}: {table.where(missing[0])} has no value; fill it in.")
+        raise InputError(
+            f"{argument('step', step)}: {table.where(missing[0])} has no value; fill it in."
+        )
     if not unique_with(table, sequence, step):
         twice = pl.struct(sequence, step).is_first_distinct().not_()
         found = row_of(table, twice, pl.col(step), pl.col(sequence))
         row, value, name = found if found is not None else (0, None, None)
         raise InputError(
-            f"--step {step}: {table.where(row)} has {value} for the second time in sequence "
-            f"{name!r}; number the rows of a sequence with different values."
+            f"{argument('step', step)}: {table.where(row)} has {value} for the second time in "
+            f"sequence {name!r}; number the rows of a sequence with different values."
         )
 
 
@@ -256,15 +258,15 @@ def _task(table: Table, columns: Mapping[str, Column], roles: Roles, notes: Note
             task = REGRESS
             kind = "numbers that are not whole" if not whole else "many different whole numbers"
         what = f"the values of {' and '.join(roles.targets)} are {kind}"
-        notes.add("task", task, "--task", f"one label a sequence; {what}")
+        notes.add("task", task, "task", f"one label a sequence; {what}")
     if task == CLASSIFY:
         _check_classes(table, counts, roles, sequences)
     elif task == REGRESS:
         for target in roles.targets:
             if not columns[target].numeric:
                 raise InputError(
-                    f"--task regress: {target} of {table.name} holds words; expected numbers: say "
-                    "--task classify."
+                    f"{argument('task', 'regress')}: {target} of {table.name} holds words; "
+                    f"expected numbers: say {argument('task', 'classify')}."
                 )
     return task
 
@@ -286,8 +288,8 @@ def _check_classes(table: Table, counts: pl.DataFrame, roles: Roles, sequences: 
     name = roles.targets[0]
     if len(roles.targets) > 1:
         raise InputError(
-            f"--task classify takes one --target, found {', '.join(roles.targets)}; give one of "
-            "them."
+            f"{argument('task', 'classify')} takes one {argument('target')}, found "
+            f"{', '.join(roles.targets)}; give one of them."
         )
     label, examples = counts.row(0)
     if examples < 2:
@@ -305,7 +307,7 @@ def _layout(
     steps: tuple[str, ...],
     task: str,
 ) -> Layout:
-    used = [name for flag, name in roles.parts() if flag != "--ignore"]
+    used = [name for role, name in roles.parts() if role != "ignore"]
     numbers, categories, ignored = find_inputs(table, columns, roles, [*used, *steps])
     if steps:
         wide = "is not one of the steps"

@@ -17,6 +17,7 @@ from gatewright.data.prepare.blocks import Block
 from gatewright.data.prepare.partition import Partition
 from gatewright.data.prepared import Preparation
 from gatewright.data.question import Question, Relation
+from gatewright.errors import argument
 
 Mask = NDArray[np.bool_]
 
@@ -84,9 +85,10 @@ class Answers:
         notes = []
         for target, name in np.argwhere(self.relation.found()) if self.names else ():
             column, what = self.names[name], self.layout.targets[target]
-            instead = " instead of --known" if column in self.layout.known else ""
+            instead = f" instead of {argument('known')}" if column in self.layout.known else ""
             notes.append(
                 f"{column} seems to hold the answer: {self.relation.words} {what}; leave it out "
-                f"with --ignore {column}{instead}, unless it is really known before {what} is"
+                f"with {argument('ignore', column)}{instead}, unless it is really known before "
+                f"{what} is"
             )
         return notes

@@ -16,7 +16,7 @@ from gatewright.data.prepare.columns import frequency_of
 from gatewright.data.prepare.keys import BATCH, Keys, read_keys
 from gatewright.data.prepare.storage import Spool
 from gatewright.data.table.reading import Table
-from gatewright.errors import InputError
+from gatewright.errors import InputError, argument
 
 # More filled rows than this for each row of the table are no gaps but a wrong frequency.
 MOST_FILLED = 20
@@ -165,5 +165,5 @@ def _check_gaps(table: Table, layout: Layout, axis: Axis) -> None:
             f"{table.where(axis.row(at))}: with a step of {layout.frequency} the "
             f"{rows[most]:,} rows of {axis.items[most]!r} would become "
             f"{axis.lengths[most]:,}, most of them missing between the row before and this one; "
-            "give another --frequency, or correct the time"
+            f"give another {argument('frequency')}, or correct the time"
         )

@@ -9,7 +9,7 @@ import polars as pl
 from gatewright.data.calendar import Frequency
 from gatewright.data.layout import Layout
 from gatewright.data.table.reading import Table, in_words
-from gatewright.errors import InputError
+from gatewright.errors import InputError, argument
 
 # Put before the name of a categorical column, and of one that each row has a target in, as a column
 # may be a number and a category. No name in a file of text holds this character.
@@ -49,9 +49,9 @@ def check_columns(
     frequency = frequency_of(layout)
     if frequency and (frequency.unit == "number") != table.schema[str(layout.time)].is_integer():
         raise InputError(
-            f"--frequency {layout.frequency} does not fit column {layout.time!r} of {table.name}, "
-            f"which holds {in_words(table.schema[str(layout.time)])}; write 1i for whole numbers, "
-            "1d for dates"
+            f"{argument('frequency', layout.frequency)} does not fit column {layout.time!r} of "
+            f"{table.name}, which holds {in_words(table.schema[str(layout.time)])}; write 1i for "
+            "whole numbers, 1d for dates"
         )
 
 

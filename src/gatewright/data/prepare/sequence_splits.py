@@ -7,7 +7,7 @@ import numpy as np
 from gatewright.data.calendar import Integers
 from gatewright.data.layout import Layout
 from gatewright.data.prepared import PARTS
-from gatewright.errors import InputError
+from gatewright.errors import InputError, argument
 from gatewright.wording.numbers import counted
 
 TRAIN, VALIDATION, TEST = range(3)
@@ -87,7 +87,8 @@ def _by_group(
     if len(groups) < len(parts_needed):
         raise InputError(
             f"there are {counted(len(groups), 'group')}, and each of {len(parts_needed)} parts "
-            "needs one, as a group stays in one part: give more groups, or another --group"
+            "needs one, as a group stays in one part: give more groups, or another "
+            f"{argument('group')}"
         )
     best, best_score = np.full(len(groups), TRAIN), -1
     everything = len(np.unique(label))
@@ -138,7 +139,8 @@ def _check_parts(
     for part in range(3):
         if not (parts == part).any():
             raise InputError(
-                f"the {PARTS[part]} part has no sequence; give more sequences, or other --shares"
+                f"the {PARTS[part]} part has no sequence; give more sequences, or other "
+                f"{argument('shares')}"
             )
     for number, name in enumerate(classes):
         counts = [int(((label == number) & (parts == part)).sum()) for part in range(3)]

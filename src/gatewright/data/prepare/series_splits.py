@@ -12,7 +12,7 @@ from gatewright.data.layout import Layout
 from gatewright.data.prepare.axis import Axis
 from gatewright.data.prepared import PARTS
 from gatewright.data.table.reading import Table
-from gatewright.errors import InputError
+from gatewright.errors import InputError, argument
 from gatewright.wording.numbers import counted
 
 Cuts = NDArray[np.int64]  # (all items, 3): steps of training, and to the ends of the others
@@ -65,7 +65,7 @@ def cut_by_rows(lengths: Integers, rows: tuple[int, int, int]) -> Cuts:
     if (lengths < sum(rows)).all():
         raise InputError(
             f"{rows[0]:,} + {rows[1]:,} + {rows[2]:,} = {sum(rows):,} steps were asked for, but "
-            f"the longest series has {lengths.max():,}; give fewer with --rows"
+            f"the longest series has {lengths.max():,}; give fewer with {argument('rows')}"
         )
     return np.cumsum(rows) * (lengths >= sum(rows))[:, None]
 
@@ -110,16 +110,16 @@ def check_cuts(layout: Layout, cuts: Cuts) -> None:
     if training < context + horizon:
         raise InputError(
             f"the training part has {counted(training, 'step')}, but a context of {context:,} and "
-            f"a horizon of {horizon:,} need {context + horizon:,}; give a shorter --context or "
-            "--horizon, or more rows"
+            f"a horizon of {horizon:,} need {context + horizon:,}; give a shorter "
+            f"{argument('context')} or {argument('horizon')}, or more rows"
         )
     for number in (1, 2):
         steps = (cuts[:, number] - cuts[:, number - 1]).max()
         if steps < horizon:
             raise InputError(
                 f"the {PARTS[number]} part has {counted(max(steps, 0), 'step')}, but a horizon of "
-                f"{horizon:,} needs as many at least; give a shorter --horizon, a larger share of "
-                "--shares, or more rows"
+                f"{horizon:,} needs as many at least; give a shorter {argument('horizon')}, a "
+                f"larger share of {argument('shares')}, or more rows"
             )
 
 

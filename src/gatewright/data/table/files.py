@@ -17,7 +17,7 @@ from typing import NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from gatewright.errors import InputError
+from gatewright.errors import InputError, argument
 from gatewright.wording.numbers import counted
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
@@ -83,8 +83,8 @@ def check_delimiter(delimiter: str) -> None:
     """
     if len(delimiter.encode()) != 1 or delimiter in '\n\r"\0':
         raise InputError(
-            f"--delimiter is to be one character other than a quote and a line break, or "
-            f"{', '.join(DELIMITERS.values())}, not {delimiter!r}"
+            f"{argument('delimiter')} is to be one character other than a quote and a line break, "
+            f"or {', '.join(DELIMITERS.values())}, not {delimiter!r}"
         )
 
 

@@ -88,7 +88,7 @@ def _guess(names: Sequence[str], first: Dots) -> Guess:
     return Guess(
         what="numbers",
         value=f"{names[0]}: {digits} is {means}{more}",
-        flag="--ignore",
+        argument="ignore",
         why=f"{first.why}; if it is wrong, write the column {other}, or leave it out",
     )
 

@@ -27,7 +27,7 @@ from gatewright.data.table.damage import check_ends, check_times, read_whole, to
 from gatewright.data.table.files import DELIMITERS, TextFile, check_names, check_text, look_over
 from gatewright.data.table.kinds import EMPTY, Reading, clean, readings_of, unread
 from gatewright.data.table.times import Derived, derive
-from gatewright.errors import InputError
+from gatewright.errors import InputError, argument
 
 FRAME = "the data frame"
 
@@ -249,13 +249,14 @@ def _with_faults(table: Table, raw: pl.LazyFrame, readings: Mapping[str, Reading
                 continue
             faults[column] = (
                 f"column {column!r} holds {what}, but in {table.where(row)} it holds {value!r}; "
-                "correct the value or leave it empty; if these are names, say --categories "
-                f"{column} (--task classify if they are the target) or --ignore {column}."
+                "correct the value or leave it empty; if these are names, say "
+                f"{argument('categories', column)} ({argument('task', 'classify')} if they are the "
+                f"target) or {argument('ignore', column)}."
             )
         elif reading.unclear:
             faults[column] = (
                 f"column {column!r} of {table.name} holds dates that can be read day first or "
-                f"month first; write them as 2024-01-31, or say --ignore {column}."
+                f"month first; write them as 2024-01-31, or say {argument('ignore', column)}."
             )
     return dataclasses.replace(table, faults=faults, misfits=misfits)
 
@@ -283,7 +284,7 @@ def _delimiter_guess(file: TextFile) -> tuple[Guess, ...]:
         return ()
     name = DELIMITERS.get(file.delimiter, file.delimiter)
     why = f"it divides the first lines into {len(file.names)} fields each"
-    return (Guess(what="delimiter", value=name, flag="--delimiter", why=why),)
+    return (Guess(what="delimiter", value=name, argument="delimiter", why=why),)
 
 
 def _from_ndjson(path: Path, _: str | None) -> _Raw:
