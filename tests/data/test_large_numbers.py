@@ -13,9 +13,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from asked import prepare
+from asked import guess, prepare
 from gatewright import cli
-from gatewright.data.guess.guessing import guess
 from gatewright.data.guess.seasons import season_of
 from gatewright.data.table.reading import read
 from gatewright.errors import InputError

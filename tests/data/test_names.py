@@ -13,9 +13,8 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from asked import prepare
+from asked import guess, prepare
 from gatewright import cli
-from gatewright.data.guess.guessing import guess
 from gatewright.data.prepared import Prepared
 from gatewright.data.table.reading import read
 from gatewright.errors import InputError

@@ -12,12 +12,11 @@ import polars as pl
 import pytest
 
 import gatewright as gw
-from asked import prepare
+from asked import guess, prepare
 from gatewright import baselines, cells, tasks
 from gatewright.baselines import Fitted
 from gatewright.cli.forecast_plot import draw
 from gatewright.data.continuing import history_of
-from gatewright.data.guess.guessing import guess
 from gatewright.data.table.reading import read
 from gatewright.errors import InputError
 from gatewright.models.predictor import Predictor

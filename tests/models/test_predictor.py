@@ -9,10 +9,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from asked import prepare
+from asked import guess, prepare
 from gatewright import cells
 from gatewright.data.continuing import history_of
-from gatewright.data.guess.guessing import guess
 from gatewright.data.table.reading import read
 from gatewright.errors import InputError
 from gatewright.models.predictor import Predictor

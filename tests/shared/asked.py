@@ -1,4 +1,4 @@
-"""Preparing with the question of the task that a layout names."""
+"""Guessing and preparing with the tasks that there are."""
 
 from __future__ import annotations
 
@@ -6,10 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from gatewright import tasks
-from gatewright.data.layout import Layout
+from gatewright.data.guess import guessing
+from gatewright.data.guess.guessing import NOTHING
+from gatewright.data.layout import Guess, Layout
 from gatewright.data.prepare import preparing
 from gatewright.data.prepared import Preparation, Prepared
 from gatewright.data.table.reading import Table
+from gatewright.requests import Columns
+
+
+def guess(table: Table, said: Columns = NOTHING) -> tuple[Layout, tuple[Guess, ...]]:
+    return guessing.guess(table, tasks.every(), said)
 
 
 def prepare(table: Table, layout: Layout, folder: Path, **more: Any) -> Prepared:

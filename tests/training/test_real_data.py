@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from asked import prepare
-from gatewright.data.guess.guessing import guess
+from asked import guess, prepare
 from gatewright.data.table.reading import read
 from gatewright.requests import Columns, Split
 from gatewright.setting import Setting

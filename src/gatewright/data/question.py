@@ -7,7 +7,7 @@ asks these two, and never which task it is.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -19,11 +19,13 @@ from torch import Tensor
 
 from gatewright.data.batching import Batch
 from gatewright.data.calendar import Floats, Integers
+from gatewright.data.guess.labels import LabelCounts
+from gatewright.data.guess.roles import Column, Notes, Roles
 from gatewright.data.layout import Layout
 from gatewright.data.prepare.partition import Partition
 from gatewright.data.prepared import Preparation, Prepared
 from gatewright.data.table.reading import Table
-from gatewright.requests import Split
+from gatewright.requests import Columns, Split
 
 Where = Callable[[int], str]  # a row in words, for errors
 
@@ -41,6 +43,22 @@ class Relation(Protocol):
         """(targets, columns)"""
 
 
+class Choice(Protocol):
+    """The tasks that may be meant: ``gatewright.data.guess.choice``."""
+
+    @property
+    def said(self) -> Columns: ...
+
+    @property
+    def shape(self) -> str: ...
+
+    def usual(self, notes: Notes, why: str) -> str: ...
+
+    def by_labels(self, labels: LabelCounts, notes: Notes) -> str: ...
+
+    def to_say(self, shape: str) -> str: ...
+
+
 class Target(ABC):
     """How the values of a table become what a network learns to tell, and back.
 
@@ -49,7 +67,19 @@ class Target(ABC):
     """
 
     numeric: ClassVar[bool]  # its columns hold numbers
+    general: ClassVar[bool]  # suits what nothing else does
     standardised: ClassVar[bool]  # losses are in units of the targets' standard deviation
+
+    @abstractmethod
+    def suits(self, labels: LabelCounts) -> str:
+        """What kind of values speaks for such a target, in words; empty where they do not."""
+
+    @abstractmethod
+    def check(self, labels: LabelCounts, task: str, otherwise: str) -> None:
+        """Raise InputError for values that such a target cannot have.
+
+        task: the name of the task; otherwise: what to say for another.
+        """
 
     @abstractmethod
     def known(self, values: pl.DataFrame) -> NDArray[np.bool_]:
@@ -103,6 +133,8 @@ class Examples(ABC):
     """
 
     unit: ClassVar[str]  # what one is called where it is judged: "window"
+    shapes: ClassVar[frozenset[str]]  # of the tables that it reads
+    guessed: ClassVar[bool] = True  # a task with such examples may be guessed from the table
     every_step: ClassVar[bool]  # each step has a target of its own; else a whole item has one
     sees_targets: ClassVar[bool]  # past targets are inputs too: the first channels
     overlapping: ClassVar[bool]  # neighbours share steps, so that their losses are not independent
@@ -110,6 +142,20 @@ class Examples(ABC):
     goes_on: ClassVar[bool]  # predicts from where the training ended, without a table too
 
     # From a table to arrays
+
+    @abstractmethod
+    def layout(
+        self,
+        table: Table,
+        columns: Mapping[str, Column],
+        roles: Roles,
+        notes: Notes,
+        choice: Choice,
+    ) -> Layout:
+        """The layout of a table, and the task, of what was said and what the columns hold.
+
+        Raises InputError where the table has no such examples.
+        """
 
     @abstractmethod
     def channels(self, layout: Layout) -> tuple[str, ...]:

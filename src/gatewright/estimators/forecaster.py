@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from gatewright import api
+from gatewright import api, tasks
 from gatewright.data.continuing import earlier, history_of
 from gatewright.data.guess.guessing import guess
 from gatewright.data.layout import Guess, Layout
@@ -190,7 +190,7 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
             season=self.season,
             frequency=self.frequency,
         )
-        layout, guesses = guess(table, said)
+        layout, guesses = guess(table, tasks.every(), said)
         replaced = REPLACED - {"horizon"} if self.horizon is None else REPLACED
         return layout, [found for found in guesses if found.what not in replaced]
 

@@ -67,7 +67,7 @@ def fit_into(
         tempfile.TemporaryDirectory(prefix="gatewright-") as temporary,
     ):
         arrays = Path(temporary) / "data"
-        layout, guesses = guess(table, columns)
+        layout, guesses = guess(table, tasks.every(), columns)
         task = tasks.get(layout.task)
         _check_candidate(recipe.candidate, task)
         data = prepare(table, layout, task, arrays, split=split)

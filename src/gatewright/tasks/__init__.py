@@ -30,4 +30,9 @@ def get(name: str) -> type[Task]:
     return found
 
 
-__all__ = ["Task", "get", "names"]
+def every() -> dict[str, type[Task]]:
+    """The classes of all tasks by name."""
+    return {name: get(name) for name in names()}
+
+
+__all__ = ["Task", "every", "get", "names"]

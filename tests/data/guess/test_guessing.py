@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from gatewright.data.guess.guessing import guess
+from asked import guess
 from gatewright.data.guess.seasons import season_of
 from gatewright.data.layout import Layout
 from gatewright.data.table.reading import read

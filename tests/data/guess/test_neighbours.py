@@ -11,7 +11,7 @@ import pytest
 import sklearn.datasets
 from numpy.typing import NDArray
 
-from gatewright.data.guess.guessing import guess
+from asked import guess
 from gatewright.data.layout import Guess, Layout
 from gatewright.data.table.reading import read
 from gatewright.requests import Columns

@@ -9,9 +9,8 @@ import polars as pl
 import pytest
 import sklearn.datasets
 
-from asked import prepare
+from asked import guess, prepare
 from gatewright.data import sets
-from gatewright.data.guess.guessing import guess
 from gatewright.data.layout import Layout
 from gatewright.data.table.reading import read
 from gatewright.requests import Columns

@@ -11,9 +11,8 @@ import polars as pl
 import pytest
 import sklearn.datasets
 
-from asked import prepare
+from asked import guess, prepare
 from gatewright import cli
-from gatewright.data.guess.guessing import guess
 from gatewright.data.prepared import PreparedRecord
 from gatewright.data.table.reading import read
 from gatewright.requests import Columns

@@ -10,10 +10,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from asked import prepare, transform
+from asked import guess, prepare, transform
 from gatewright.api import load
 from gatewright.cli import main
-from gatewright.data.guess.guessing import guess
 from gatewright.data.prepared import Prepared, fingerprint
 from gatewright.data.table.reading import read
 from gatewright.errors import InputError

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gatewright.data.guess.guessing import guess
+from asked import guess
 from gatewright.data.table.reading import read
 from gatewright.errors import InputError
 from gatewright.requests import Columns

@@ -13,8 +13,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from asked import prepare, transform
-from gatewright.data.guess.guessing import guess
+from asked import guess, prepare, transform
 from gatewright.data.table.reading import read
 from gatewright.errors import InputError
 from gatewright.requests import Columns, Split

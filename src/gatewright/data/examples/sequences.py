@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gatewright.data.batching import Batch, rows_of
+from gatewright.data.guess.roles import Column, Notes, Roles
+from gatewright.data.guess.sequences import guess_sequences
+from gatewright.data.guess.shapes import LONG, UNKNOWN, WIDE
 from gatewright.data.layout import Layout
 from gatewright.data.prepare.partition import Partition
 from gatewright.data.prepare.sequences import partition_new_sequences, partition_sequences
 from gatewright.data.prepared import PARTS, Preparation, Prepared
-from gatewright.data.question import Examples, Target
+from gatewright.data.question import Choice, Examples, Target
 from gatewright.data.table.reading import Table
 from gatewright.requests import Split
 
@@ -25,11 +28,22 @@ class Sequences(Examples):
     """All steps of a sequence, to tell what goes with it as a whole."""
 
     unit = "sequence"
+    shapes = frozenset({LONG, WIDE, UNKNOWN})
     every_step = False
     sees_targets = False
     overlapping = False
     shown = 500
     goes_on = False
+
+    def layout(
+        self,
+        table: Table,
+        columns: Mapping[str, Column],
+        roles: Roles,
+        notes: Notes,
+        choice: Choice,
+    ) -> Layout:
+        return guess_sequences(table, columns, roles, notes, choice, every_step=self.every_step)
 
     def channels(self, layout: Layout) -> tuple[str, ...]:
         return (*(("value",) if layout.steps else ()), *layout.numbers)
@@ -119,6 +133,8 @@ class Steps(Sequences):
     The targets of a batch, and predictions, are (batch, time, ...), NaN beyond a sequence's length.
     """
 
+    shapes = frozenset({LONG, UNKNOWN})
+    guessed = False  # a table of steps with numbers may as well be a series
     every_step = True
 
     def split_in_words(self, layout: Layout) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,15 @@ from torch import Tensor
 from gatewright.data.batching import Batch, rows_of
 from gatewright.data.calendar import step_in_words
 from gatewright.data.continuing import history_of, join_history
+from gatewright.data.guess.forecasts import guess_forecast
+from gatewright.data.guess.roles import Column, Notes, Roles
+from gatewright.data.guess.shapes import SERIES
 from gatewright.data.layout import Layout
 from gatewright.data.prepare.axis import by_workdays
 from gatewright.data.prepare.partition import Partition
 from gatewright.data.prepare.series import partition_new_series, partition_series
 from gatewright.data.prepared import PARTS, Preparation, Prepared
-from gatewright.data.question import Examples, Target
+from gatewright.data.question import Choice, Examples, Target
 from gatewright.data.table.reading import Table
 from gatewright.errors import InputError
 from gatewright.requests import Split
@@ -34,11 +38,22 @@ class Windows(Examples):
     """What a series holds up to an origin, to tell the horizon after it."""
 
     unit = "window"
+    shapes = frozenset({SERIES})
     every_step = True
     sees_targets = True
     overlapping = True
     shown = 6
     goes_on = True
+
+    def layout(
+        self,
+        table: Table,
+        columns: Mapping[str, Column],
+        roles: Roles,
+        notes: Notes,
+        choice: Choice,
+    ) -> Layout:
+        return guess_forecast(table, columns, roles, notes, choice)
 
     def channels(self, layout: Layout) -> tuple[str, ...]:
         return (*layout.targets, *layout.numbers)

@@ -25,7 +25,9 @@ from gatewright.data.guess.roles import (
     unique_with,
 )
 from gatewright.data.guess.seasons import Floats, frequency_of, season_of
+from gatewright.data.guess.shapes import LONG
 from gatewright.data.layout import Layout
+from gatewright.data.question import Choice
 from gatewright.data.table.reading import Table
 from gatewright.errors import InputError, argument
 
@@ -38,27 +40,20 @@ def guess_forecast(
     columns: Mapping[str, Column],
     roles: Roles,
     notes: Notes,
-    *,
-    why: str,
-    given_split: bool,
+    choice: Choice,
 ) -> Layout:
     """The layout of one series, or of many in long form.
-
-    ``why``: what speaks for forecasts beside the shape; ``given_split``: whether the split column
-    was named.
 
     Raises:
         InputError: no such series can be made of the table, or they are too short.
     """
-    _check_numbers(table, columns, roles)
+    _check_numbers(table, columns, roles, choice)
     roles = _axis(table, columns, roles, notes)
-    if roles.task is None:
-        change = "change" if len(roles.targets) > 1 else "changes"
-        axis = f"{roles.time} orders the rows" if roles.time else "the rows are in order"
-        what = "each series" if roles.series else "the series"
-        usual = f"{axis} and {some(roles.targets)} {change} along {what}"
-        notes.add("task", "forecast", "task", why or usual)
-    roles = _split(table, roles, notes, said=given_split)
+    change = "change" if len(roles.targets) > 1 else "changes"
+    axis = f"{roles.time} orders the rows" if roles.time else "the rows are in order"
+    what = "each series" if roles.series else "the series"
+    task = choice.usual(notes, f"{axis} and {some(roles.targets)} {change} along {what}")
+    roles = _split(table, roles, notes, said=choice.said.split is not None)
     sample = _sample(table, roles)
     frequency = _frequency(roles, sample, notes)
     season = _season(roles, frequency, sample, notes)
@@ -66,7 +61,7 @@ def guess_forecast(
     used = [name for role, name in roles.parts() if role != "ignore"]
     numbers, categories, ignored = find_inputs(table, columns, roles, used)
     return Layout(
-        task="forecast",
+        task=task,
         targets=roles.targets,
         numbers=numbers,
         categories=categories,
@@ -82,13 +77,14 @@ def guess_forecast(
     )
 
 
-def _check_numbers(table: Table, columns: Mapping[str, Column], roles: Roles) -> None:
+def _check_numbers(
+    table: Table, columns: Mapping[str, Column], roles: Roles, choice: Choice
+) -> None:
     for role in ("sequence", "step", "group"):
         if (name := getattr(roles, role)) is not None:
             raise InputError(
                 f"{argument(role, name)} is for labelled sequences, and {', '.join(roles.targets)} "
-                f"of {table.name} would be forecast; leave it out, or say "
-                f"{argument('task', 'classify')} or regress."
+                f"of {table.name} would be forecast; leave it out, or say {choice.to_say(LONG)}."
             )
     for name in roles.targets:
         if columns[name].dtype not in (pl.Int64(), pl.Float64()):

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from gatewright.data.calendar import Frequency
-from gatewright.data.guess.forecasts import guess_forecast
+from gatewright.data.guess.choice import Tasks
 from gatewright.data.guess.neighbours import likeness
 from gatewright.data.guess.roles import (
     Column,
@@ -24,22 +24,26 @@ from gatewright.data.guess.roles import (
     some,
     steps_of,
 )
-from gatewright.data.guess.sequences import CLASSIFY, find_sequence, guess_sequences
+from gatewright.data.guess.sequences import find_sequence
+from gatewright.data.guess.shapes import LONG, SERIES, UNKNOWN, WIDE
 from gatewright.data.layout import Guess, Layout
+from gatewright.data.question import Question
 from gatewright.data.table.reading import Table, in_words
 from gatewright.errors import InputError, argument
 from gatewright.requests import Columns
 
-FORECAST = "forecast"
 NOTHING = Columns()  # said: all is guessed
 TARGET_NAMES = ("target", "y", "label", "class", "value")
 
 
-def guess(table: Table, said: Columns = NOTHING) -> tuple[Layout, tuple[Guess, ...]]:
+def guess(
+    table: Table, questions: Mapping[str, Question], said: Columns = NOTHING
+) -> tuple[Layout, tuple[Guess, ...]]:
     """Find the part of each column, the task, and how far to look back and ahead.
 
     Args:
         table: what ``read`` gave.
+        questions: the tasks that there are, by name.
         said: what is not to be guessed.
 
     Returns:
@@ -48,7 +52,7 @@ def guess(table: Table, said: Columns = NOTHING) -> tuple[Layout, tuple[Guess, .
     Raises:
         InputError: something said does not fit the table, or the table fits no shape.
     """
-    roles = Roles.of(said)
+    choice, roles = Tasks.of(questions, said), Roles.of(said)
     roles.check(table)
     if said.frequency is not None:
         Frequency.parse(said.frequency)
@@ -56,18 +60,11 @@ def guess(table: Table, said: Columns = NOTHING) -> tuple[Layout, tuple[Guess, .
     notes = Notes(list(table.guesses))
     if not roles.targets:
         roles = roles.replace(targets=(_find_target(table, columns, roles, notes),))
-    _check_targets(table, columns, roles)
+    _check_targets(table, columns, roles, choice)
     roles = roles.replace(split=find_split(table, columns, roles, notes))
 
-    shape, why = _shape(table, columns, roles), ""
-    if shape == "wide" and said.task is None:
-        why = _in_order(table, columns, roles)
-        shape = FORECAST if why else shape
-    if shape == FORECAST:
-        given_split = said.split is not None
-        layout = guess_forecast(table, columns, roles, notes, why=why, given_split=given_split)
-    else:
-        layout = guess_sequences(table, columns, roles, shape, notes)
+    choice = choice.reading(*_shape(table, columns, roles, choice))
+    layout = choice.first().examples.layout(table, columns, roles, notes, choice)
     _note_inputs(layout, roles, notes)
     return layout, tuple(notes.guesses)
 
@@ -101,10 +98,13 @@ def _find_target(table: Table, columns: Mapping[str, Column], roles: Roles, note
     )
 
 
-def _check_targets(table: Table, columns: Mapping[str, Column], roles: Roles) -> None:
+def _check_targets(
+    table: Table, columns: Mapping[str, Column], roles: Roles, choice: Tasks
+) -> None:
+    numeric = choice.asked is None or choice.asked.target.numeric
     for name in roles.targets:
         column = columns[name]
-        if name in table.faults and roles.task != CLASSIFY:
+        if name in table.faults and numeric:
             raise InputError(table.faults[name])
         if column.missing == table.rows:
             raise InputError(
@@ -123,34 +123,38 @@ def _check_targets(table: Table, columns: Mapping[str, Column], roles: Roles) ->
             )
 
 
-def _shape(table: Table, columns: Mapping[str, Column], roles: Roles) -> str:
-    """ "forecast", or the column or columns that make the sequences: "long" or "wide"."""
-    task = roles.task
-    if task == FORECAST:
+def _shape(
+    table: Table, columns: Mapping[str, Column], roles: Roles, choice: Tasks
+) -> tuple[str, str]:
+    """The shape of the table, and what speaks for it where that is not plain."""
+    asked = choice.asked
+    if asked is not None and SERIES in asked.examples.shapes:
         if roles.sequence is not None:
             raise InputError(
                 f"{argument('sequence', roles.sequence)} names labelled sequences, but "
-                f"{argument('task', 'forecast')} was given; say "
+                f"{argument('task', roles.task)} was given; say "
                 f"{argument('series', roles.sequence)} for several series, or drop one of the two."
             )
-        return FORECAST
+        return SERIES, ""
     if roles.sequence is not None:
-        return "long"
+        return LONG, ""
     if roles.series is not None:
-        if task is not None:
+        if asked is not None:
             raise InputError(
                 f"{argument('series', roles.series)} names series to forecast, but "
-                f"{argument('task', task)} was given; say {argument('sequence', roles.series)} for "
-                "labelled sequences, or drop one of the two."
+                f"{argument('task', roles.task)} was given; say "
+                f"{argument('sequence', roles.series)} for labelled sequences, or drop one of the "
+                "two."
             )
-        return FORECAST
-    if task is None and roles.time is not None:
-        return FORECAST
+        return SERIES, ""
+    if asked is None and roles.time is not None:
+        return SERIES, ""
     if find_sequence(table, columns, roles) is not None:
-        return "long"
+        return LONG, ""
     if find_time(table, columns, roles) is None and _wide(columns, roles):
-        return "wide"
-    return FORECAST if task is None else "none"
+        why = _in_order(table, columns, roles, choice) if asked is None else ""
+        return (SERIES, why) if why else (WIDE, "")
+    return (SERIES if asked is None else UNKNOWN), ""
 
 
 def _wide(columns: Mapping[str, Column], roles: Roles) -> bool:
@@ -160,9 +164,9 @@ def _wide(columns: Mapping[str, Column], roles: Roles) -> bool:
     return len(roles.targets) * 2 + len(steps) * 2 > len(numbers) and bool(steps)
 
 
-def _in_order(table: Table, columns: Mapping[str, Column], roles: Roles) -> str:
+def _in_order(table: Table, columns: Mapping[str, Column], roles: Roles, choice: Tasks) -> str:
     """Why the rows of a wide table are one series and no sequences; empty where they may be."""
-    otherwise = f"{argument('task', 'classify')} or regress makes each row a sequence"
+    otherwise = f"{choice.to_say(WIDE)} makes each row a sequence"
     if (length := roles.of_forecasts()) is not None:
         return f"only forecasts have a {argument(length)}; {otherwise}"
     if any(columns[name].text or columns[name].dtype == pl.Boolean for name in roles.targets):

@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gatewright.data.calendar import Floats
-from gatewright.data.guess.sequences import few_classes
+from gatewright.data.guess.labels import few_classes
 from gatewright.data.layout import Layout
 from gatewright.data.table.reading import Table
 from gatewright.errors import argument

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from gatewright.data.calendar import Floats
+from gatewright.data.guess.labels import LabelCounts
 from gatewright.data.guess.roles import (
     GROUP_NAMES,
     SEQUENCE_NAMES,
@@ -21,13 +21,11 @@ from gatewright.data.guess.roles import (
     steps_of,
     unique_with,
 )
+from gatewright.data.guess.shapes import LONG, SERIES, WIDE
 from gatewright.data.layout import Layout
+from gatewright.data.question import Choice
 from gatewright.data.table.reading import Table
 from gatewright.errors import InputError, argument
-
-CLASSIFY, REGRESS = "classify", "regress"
-MOST_CLASSES = 50  # of labels that are whole numbers
-OF_EACH = 5  # sequences for each of them, on average
 
 
 def find_sequence(table: Table, columns: Mapping[str, Column], roles: Roles) -> str | None:
@@ -77,20 +75,18 @@ def _changing(table: Table, sequence: str, targets: tuple[str, ...]) -> str | No
     return next((name for name in targets if found[name]), None)
 
 
-def few_classes(labels: Floats, sequences: int) -> bool:
-    """Whether the different numbers that so many sequences have, (n,), stand for classes."""
-    few = len(labels) <= MOST_CLASSES and len(labels) * OF_EACH <= sequences
-    return few and bool((labels % 1 == 0).all())
-
-
 def guess_sequences(
     table: Table,
     columns: Mapping[str, Column],
     roles: Roles,
-    shape: str,
     notes: Notes,
+    choice: Choice,
+    *,
+    every_step: bool,
 ) -> Layout:
-    """The layout of labelled sequences in long or wide form.
+    """The layout of sequences in long or wide form.
+
+    every_step: each step has a label of its own; else a sequence has one.
 
     Raises:
         InputError: the columns that were given make no such sequences, or no label can be learnt.
@@ -98,16 +94,17 @@ def guess_sequences(
     if roles.known:
         raise InputError(
             f"{argument('known', roles.known[0])}: only forecasts have inputs that are known "
-            f"ahead; leave it out, or say {argument('task', 'forecast')}."
+            f"ahead; leave it out, or say {choice.to_say(SERIES)}."
         )
     if (length := roles.of_forecasts()) is not None:
         raise InputError(
             f"{argument(length)}: only forecasts have it, and {roles.targets[0]} of {table.name} "
-            f"is the label of a sequence; leave it out, or say {argument('task', 'forecast')}."
+            f"is the label of a sequence; leave it out, or say {choice.to_say(SERIES)}."
         )
+    shape = choice.shape
     steps: tuple[str, ...] = ()
-    wide = steps_of(columns, roles)
-    if shape == "long" and roles.sequence and columns[roles.sequence].distinct >= 0.9 * table.rows:
+    wide = () if every_step else steps_of(columns, roles)
+    if shape == LONG and roles.sequence and columns[roles.sequence].distinct >= 0.9 * table.rows:
         rows = table.frame.select(pl.col(roles.sequence).n_unique() == pl.len())
         if bool(table.collect(rows).item()):
             if not wide:
@@ -116,24 +113,32 @@ def guess_sequences(
                     f"{table.name}, and a sequence has several; give the column that says which "
                     "rows belong together."
                 )
-            shape = "wide"
-    if shape == "wide":
+            shape = WIDE
+    if shape == WIDE:
         steps = wide
         why = f"{len(steps)} columns of numbers whose names count up"
         notes.add("sequences", f"a row each, {steps[0]} to {steps[-1]}", "sequence", why)
         roles = roles.replace(sequence=None, step=None)
-    elif shape == "long":
-        roles = _long(table, columns, roles, notes)
+    elif shape == LONG:
+        roles = _long(table, columns, roles, notes, every_step=every_step)
     else:
         raise InputError(
             f"{table.name} has no column that says which rows make one sequence with one "
             f"{roles.targets[0]}; name it with {argument('sequence')}."
         )
-    task = _task(table, columns, roles, notes)
+    labels = _labels(table, roles, every_step=every_step)
+    task = choice.by_labels(LabelCounts.of(table, columns, roles, labels), notes)
     return _layout(table, columns, roles, steps, task)
 
 
-def _long(table: Table, columns: Mapping[str, Column], roles: Roles, notes: Notes) -> Roles:
+def _long(
+    table: Table,
+    columns: Mapping[str, Column],
+    roles: Roles,
+    notes: Notes,
+    *,
+    every_step: bool,
+) -> Roles:
     if roles.sequence is None:
         found = find_sequence(table, columns, roles)
         assert found is not None  # the shape is long
@@ -141,7 +146,7 @@ def _long(table: Table, columns: Mapping[str, Column], roles: Roles, notes: Note
         notes.add("sequence", found, "sequence", f"{targets} keeps its value within each")
         roles = roles.replace(sequence=found)
     else:
-        _check_sequence(table, roles)
+        _check_sequence(table, roles, every_step=every_step)
     sequence = roles.sequence
     assert sequence is not None
     if roles.step is None and roles.time is not None:
@@ -173,7 +178,7 @@ def _coarser(table: Table, columns: Mapping[str, Column], roles: Roles, name: st
     return fewer and _changing(table, roles.sequence, (name,)) is None
 
 
-def _check_sequence(table: Table, roles: Roles) -> None:
+def _check_sequence(table: Table, roles: Roles, *, every_step: bool) -> None:
     sequence = roles.sequence
     assert sequence is not None
     missing = row_of(table, pl.col(sequence).is_null())
@@ -182,7 +187,7 @@ def _check_sequence(table: Table, roles: Roles) -> None:
             f"{argument('sequence', sequence)}: {table.where(missing[0])} has no value; say which "
             "sequence the row belongs to."
         )
-    name = _changing(table, sequence, roles.targets)
+    name = None if every_step else _changing(table, sequence, roles.targets)
     if name is None:
         return
     # A streamed group is in no order, so the first of the odd sequences is looked up by rows.
@@ -234,41 +239,15 @@ def _check_step(table: Table, columns: Mapping[str, Column], sequence: str, step
         )
 
 
-def _task(table: Table, columns: Mapping[str, Column], roles: Roles, notes: Notes) -> str:
-    """Classes or numbers, by the labels; checks that there are enough of each."""
+def _labels(table: Table, roles: Roles, *, every_step: bool) -> pl.LazyFrame:
+    """The labels, a row an example. Raises InputError where a whole sequence has none."""
+    if every_step:
+        return table.frame.select(roles.targets).drop_nulls()
     labels = table.frame
     if roles.sequence is not None:
         labels = labels.group_by(roles.sequence).agg(pl.col(*roles.targets).drop_nulls().first())
-    name = roles.targets[0]
-    column = columns[name]
     _check_labelled(table, labels, roles)
-    counted = labels.group_by(pl.col(name).alias("label")).len("rows").sort("rows", "label")
-    counts = table.collect(counted.head(MOST_CLASSES + 1))
-    distinct = len(counts)
-    sequences = int(table.collect(labels.select(pl.len())).item())
-    whole = not column.text and bool((counts["label"].cast(pl.Float64) % 1 == 0).all())
-    few = whole and few_classes(counts["label"].cast(pl.Float64).to_numpy(), sequences)
-    task = roles.task
-    if task is None:
-        if len(roles.targets) == 1 and (column.text or column.dtype == pl.Boolean or few):
-            task = CLASSIFY
-            kind = "words" if column.text else f"{distinct} different whole numbers"
-            kind = "true or false" if column.dtype == pl.Boolean else kind
-        else:
-            task = REGRESS
-            kind = "numbers that are not whole" if not whole else "many different whole numbers"
-        what = f"the values of {' and '.join(roles.targets)} are {kind}"
-        notes.add("task", task, "task", f"one label a sequence; {what}")
-    if task == CLASSIFY:
-        _check_classes(table, counts, roles, sequences)
-    elif task == REGRESS:
-        for target in roles.targets:
-            if not columns[target].numeric:
-                raise InputError(
-                    f"{argument('task', 'regress')}: {target} of {table.name} holds words; "
-                    f"expected numbers: say {argument('task', 'classify')}."
-                )
-    return task
+    return labels
 
 
 def _check_labelled(table: Table, labels: pl.LazyFrame, roles: Roles) -> None:
@@ -282,22 +261,6 @@ def _check_labelled(table: Table, labels: pl.LazyFrame, roles: Roles) -> None:
             where = f"sequence {name!r} of {table.name}" if name is not None else None
         if where is not None:
             raise InputError(f"{where} has no {target}; give it a label, or leave it out.")
-
-
-def _check_classes(table: Table, counts: pl.DataFrame, roles: Roles, sequences: int) -> None:
-    name = roles.targets[0]
-    if len(roles.targets) > 1:
-        raise InputError(
-            f"{argument('task', 'classify')} takes one {argument('target')}, found "
-            f"{', '.join(roles.targets)}; give one of them."
-        )
-    label, examples = counts.row(0)
-    if examples < 2:
-        raise InputError(
-            f"{name} {label!r} of {table.name} has one example among {sequences} sequences, and "
-            "training and test need one each; add examples, leave it out, or join it with another "
-            "label."
-        )
 
 
 def _layout(

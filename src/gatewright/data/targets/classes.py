@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gatewright.data.calendar import Floats, Integers
+from gatewright.data.guess.labels import LabelCounts
 from gatewright.data.prepare.relations import OneForEach
 from gatewright.data.prepared import Preparation
 from gatewright.data.question import Relation, Target, Where
+from gatewright.errors import InputError, argument
 
 
 class Classes(Target):
@@ -22,7 +24,33 @@ class Classes(Target):
     """
 
     numeric = False
+    general = False
     standardised = False
+
+    def suits(self, labels: LabelCounts) -> str:
+        _, column = labels.first
+        if len(labels.targets) > 1:
+            return ""
+        if column.text:
+            return "words"
+        if column.dtype == pl.Boolean:
+            return "true or false"
+        return f"{len(labels.counts)} different whole numbers" if labels.few else ""
+
+    def check(self, labels: LabelCounts, task: str, otherwise: str) -> None:
+        if len(labels.targets) > 1:
+            raise InputError(
+                f"{argument('task', task)} takes one {argument('target')}, found "
+                f"{', '.join(labels.targets)}; give one of them."
+            )
+        label, examples = labels.counts.row(0)
+        if examples < 2:
+            name, _ = labels.first
+            raise InputError(
+                f"{name} {label!r} of {labels.table.name} has one example among {labels.examples} "
+                "sequences, and training and test need one each; add examples, leave it out, or "
+                "join it with another label."
+            )
 
     def known(self, values: pl.DataFrame) -> NDArray[np.bool_]:
         return values.to_series().is_not_null().to_numpy()

@@ -10,18 +10,33 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gatewright.data.calendar import Floats, Integers
+from gatewright.data.guess.labels import LabelCounts
 from gatewright.data.prepare.relations import Lines
 from gatewright.data.prepare.scaling import LARGEST, Moments, center_and_scale, too_large
 from gatewright.data.prepared import Preparation
 from gatewright.data.question import Relation, Target, Where
-from gatewright.errors import InputError
+from gatewright.errors import InputError, argument
 
 
 class Numbers(Target):
     """One or several numbers; what is not finite is missing."""
 
     numeric = True
+    general = True
     standardised = True
+
+    def suits(self, labels: LabelCounts) -> str:
+        if labels.whole:
+            return "many different whole numbers"
+        return "numbers that are not whole"
+
+    def check(self, labels: LabelCounts, task: str, otherwise: str) -> None:
+        for target, column in labels.targets.items():
+            if not column.numeric:
+                raise InputError(
+                    f"{argument('task', task)}: {target} of {labels.table.name} holds words; "
+                    f"expected numbers: say {otherwise}."
+                )
 
     def known(self, values: pl.DataFrame) -> NDArray[np.bool_]:
         found: NDArray[np.bool_] = np.any(~np.isnan(_finite(values)), axis=1)
