@@ -137,14 +137,24 @@ def test_a_damaged_comparison(
         assert (run / "leaderboard.json").read_bytes() == (whole / "leaderboard.json").read_bytes()
         assert (run / "report.html").read_text() == expected[1]["text"]
 
-    if damage not in FEW:
-        return
-    damaged(whole, run, name, damage)
+
+@pytest.mark.parametrize("damage", FEW)
+@pytest.mark.parametrize("file", FILES)
+def test_the_command_of_a_damaged_comparison_makes_it_whole(
+    file: str,
+    damage: str,
+    place: Path,
+    forecasts: dict[str, str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    whole = place / "whole"
+    name = file.replace("BEST", recommended(whole))
+    run = damaged(whole, place / "run", name, damage)
     found = told(compare(place, "run"), capsys)
     assert (found is None) == ("compare" in FILES[file] or damage == "a folder")
     if found is not None:
-        assert outcome(run) == expected
-        assert told(["predict", str(run)], capsys) == forecast
+        assert outcome(run) == outcome(whole)
+        assert told(["predict", str(run)], capsys) == forecasts["whole"]
     elif damage == "a folder":
         assert (run / name / "mine.txt").read_text() == "mine"
 
@@ -269,11 +279,21 @@ def test_a_damaged_checkpoint_begins_anew(place: Path, capsys: pytest.CaptureFix
 # Fits and estimators ----------------------------------------------------------------------------
 
 
+FILES_OF_A_FIT = ("fit.json", "prepared.json", "history.arrow", "model.safetensors")
+
+
 @pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize(
-    "file", ["fit.json", "prepared.json", "history.arrow", "model.safetensors"]
-)
+@pytest.mark.parametrize("file", FILES_OF_A_FIT)
 def test_a_damaged_fit(
+    file: str, damage: str, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = damaged(place / "fitted", place / "run", file, damage)
+    assert told(["predict", str(run)], capsys) is None
+
+
+@pytest.mark.parametrize("damage", FEW)
+@pytest.mark.parametrize("file", FILES_OF_A_FIT)
+def test_the_command_of_a_damaged_fit_fits_it_again(
     file: str,
     damage: str,
     place: Path,
@@ -281,9 +301,6 @@ def test_a_damaged_fit(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     run = damaged(place / "fitted", place / "run", file, damage)
-    assert told(["predict", str(run)], capsys) is None
-    if damage not in FEW:
-        return
     again = told(fit(place, "run"), capsys)
     if again is not None:
         assert told(["predict", str(run)], capsys) == forecasts["fitted"]

@@ -12,7 +12,7 @@ import torch
 
 import worlds
 from gatewright import baselines, tasks
-from gatewright.baselines import Trained
+from gatewright.baselines import Fitted
 from gatewright.data.prepared import Prepared
 from gatewright.errors import InputError
 from gatewright.setting import Setting
@@ -24,10 +24,15 @@ PAIRS = [
     for task in tasks.names()
     for name in baselines.of_task(tasks.get(task), extra=True)
 ]
-FORECASTS = [name for name, task in PAIRS if task == "forecast"]
+# The others are networks, which are trained, saved and judged as all networks are.
+FITTED = [(name, task) for name, task in PAIRS if issubclass(baselines.get(name), Fitted)]
 
 each_pair = pytest.mark.parametrize(("name", "task"), PAIRS)
-each_forecast = pytest.mark.parametrize("name", FORECASTS)
+each_fitted_pair = pytest.mark.parametrize(("name", "task"), FITTED)
+each_forecast = pytest.mark.parametrize("name", [one for one, task in PAIRS if task == "forecast"])
+each_fitted_forecast = pytest.mark.parametrize(
+    "name", [one for one, task in FITTED if task == "forecast"]
+)
 
 
 @pytest.fixture(autouse=True)
@@ -87,14 +92,12 @@ def test_predictions_have_the_task_s_shape(name: str, task: str) -> None:
     assert found.isfinite().all()
 
 
-@each_pair
+@each_fitted_pair
 def test_what_was_saved_predicts_the_same(name: str, task: str) -> None:
     data = world_of(task)
     baseline = baseline_of(name, task, data)
     examples = baseline.task.examples.of_part(data, "test")
     before = predictor(baseline, data)(data, examples)
-    if isinstance(baseline, Trained):
-        return  # a network is saved as all networks are
     state = {key: value.clone() for key, value in baseline.state().items()}
     other = baseline_of(name, task, data)
     other.restore(state)
@@ -129,12 +132,10 @@ def test_nothing_from_an_origin_on_changes_a_forecast(name: str) -> None:
         assert torch.equal(predict(spoilt, origin[None]), predict(data, origin[None]))
 
 
-@each_forecast
+@each_fitted_forecast
 def test_the_test_part_changes_no_fit(name: str) -> None:
     data = forecast_world()
     baseline = baseline_of(name, "forecast", data)
-    if isinstance(baseline, Trained):
-        return
     baseline.fit(data)
     values, target = data.values.clone(), data.target.clone()
     for item in data.bounds.tolist():
@@ -159,7 +160,7 @@ def test_series_too_short_for_a_context(name: str) -> None:
         assert predict(data, examples).isfinite().all()
 
 
-@each_pair
+@each_fitted_pair
 def test_no_worse_than_the_simplest(name: str, task: str) -> None:
     """A baseline that learns beats the one that does not, where there is something to learn."""
     data = world_of(task)
@@ -167,8 +168,6 @@ def test_no_worse_than_the_simplest(name: str, task: str) -> None:
     losses = []
     for one in (name, simplest):
         baseline = baseline_of(one, task, data)
-        if isinstance(baseline, Trained):
-            return
         examples = baseline.task.examples.of_part(data, "test")
         found = predictor(baseline, data)(data, examples)
         losses.append(

@@ -65,13 +65,17 @@ def parts_of(layout: Layout) -> tuple[set[str], set[str]]:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("target", VALUES)
-@pytest.mark.parametrize("ignored", [(), ("x0",), ("x3",), ("x5",), ("x1", "x4")])
+@pytest.mark.parametrize(
+    ("target", "ignored"),
+    [
+        (target, ignored)
+        for target, ignored in product(VALUES, [(), ("x0",), ("x3",), ("x5",), ("x1", "x4")])
+        if target not in ignored
+    ],
+)
 def test_no_target_and_nothing_ignored_is_an_input(
     shape: str, target: str, ignored: tuple[str, ...], tmp_path: Path
 ) -> None:
-    if target in ignored:
-        return
     frame = SHAPES[shape]()
     if shape == "sequences":
         frame = frame.with_columns(pl.col(target).first().over("id"))
