@@ -50,6 +50,18 @@ def write_gestures(path, count=60):
     path.write_text("\n".join(rows) + "\n")
 
 
+@pytest.fixture
+def here(monkeypatch, capsys):
+    """The command in this process, which has loaded everything: what it ends with and prints."""
+
+    def run_here(folder, *arguments):
+        monkeypatch.chdir(folder)
+        code = cli.main([str(argument) for argument in arguments])
+        return code, *capsys.readouterr()
+
+    return run_here
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     """A folder with a file of sales, and the output of a comparison on it."""
@@ -88,28 +100,28 @@ def test_it_prints_guesses_fits_verdict_and_leaderboard(place):
     assert (folder / "runs/sales/report.html").exists()
 
 
-def test_the_command_it_keeps_gives_the_result_at_once(place):
+def test_the_command_it_keeps_gives_the_result_at_once(place, here):
     folder, _ = place
     kept = shlex.split(json.loads((folder / "runs/sales/plan.json").read_text())["command"])
     assert kept[:3] == ["gatewright", "compare", "sales.csv"]
     assert "--horizon" in kept
     fits = (folder / "runs/sales/fits.jsonl").read_text()
-    done = run(folder, *kept[1:])
-    assert done.returncode == 0
-    assert "trying settings" not in done.stdout
-    assert "Verdict" in done.stdout
+    code, out, _ = here(folder, *kept[1:])
+    assert code == 0
+    assert "trying settings" not in out
+    assert "Verdict" in out
     assert (folder / "runs/sales/fits.jsonl").read_text() == fits
 
 
-def test_json_alone(place):
+def test_json_alone(place, here):
     folder, _ = place
-    done = run(folder, "compare", "sales.csv", "--horizon", HORIZON, *TINY, "--json")
-    found = json.loads(done.stdout)
+    _, out, told = here(folder, "compare", "sales.csv", "--horizon", HORIZON, *TINY, "--json")
+    found = json.loads(out)
     assert set(found) == {"verdict", "leaderboard", "paths", "predict"}
     assert found["verdict"]["candidates"][0]["name"] == found["leaderboard"][0]["name"]
     for path in found["paths"].values():
         assert (folder / path).exists()
-    assert "time column" in done.stderr
+    assert "time column" in told
 
 
 def test_quiet_is_the_verdict_alone(gestures):
@@ -117,12 +129,12 @@ def test_quiet_is_the_verdict_alone(gestures):
     assert text == json.loads((folder / "runs/gestures/verdict.json").read_text())["text"] + "\n"
 
 
-def test_other_arguments_are_another_comparison(place):
+def test_other_arguments_are_another_comparison(place, here):
     folder, _ = place
-    done = run(folder, "compare", "sales.csv", "--horizon", 4, *TINY)
-    assert done.returncode == 2
-    assert "holds another comparison" in done.stderr
-    assert "--restart" in done.stderr
+    code, _, told = here(folder, "compare", "sales.csv", "--horizon", 4, *TINY)
+    assert code == 2
+    assert "holds another comparison" in told
+    assert "--restart" in told
 
 
 def test_interrupted_it_goes_on(tmp_path):

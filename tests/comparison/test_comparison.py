@@ -32,6 +32,7 @@ class Heard(Progress):
         self.stages: list[tuple[str, int, int]] = []
         self.fits: list[Fit] = []
         self.scores: list[Score] = []
+        self.epochs: list[tuple[str, int]] = []
         self.ended = False
 
     def stage(self, title: str, jobs: int, done: int) -> None:
@@ -42,6 +43,9 @@ class Heard(Progress):
 
     def scored(self, score: Score) -> None:
         self.scores.append(score)
+
+    def epoch(self, job: Job, epoch: Epoch) -> None:
+        self.epochs.append((job.name, epoch.number))
 
     def end(self) -> None:
         self.ended = True
@@ -56,8 +60,9 @@ def waves(count: int = 240) -> pl.DataFrame:
 def compare(path: Path, progress: Progress | None = None, **changes: Any) -> Result:
     columns = Columns(targets=("y",), horizon=changes.pop("horizon", 3), context=12)
     restart = changes.pop("restart", False)
+    jobs = changes.pop("jobs", 1)
     frame = changes.pop("frame", waves())
-    workers: Crew = changes.pop("crew", None) or crew.Processes(path)
+    workers: Crew = changes.pop("crew", None) or crew.Processes(path, jobs)
     compare_into(
         RunFolder(path),
         read(frame),
@@ -75,7 +80,7 @@ def compare(path: Path, progress: Progress | None = None, **changes: Any) -> Res
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Result, Heard]:
     heard = Heard()
-    return compare(tmp_path_factory.mktemp("comparison") / "run", heard), heard
+    return compare(tmp_path_factory.mktemp("comparison") / "run", heard, jobs=2), heard
 
 
 def test_baselines_come_first_and_everyone_gets_the_same(done: tuple[Result, Heard]) -> None:
@@ -188,7 +193,7 @@ def test_a_crash_stands_with_its_reason_and_the_others_go_on(
                 self.process.send_signal(signal.SIGKILL)
 
     monkeypatch.setattr(crew, "Worker", Doomed)
-    result = compare(tmp_path / "run")
+    result = compare(tmp_path / "run", jobs=2)
     rows = {row.name: row for row in result.rows}
     assert "ended by SIGKILL" in rows["mgu"].failed
     assert result.rows[-1].name == "mgu"
@@ -239,7 +244,7 @@ def test_a_full_disk_stops_it_and_keeps_what_was_done(
             compare(path)
     assert len(RunFolder(path).fits()) == 2
     heard = Heard()
-    compare(path, heard)
+    compare(path, heard, crew=Here(path))
     assert heard.stages[0][2] == 2
 
 
@@ -259,13 +264,7 @@ def test_the_same_seconds_instead_of_the_same_steps(tmp_path: Path) -> None:
     assert plans[0].stopping.seconds == 10
 
 
-def test_epochs_are_heard_as_they_end(tmp_path: Path) -> None:
-    heard: list[tuple[str, int]] = []
-
-    class Listen(Progress):
-        def epoch(self, job: Job, epoch: Epoch) -> None:
-            heard.append((job.name, epoch.number))
-
-    compare(tmp_path / "run", Listen(), seeds=1, settings=1)
+def test_epochs_are_heard_as_they_end(done: tuple[Result, Heard]) -> None:
+    heard = done[1].epochs
     assert {name for name, _ in heard} >= {"mgu-0-0", "indrnn-0-0"}
     assert [number for name, number in heard if name == "mgu-0-0"] == [1, 2]
