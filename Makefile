@@ -5,12 +5,18 @@ VENV ?= .venv
 WERROR ?= OFF
 # What pytest is told: make test TESTS="tests/layers -k lstm"
 TESTS ?=
+# How many files of tests run at a time; WORKERS=0 runs one after the other, as a debugger needs.
+WORKERS ?= 2
 # What the fuzzer is told: make fuzz FUZZ="--cases 10000 --seed 1"
 FUZZ ?= --seconds 60
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 INSTALL := $(PIP) install --quiet --constraint constraints.txt
+# A file stays with one worker, as its tests share what is made once. Two workers with two threads
+# each would wait for each other on two cores: a test that needs threads asks for them.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) \
+	--dist loadfile --no-loadscope-reorder
 # The build runs in .venv, not in an environment made for each build: it can then go on from the
 # last one, and CMake and Ninja are the same everywhere.
 INSTALL_SELF := CMAKE_ARGS="-DCMAKE_COMPILE_WARNING_AS_ERROR=$(WERROR) $(CMAKE_ARGS)" \
@@ -22,7 +28,7 @@ ENGINE := CMakeLists.txt $(wildcard cmake/*.cmake engine/*.cpp engine/*.h)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo build test fuzz lint format types sanitize wheel clean FORCE
+.PHONY: help demo build quick test fuzz lint format types sanitize wheel clean FORCE
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,8 +38,11 @@ demo: $(VENV)/engine.stamp  ## set everything up, then compare networks on real 
 
 build: $(VENV)/engine.stamp  ## set up .venv and compile the engine
 
-test: $(VENV)/engine.stamp $(VENV)/dev.stamp  ## run the tests
-	$(BIN)/python -m pytest $(TESTS)
+quick: $(VENV)/engine.stamp $(VENV)/dev.stamp  ## run the tests but the slow ones, in 90 seconds
+	$(PYTEST) -m "not slow" $(TESTS)
+
+test: $(VENV)/engine.stamp $(VENV)/dev.stamp  ## run all tests, in 8 minutes
+	$(PYTEST) $(TESTS)
 
 fuzz: $(VENV)/engine.stamp $(VENV)/dev.stamp  ## damage files, flags and runs for a minute
 	OMP_NUM_THREADS=1 $(BIN)/python tests/shared/fuzz_files.py $(FUZZ)
