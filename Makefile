@@ -22,7 +22,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) \
 INSTALL_SELF := CMAKE_ARGS="-DCMAKE_COMPILE_WARNING_AS_ERROR=$(WERROR) $(CMAKE_ARGS)" \
 	$(INSTALL) --no-build-isolation --editable
 
-LANGUAGE := $(wildcard src/gatewright/equations/*.py)
+LANGUAGE := $(wildcard $(addprefix src/gatewright/,equations/*.py compiler/*.py compiler/printers/*.py))
 CELLS := $(sort $(wildcard src/gatewright/cells/*.py))
 ENGINE := CMakeLists.txt $(wildcard cmake/*.cmake engine/*.cpp engine/*.h)
 

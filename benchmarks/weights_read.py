@@ -15,8 +15,8 @@ from ctypes import byref
 import torch
 
 import gatewright as gw
-from gatewright.native import library
-from gatewright.native.packing import DirectionWeights, sizes
+from gatewright.backends.native import library
+from gatewright.backends.native.packing import DirectionWeights, sizes
 
 THREADS, TURNS = 2, 200
 SIZES = [(8, 64), (64, 128), (128, 256), (650, 650)]

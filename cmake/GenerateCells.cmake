@@ -9,11 +9,12 @@ file(MAKE_DIRECTORY ${generated_dir})
 
 file(GLOB cell_files CONFIGURE_DEPENDS ${package_dir}/cells/*.py)
 list(REMOVE_ITEM cell_files ${package_dir}/cells/__init__.py)
-file(GLOB language_files CONFIGURE_DEPENDS ${package_dir}/equations/*.py)
+file(GLOB language_files CONFIGURE_DEPENDS
+     ${package_dir}/equations/*.py ${package_dir}/compiler/*.py ${package_dir}/compiler/printers/*.py)
 
 # -S leaves out site-packages: generation must work with the standard library alone.
 set(emit ${CMAKE_COMMAND} -E env PYTHONPATH=${CMAKE_CURRENT_SOURCE_DIR}/src
-         ${Python_EXECUTABLE} -S -B -m gatewright.equations.emit)
+         ${Python_EXECUTABLE} -S -B -m gatewright.compiler.emit)
 
 # Runs the emitter for OUTPUT. A result that is the same as before keeps its date, so that work on
 # the emitter compiles only what it changed.
@@ -38,9 +39,10 @@ foreach(cell_file IN LISTS cell_files)
   list(APPEND cell_names ${name})
 endforeach()
 
-# The list of the cells as a file, rewritten only when it changes: what the index depends on.
+# The list of the cells as a file, rewritten only when it changes. The index depends on it, and on
+# the cells too: it leaves out those that the engine cannot hold.
 list(JOIN cell_names "\n" cell_names)
 file(CONFIGURE OUTPUT ${generated_dir}/cells.txt CONTENT "${cell_names}\n" @ONLY)
-generate_file(cells.h ARGUMENTS --index DEPENDS ${generated_dir}/cells.txt)
+generate_file(cells.h ARGUMENTS --index DEPENDS ${generated_dir}/cells.txt ${cell_files})
 
 add_custom_target(generate_cells DEPENDS ${generated_sources} ${generated_dir}/cells.h)

@@ -11,7 +11,7 @@ namespace GATEWRIGHT_LEVEL {
 
 template <class T>
 struct BackwardMemory {
-  const T **heard, **previous_output, **grad_output, **zone;
+  const T **recurrent_gates, **previous_output, **grad_output, **zone;
   T *tile, *zeros;
   T *learned, *of_step;  // gradients of the learned vectors: of all steps, and of the present one
   T* weights;            // sums of this thread's own, see Targets
@@ -27,16 +27,8 @@ struct BackwardMemory {
   static int64_t weights_size(const Call& call, const CellCode& cell) {
     return call.threads > 1 ? Targets<T>::size(call, cell) : 0;
   }
-  static int64_t bytes(const Call& call, const CellCode& cell) {
-    return 4 * Arena::bytes<T*>(call.batch) + 2 * Arena::bytes<T>(tile_size) +
-           2 * Arena::bytes<T>(cell.vectors * call.hidden) +
-           Arena::bytes<T>(weights_size(call, cell)) +
-           Arena::bytes<T>(2 * gates_size(call, cell)) +
-           Piece<T>::bytes(call) +
-           GradientMemory<T>::bytes(call);
-  }
   BackwardMemory(const Call& call, const CellCode& cell, Arena& arena)
-      : heard(arena.take<const T*>(call.batch)),
+      : recurrent_gates(arena.take<const T*>(call.batch)),
         previous_output(arena.take<const T*>(call.batch)),
         grad_output(arena.take<const T*>(call.batch)),
         zone(arena.take<const T*>(call.batch)),
@@ -47,7 +39,9 @@ struct BackwardMemory {
         weights(arena.take<T>(weights_size(call, cell))),
         gates(arena.take<T>(2 * gates_size(call, cell))),
         piece(call, arena),
-        gradients(call, arena) {
+        gradients(call, arena) {}
+
+  void clear(const Call& call, const CellCode& cell) {
     for (int64_t i = 0; i < tile_size; ++i) zeros[i] = 0;
     for (int64_t i = 0; i < cell.vectors * call.hidden; ++i) learned[i] = of_step[i] = 0;
   }
@@ -61,7 +55,7 @@ class Backward {
            const Schedule& schedule, const Start<T>& start, const Part& part,
            const Targets<T>& targets, T* gates, BackwardMemory<T>& memory)
       : call_(call), cell_(cell), d_(direction), schedule_(schedule), start_(start), part_(part),
-        m_(memory), rows_{call, direction.reverse != 0},
+        m_(memory), rows_{call, direction.reverse},
         layout_(backward_layout<T>(cell, call.input, call.hidden)),
         packed_(static_cast<const T*>(direction.packed_back)), gates_(gates),
         gradients_(call, cell, direction, targets, part, first_unit(), last_unit(),
@@ -150,26 +144,26 @@ class Backward {
   }
 
   // Gradients of the recurrent sums of a stage, for the rows of a step.
-  void point_heard(const T* gates, int64_t stage, int64_t count) {
+  void point_recurrent_gates(const T* gates, int64_t stage, int64_t count) {
     int64_t column = (first_sum_[stage] + cell_.stage[stage].x_only) * call_.hidden;
     for (int64_t q = 0; q < count; ++q)
-      m_.heard[q] = gates + q * cell_.sums() * call_.hidden + column;
+      m_.recurrent_gates[q] = gates + q * cell_.sums() * call_.hidden + column;
   }
 
   void step(int64_t s) {
     int64_t count = running(s);
     for (int64_t k = cell_.stages - 1; k >= 0; --k) {
-      // The last stage hears the next step through its outputs, an earlier one this step's
-      // next stage through that stage's source.
+      // What comes back to the last stage comes from the next step, by way of the outputs; to an
+      // earlier one, from this step's next stage, by way of that stage's source.
       bool last = k == cell_.stages - 1;
-      int64_t from = last ? 0 : k + 1, heard = last ? running(s + 1) : count;
-      point_heard(last ? later_ : now_, from, heard);
+      int64_t from = last ? 0 : k + 1, reached = last ? running(s + 1) : count;
+      point_recurrent_gates(last ? later_ : now_, from, reached);
       each_block([&](int64_t b, int64_t vectors) {
-        pieces(0, heard, [&](int64_t r, int64_t rows) {
-          multiply(from, b, vectors, r, rows, heard);
+        strips(0, reached, [&](int64_t r, int64_t rows) {
+          multiply(from, b, vectors, r, rows, reached);
           elementwise(s, k, b, vectors, r, rows, m_.tile);
         });
-        pieces(heard, count, [&](int64_t r, int64_t rows) {
+        strips(reached, count, [&](int64_t r, int64_t rows) {
           elementwise(s, k, b, vectors, r, rows, m_.zeros);
         });
       });
@@ -181,13 +175,13 @@ class Backward {
     }
   }
 
-  // What the first step's sums say of the initial output.
+  // The gradient of the initial output, which comes back from the sums of the first step.
   void initial() {
     constexpr int L = lanes<T>;
     int64_t count = running(0), hidden = call_.hidden;
-    point_heard(later_, 0, count);
+    point_recurrent_gates(later_, 0, count);
     each_block([&](int64_t b, int64_t vectors) {
-      pieces(0, count, [&](int64_t r, int64_t rows) {
+      strips(0, count, [&](int64_t r, int64_t rows) {
         multiply(0, b, vectors, r, rows, count);
         int64_t first = b * widest * L, units = least(vectors * L, hidden - first);
         for (int64_t i = 0; i < rows; ++i) {
@@ -210,11 +204,11 @@ class Backward {
   }
 
   template <class Do>
-  static void pieces(int64_t from, int64_t to, Do&& work) {
-    int64_t count = to - from, parts = ceil_div(count, most_rows(widest));
-    for (int64_t piece = 0; piece < parts; ++piece) {
-      int64_t r = from + count * piece / parts;
-      work(r, from + count * (piece + 1) / parts - r);
+  static void strips(int64_t from, int64_t to, Do&& work) {
+    int64_t count = to - from, all = ceil_div(count, most_rows(widest));
+    for (int64_t strip = 0; strip < all; ++strip) {
+      int64_t r = from + count * strip / all;
+      work(r, from + count * (strip + 1) / all - r);
     }
   }
 
@@ -225,10 +219,10 @@ class Backward {
     int64_t depth = cell_.stage[stage].h_sums() * call_.hidden;
     const T* weight = packed_ + layout_.recurrent[stage] + b * widest * L * depth;
     const T* next = (b + 1) * widest * L < call_.hidden ? weight + widest * L * depth : weight;
-    Ahead ahead{reinterpret_cast<const char*>(next + vectors * L * (depth * r / all)),
-                vectors * L * int64_t(sizeof(T)) * rows / all};
-    product<T>(rows, vectors, m_.heard + r, depth, weight, vectors * L, m_.zeros, 0, m_.tile,
-               vectors * L, ahead);
+    Prefetch prefetch{reinterpret_cast<const char*>(next + vectors * L * (depth * r / all)),
+                      vectors * L * int64_t(sizeof(T)) * rows / all};
+    product<T>(rows, vectors, m_.recurrent_gates + r, depth, weight, vectors * L, m_.zeros, 0, m_.tile,
+               vectors * L, prefetch);
   }
 
   void elementwise(int64_t s, int64_t k, int64_t b, int64_t vectors, int64_t r, int64_t rows,
@@ -308,34 +302,42 @@ static bool all_finite(const Call& call, const CellCode& cell, const Direction& 
 }
 
 template <class T>
+struct BackwardRoom : Room<T, BackwardMemory<T>> {
+  BackwardMemory<T>** members;  // where the threads of a team find one another's memory
+
+  BackwardRoom(const Call& call, const CellCode& cell, Arena& arena)
+      : Room<T, BackwardMemory<T>>(call, cell, arena),
+        members(arena.take<BackwardMemory<T>*>(call.threads * call.directions)) {}
+};
+
+template <class T>
 static int run_backward(const Call& call, const CellCode& cell) {
   using Memory = BackwardMemory<T>;
-  int64_t slots = call.threads * call.directions, slot = Memory::bytes(call, cell);
-  int64_t others = cell.states - 1, starts = call.directions * Start<T>::bytes(call, others);
-  Arena arena(Schedule::bytes(call.time) + starts + Arena::bytes<Memory*>(slots) + slots * slot);
+  Arena arena(bytes_of<BackwardRoom<T>>(call, cell));
   if (arena.failed()) return out_of_memory;
-  Schedule schedule(call, arena);
-  Start<T> start[most_directions];
-  for (int64_t d = 0; d < call.directions; ++d) start[d] = Start<T>(call, others, arena);
-  Memory** memories = arena.take<Memory*>(slots);
-  char* memory = arena.take<char>(slots * slot);
+  BackwardRoom<T> room(call, cell, arena);
+  room.schedule.fill(call);
   Barrier barriers[most_directions];
   Watch<T> watch(call, cell);
   std::atomic<bool> finite{true};
   auto work = [&](int rank, int members, int d) {
     const Direction& direction = call.direction[d];
     Part part = part_of<T>(call, cell, rank, members, &barriers[d]);
-    Arena own(memory + (d * call.threads + rank) * slot);
+    Arena own(room.own_of(call, d, rank));
     Memory mine(call, cell, own);
-    Memory** team = memories + d * call.threads;
+    mine.clear(call, cell);
+    Memory** team = room.members + d * call.threads;
     team[rank] = &mine;
-    start[d].fill(call, direction, others, part);
+    room.start[d].fill(call, direction, cell.states - 1, part);
     part.meet_all();
     Targets<T> targets(direction);
     bool apart = !part.by_units && members > 1;
     Targets<T> sums = apart ? Targets<T>(targets, call, cell, mine.weights) : targets;
-    if (apart) sums.each(call, cell, [](T* to, int64_t size) { for (int64_t i = 0; i < size; ++i) to[i] = 0; });
-    Backward<T>(call, cell, direction, schedule, start[d], part, sums,
+    if (apart)
+      sums.each(call, cell, [](T* to, int64_t size) {
+        for (int64_t i = 0; i < size; ++i) to[i] = 0;
+      });
+    Backward<T>(call, cell, direction, room.schedule, room.start[d], part, sums,
                 part.by_units ? team[0]->gates : mine.gates, mine)
         .run();
     part.meet_all();

@@ -1,4 +1,5 @@
-// The arguments of a call, shared with Python (src/gatewright/native.py mirrors these structs).
+// The arguments of a call, shared with Python: src/gatewright/backends/native/structs.py mirrors
+// these structs, and compares every field of fields.h with its own when the library is loaded.
 //
 // Pointers are to float or double, as the call says. Strides count elements. Rows of a batch are
 // worked on in the order `order`, longest first; "row" below means a place in that order. Time
@@ -42,15 +43,16 @@ struct Direction {
   void* grad_bias_ih;       // (x projections * hidden) or null
   void* grad_bias_hh;       // (h projections * hidden) or null
   void* grad_learned;       // (vectors, hidden)
-  int64_t reverse;
+  bool reverse;
 
-  int64_t verify;           // whether to see first that the weights are those that were packed
+  bool verify;              // whether to see first that the weights are those that were packed
   Weights weights;          // to verify
   uint64_t digest;          // of the weights when they were packed
 };
 
 struct Call {
-  int64_t level, cell, is_double, threads, save;
+  int64_t level, cell, threads;
+  bool is_double, save;  // save: keep what the backward pass reads
   int64_t time, batch, input, hidden, directions;
   const void* x;
   int64_t x_time, x_batch;

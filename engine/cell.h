@@ -1,4 +1,5 @@
 // What the engine knows of a cell: its counts and its elementwise loops (generated code).
+// README.md beside this file says what a row, a unit, a sum, a tile, a stage and a block are.
 #pragma once
 
 #include "call.h"
@@ -52,6 +53,7 @@ struct BackwardBlock {
   T* grad_learned;
 };
 
+// A cell that needs more runs on the reference: src/gatewright/compiler/kernel.py has the same.
 constexpr int most_stages = 2;
 constexpr int most_sums = 8;
 

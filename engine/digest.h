@@ -84,7 +84,7 @@ class Sums {
   Words products_{}, values_{};
 };
 
-static uint64_t digest_of_piece(const char* memory, int64_t bytes, uint64_t place) {
+static uint64_t digest_of_chunk(const char* memory, int64_t bytes, uint64_t place) {
   Sums sums;
   Words value;
   for (int64_t rest = bytes; rest > 0; rest -= block_bytes, memory += block_bytes) {
@@ -125,21 +125,21 @@ class Watched {
 
   // The share of the digest that a member of a team adds; it does not depend on their number.
   uint64_t share(int rank, int members) const {
-    int64_t pieces = 0;
-    for (const Array& array : arrays_) pieces += ceil_div(array.bytes, piece_bytes);
-    int64_t from = pieces * rank / members, to = pieces * (rank + 1) / members;
+    int64_t chunks = 0;
+    for (const Array& array : arrays_) chunks += ceil_div(array.bytes, chunk_bytes);
+    int64_t from = chunks * rank / members, to = chunks * (rank + 1) / members;
     uint64_t sum = 0;
-    int64_t piece = 0;
+    int64_t chunk = 0;
     for (const Array& array : arrays_)
-      for (int64_t at = 0; at < array.bytes; at += piece_bytes, ++piece)
-        if (from <= piece && piece < to)
-          sum += digest_of_piece(array.memory + at, least(piece_bytes, array.bytes - at),
-                                 mixed(uint64_t(piece) + 1));
+      for (int64_t at = 0; at < array.bytes; at += chunk_bytes, ++chunk)
+        if (from <= chunk && chunk < to)
+          sum += digest_of_chunk(array.memory + at, least(chunk_bytes, array.bytes - at),
+                                 mixed(uint64_t(chunk) + 1));
     return sum;
   }
 
  private:
-  static constexpr int64_t piece_bytes = int64_t(1) << 15;
+  static constexpr int64_t chunk_bytes = int64_t(1) << 15;
   struct Array {
     const char* memory = nullptr;
     int64_t bytes = 0;

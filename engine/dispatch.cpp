@@ -1,5 +1,5 @@
 // The library's door: a plain C interface, and the choice of the CPU level.
-#include "level.h"
+#include "fields.h"
 
 #if defined(_WIN32)
 #define GATEWRIGHT_EXPORT extern "C" __declspec(dllexport)
@@ -51,8 +51,12 @@ const Level& at(int64_t place) {
 
 using namespace gatewright;
 
-// Python's mirror of the struct must be of the same size; and its meaning of the same version.
-GATEWRIGHT_EXPORT int64_t gatewright_interface() { return 2'000'000 + int64_t(sizeof(Call)); }
+// The version of what is exported here and of what the fields mean; fields.h tells where they lie.
+GATEWRIGHT_EXPORT int64_t gatewright_interface() { return 3; }
+
+GATEWRIGHT_EXPORT int64_t gatewright_fields() { return int64_t(sizeof fields / sizeof *fields); }
+
+GATEWRIGHT_EXPORT void gatewright_field(int64_t place, Field* field) { *field = fields[place]; }
 
 GATEWRIGHT_EXPORT int64_t gatewright_levels() {
   const Level* levels[3];
@@ -75,19 +79,19 @@ GATEWRIGHT_EXPORT int gatewright_backward(const Call* call) {
   return at(call->level).backward(*call);
 }
 
-GATEWRIGHT_EXPORT int64_t gatewright_packed_size(int64_t level, int64_t cell, int64_t is_double,
-                                                 int64_t input, int64_t hidden, int64_t backward) {
+GATEWRIGHT_EXPORT int64_t gatewright_packed_size(int64_t level, int64_t cell, bool is_double,
+                                                 int64_t input, int64_t hidden, bool backward) {
   return at(level).packed_size(cell, is_double, input, hidden, backward);
 }
 
 // The digest of the weights, which are packed for the passes whose memory is given.
-GATEWRIGHT_EXPORT uint64_t gatewright_pack(int64_t level, int64_t cell, int64_t is_double,
+GATEWRIGHT_EXPORT uint64_t gatewright_pack(int64_t level, int64_t cell, bool is_double,
                                            int64_t input, int64_t hidden, int64_t threads,
                                            const Weights* weights, void* forward, void* backward) {
   return at(level).pack(cell, is_double, input, hidden, threads, *weights, forward, backward);
 }
 
-GATEWRIGHT_EXPORT int gatewright_function(int64_t level, const char* name, int64_t is_double,
+GATEWRIGHT_EXPORT int gatewright_function(int64_t level, const char* name, bool is_double,
                                           int64_t count, const void* from, void* to) {
   return at(level).function(name, is_double, count, from, to);
 }

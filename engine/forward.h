@@ -14,27 +14,22 @@ template <class T>
 struct ForwardMemory {
   const T **x, **previous_output, **recurrent, **zone, **sources;
   T** output;
-  T *ahead, *tile;
+  T *hoisted, *tile;
 
-  static int64_t ahead_rows(const Call& call) { return hoisted_rows + call.batch; }
-  static int64_t ahead_size(const Call& call, const CellCode& cell) {
+  static int64_t most_hoisted(const Call& call) { return hoisted_rows + call.batch; }
+  static int64_t hoisted_size(const Call& call, const CellCode& cell) {
     int64_t sums = 0;
     for (int64_t s = 0; s < cell.stages; ++s) sums += cell.stage[s].x_sums();
-    return ahead_rows(call) * sums * ceil_div(call.hidden, lanes<T>) * lanes<T>;
-  }
-  static int64_t bytes(const Call& call, const CellCode& cell) {
-    return Arena::bytes<T*>(ahead_rows(call)) + 5 * Arena::bytes<T*>(call.batch) +
-           Arena::bytes<T>(ahead_size(call, cell)) +
-           Arena::bytes<T>(tallest * most_sums * widest * lanes<T>);
+    return most_hoisted(call) * sums * ceil_div(call.hidden, lanes<T>) * lanes<T>;
   }
   ForwardMemory(const Call& call, const CellCode& cell, Arena& arena)
-      : x(arena.take<const T*>(ahead_rows(call))),
+      : x(arena.take<const T*>(most_hoisted(call))),
         previous_output(arena.take<const T*>(call.batch)),
         recurrent(arena.take<const T*>(call.batch)),
         zone(arena.take<const T*>(call.batch)),
         sources(arena.take<const T*>(call.batch)),
         output(arena.take<T*>(call.batch)),
-        ahead(arena.take<T>(ahead_size(call, cell))),
+        hoisted(arena.take<T>(hoisted_size(call, cell))),
         tile(arena.take<T>(tallest * most_sums * widest * lanes<T>)) {}
 };
 
@@ -46,7 +41,7 @@ class Forward {
           const ForwardMemory<T>& memory)
       : call_(call), cell_(cell), d_(direction), schedule_(schedule), start_(start), part_(part),
         m_(memory),
-        rows_{call, direction.reverse != 0},
+        rows_{call, direction.reverse},
         layout_(forward_layout<T>(cell, call.input, call.hidden)),
         packed_(static_cast<const T*>(direction.packed)) {}
 
@@ -54,12 +49,12 @@ class Forward {
     start_.fill(call_, d_, cell_.states - 1, part_);
     part_.meet();
     int64_t most = part_.running(schedule_.active[0]);
-    bool hoist = most > 0 && most < hoisted_rows / 2 && call_.input > 0;
-    int64_t together = hoist ? hoisted_rows / most : 1;
+    bool hoisted = most > 0 && most < hoisted_rows / 2 && call_.input > 0;
+    int64_t together = hoisted ? hoisted_rows / most : 1;
     for (int64_t s = 0; s < schedule_.steps; ++s) {
-      if (hoist && s % together == 0) look_ahead(s, least(schedule_.steps, s + together));
+      if (hoisted && s % together == 0) hoist(s, least(schedule_.steps, s + together));
       if (part_.running(schedule_.active[s]) == 0 && !part_.by_units) break;
-      step(s, hoist);
+      step(s, hoisted);
     }
     finish();
   }
@@ -114,13 +109,13 @@ class Forward {
   }
 
   // Input sums, with their biases, of the steps [from, to) for this thread's rows and units.
-  void look_ahead(int64_t from, int64_t to) {
+  void hoist(int64_t from, int64_t to) {
     int64_t count = 0;
     for (int64_t s = from; s < to; ++s)
       for (int64_t q = 0; q < part_.running(schedule_.active[s]); ++q)
         m_.x[count++] = x_at(part_.row(q), s);
-    ahead_first_ = from;
-    T* to_block = m_.ahead;
+    first_hoisted_ = from;
+    T* to_block = m_.hoisted;
     for (int64_t k = 0; k < cell_.stages; ++k) {
       const StageCode& stage = cell_.stage[k];
       Blocks blocks = unit_blocks<T>(stage, call_.hidden);
@@ -131,7 +126,7 @@ class Forward {
         for (int64_t r = 0; r < count && vectors > 0; r += most_rows(int(vectors)))
           product<T>(least(most_rows(int(vectors)), count - r), vectors, m_.x + r, call_.input,
                      weight, wide, bias, 0, to_block + r * wide, wide);
-        to_block += ForwardMemory<T>::ahead_rows(call_) * wide;
+        to_block += ForwardMemory<T>::most_hoisted(call_) * wide;
       }
     }
   }
@@ -145,11 +140,11 @@ class Forward {
 
   void step(int64_t s, bool hoisted) {
     int64_t count = part_.running(schedule_.active[s]);
-    int64_t ahead_row = 0;
+    int64_t hoisted_row = 0;
     if (hoisted)
-      for (int64_t before = ahead_first_; before < s; ++before)
-        ahead_row += part_.running(schedule_.active[before]);
-    const T* ahead = hoisted ? m_.ahead : nullptr;
+      for (int64_t before = first_hoisted_; before < s; ++before)
+        hoisted_row += part_.running(schedule_.active[before]);
+    const T* inputs = hoisted ? m_.hoisted : nullptr;
     point_rows(s, count);
     for (int64_t k = 0; k < cell_.stages; ++k) {
       const StageCode& stage = cell_.stage[k];
@@ -159,8 +154,8 @@ class Forward {
           m_.sources[q] = at(d_.source) + row_of(s, part_.row(q)) * call_.hidden;
       for (int64_t b = first_block(blocks); b < last_block(blocks); ++b) {
         int64_t wide = stage.x_sums() * blocks.of(b) * lanes<T>;
-        block(s, k, blocks, b, count, ahead ? ahead + ahead_row * wide : nullptr);
-        if (ahead) ahead += ForwardMemory<T>::ahead_rows(call_) * wide;
+        block(s, k, blocks, b, count, inputs ? inputs + hoisted_row * wide : nullptr);
+        if (inputs) inputs += ForwardMemory<T>::most_hoisted(call_) * wide;
       }
       part_.meet();
     }
@@ -168,27 +163,28 @@ class Forward {
 
   // One block of units: rows in blocks of nearly equal height, so that no product is thin.
   void block(int64_t s, int64_t k, const Blocks& blocks, int64_t b, int64_t count,
-             const T* ahead) {
+             const T* inputs) {
     const StageCode& stage = cell_.stage[k];
     int64_t vectors = blocks.of(b);
     int64_t widths = stage.x_sums() > stage.h_sums() ? stage.x_sums() : stage.h_sums();
     int64_t high = most_rows(int(widths * vectors));
-    int64_t pieces = ceil_div(count, high);
+    int64_t strips = ceil_div(count, high);
     // While the rows pass, each of their blocks fetches its share of the next unit block.
     int64_t weights = stage.h_sums() * vectors * lanes<T> * call_.hidden * int64_t(sizeof(T));
     const char* next = reinterpret_cast<const char*>(
         packed(layout_.recurrent, k, blocks, b + 1 < blocks.count() ? b + 1 : b,
                stage.h_sums() * call_.hidden));
-    for (int64_t piece = 0; piece < pieces; ++piece) {
-      int64_t r = count * piece / pieces, rows = count * (piece + 1) / pieces - r;
-      int64_t from = weights * piece / pieces;
-      next_ = {next + from, call_.hidden > 0 ? weights / pieces / call_.hidden : 0};
-      sums(k, blocks, b, r, rows, ahead);
+    for (int64_t strip = 0; strip < strips; ++strip) {
+      int64_t r = count * strip / strips, rows = count * (strip + 1) / strips - r;
+      int64_t from = weights * strip / strips;
+      next_ = {next + from, call_.hidden > 0 ? weights / strips / call_.hidden : 0};
+      sums(k, blocks, b, r, rows, inputs);
       elementwise(s, k, blocks, b, r, rows);
     }
   }
 
-  void sums(int64_t k, const Blocks& blocks, int64_t b, int64_t r, int64_t rows, const T* ahead) {
+  // inputs: their sums where they were hoisted out of the step, or null.
+  void sums(int64_t k, const Blocks& blocks, int64_t b, int64_t r, int64_t rows, const T* inputs) {
     constexpr int L = lanes<T>;
     const StageCode& stage = cell_.stage[k];
     int64_t vectors = blocks.of(b), x_wide = stage.x_sums() * vectors * L;
@@ -197,15 +193,15 @@ class Forward {
     const T* bias = packed(layout_.bias, k, blocks, b, stage.sums());
     const T* from = m_.tile;
     int64_t from_row = wide;
-    if (!ahead && x_wide > 0) {
+    if (!inputs && x_wide > 0) {
       const T* weight = packed(layout_.input, k, blocks, b, stage.x_sums() * call_.input);
       product<T>(rows, x_wide / L, m_.x + r, call_.input, weight, x_wide, bias, 0, m_.tile, wide);
-    } else if (ahead && (stage.x_only > 0 || h_wide == 0 || stage.h_only > 0)) {
+    } else if (inputs && (stage.x_only > 0 || h_wide == 0 || stage.h_only > 0)) {
       for (int64_t i = 0; i < rows; ++i)
         for (int64_t v = 0; v < x_wide; v += L)
-          store(m_.tile + i * wide + v, load(ahead + (r + i) * x_wide + v));
-    } else if (ahead) {
-      from = ahead + r * x_wide, from_row = x_wide;
+          store(m_.tile + i * wide + v, load(inputs + (r + i) * x_wide + v));
+    } else if (inputs) {
+      from = inputs + r * x_wide, from_row = x_wide;
     }
     if (h_wide == 0) return;
     for (int64_t i = 0; i < rows && stage.h_only > 0; ++i)
@@ -265,29 +261,26 @@ class Forward {
   Rows rows_;
   Layout layout_;
   const T* packed_;
-  int64_t ahead_first_ = 0;
-  Ahead next_;
+  int64_t first_hoisted_ = 0;
+  Prefetch next_;
 };
 
 template <class T>
 static int run_forward(const Call& call, const CellCode& cell) {
-  int64_t slots = call.threads * call.directions, slot = ForwardMemory<T>::bytes(call, cell);
-  int64_t others = cell.states - 1, starts = call.directions * Start<T>::bytes(call, others);
-  Arena arena(Schedule::bytes(call.time) + starts + slots * slot);
+  using ForwardRoom = Room<T, ForwardMemory<T>>;
+  Arena arena(bytes_of<ForwardRoom>(call, cell));
   if (arena.failed()) return out_of_memory;
-  Schedule schedule(call, arena);
-  Start<T> start[most_directions];
-  for (int64_t d = 0; d < call.directions; ++d) start[d] = Start<T>(call, others, arena);
-  char* memory = arena.take<char>(slots * slot);
+  ForwardRoom room(call, cell, arena);
+  room.schedule.fill(call);
   Barrier barriers[most_directions];
   Watch<T> watch(call, cell);
   Status status = ok;
   Elbowroom::run(call.threads, [&](int64_t threads, auto&& done) {
     auto work = [&](int rank, int members, int d) {
       Part part = part_of<T>(call, cell, rank, members, &barriers[d]);
-      Arena own(memory + (d * call.threads + rank) * slot);
-      ForwardMemory<T> pieces(call, cell, own);
-      Forward<T>(call, cell, call.direction[d], schedule, start[d], part, pieces).run();
+      Arena own(room.own_of(call, d, rank));
+      ForwardMemory<T> mine(call, cell, own);
+      Forward<T>(call, cell, call.direction[d], room.schedule, room.start[d], part, mine).run();
     };
     status = run_teams(call, threads, watch, work, done);
     return barriers[0].late() || barriers[1].late();

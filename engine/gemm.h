@@ -22,7 +22,7 @@ constexpr int most_rows(int vectors) {
 }
 
 // Memory that the next products will read, fetched while this one computes: a line for each k.
-struct Ahead {
+struct Prefetch {
   const char* line = nullptr;
   int64_t step = 0;  // bytes
 };
@@ -32,7 +32,7 @@ struct Ahead {
 // the order of k whatever the block, so that a row's result does not depend on its neighbours.
 template <class T, int R, int V>
 static void product_block(const T* const* a, int64_t depth, const T* b, int64_t b_row,
-                          const T* from, int64_t from_row, T* to, int64_t to_row, Ahead ahead) {
+                          const T* from, int64_t from_row, T* to, int64_t to_row, Prefetch prefetch) {
   constexpr int L = lanes<T>;
   Vector<T> sum[R][V] = {};
   const T* row[R];
@@ -41,8 +41,8 @@ static void product_block(const T* const* a, int64_t depth, const T* b, int64_t 
   // Unrolled, or the loop's own instructions take turns from the multiply-adds.
 #pragma GCC unroll 4
   for (int64_t k = 0; k < depth; ++k) {
-    __builtin_prefetch(ahead.line, 0, 2);
-    ahead.line += ahead.step;
+    __builtin_prefetch(prefetch.line, 0, 2);
+    prefetch.line += prefetch.step;
     Vector<T> weight[V];
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) weight[v] = load(b + v * L);
@@ -63,7 +63,7 @@ static void product_block(const T* const* a, int64_t depth, const T* b, int64_t 
 
 template <class T>
 using ProductBlock = void (*)(const T* const*, int64_t, const T*, int64_t, const T*, int64_t, T*,
-                              int64_t, Ahead);
+                              int64_t, Prefetch);
 
 template <class T, int V>
 static ProductBlock<T> product_of(int64_t rows) {
@@ -85,16 +85,16 @@ static ProductBlock<T> product_of(int64_t rows) {
   return table[rows - 1];
 }
 
-// The same for any width and depth. Blocks wider than the registers go piece by piece; so do long
-// sums, for rounding errors grow with the length of a sum. Never more rows than
+// The same for any width and depth. Blocks wider than the registers go a few vectors at a time, and
+// long sums some terms at a time, for rounding errors grow with the length of a sum. Never more rows than
 // most_rows(vectors).
 template <class T>
 static void product(int64_t rows, int64_t vectors, const T* const* a, int64_t depth, const T* b,
                     int64_t b_row, const T* from, int64_t from_row, T* to, int64_t to_row,
-                    Ahead ahead = {}) {
+                    Prefetch prefetch = {}) {
   constexpr int L = lanes<T>;
   // To fetch nothing is to fetch what is there: a null address would be looked up each time.
-  if (!ahead.line) ahead = {reinterpret_cast<const char*>(b), 0};
+  if (!prefetch.line) prefetch = {reinterpret_cast<const char*>(b), 0};
   for (; vectors > 0; vectors -= widest) {
     int64_t width = vectors < widest ? vectors : widest;
     ProductBlock<T> block = width == 4   ? product_of<T, 4>(rows)
@@ -102,12 +102,12 @@ static void product(int64_t rows, int64_t vectors, const T* const* a, int64_t de
                             : width == 2 ? product_of<T, 2>(rows)
                                          : product_of<T, 1>(rows);
     int64_t some = depth < longest ? depth : longest;
-    block(a, some, b, b_row, from, from_row, to, to_row, ahead);
+    block(a, some, b, b_row, from, from_row, to, to_row, prefetch);
     for (int64_t k = some; k < depth; k += some) {
       const T* rest[tallest];
       for (int64_t r = 0; r < rows; ++r) rest[r] = a[r] + k;
       some = depth - k < longest ? depth - k : longest;
-      Ahead further{ahead.line + k * ahead.step, ahead.step};
+      Prefetch further{prefetch.line + k * prefetch.step, prefetch.step};
       block(rest, some, b + k * b_row, b_row, to, to_row, to, to_row, further);
     }
     b += width * L, from += width * L, to += width * L;

@@ -23,9 +23,6 @@ struct Piece {
   T** grad_x = nullptr;
 
   static int64_t capacity(const Call& call) { return piece_rows + call.batch; }
-  static int64_t bytes(const Call& call) {
-    return (2 + most_stages) * Arena::bytes<T*>(capacity(call));
-  }
   Piece(const Call& call, Arena& arena)
       : x(arena.take<const T*>(capacity(call))) {
     for (auto& stage : source) stage = arena.take<const T*>(capacity(call));
@@ -87,9 +84,6 @@ struct GradientMemory {
   }
   T *panel, *tile;
 
-  static int64_t bytes(const Call& call) {
-    return Arena::bytes<T>(panel_size(call)) + Arena::bytes<T>(tile_size);
-  }
   GradientMemory(const Call& call, Arena& arena)
       : panel(arena.take<T>(panel_size(call))), tile(arena.take<T>(tile_size)) {}
 };
@@ -217,9 +211,9 @@ class Gradients {
       for (int64_t r = 0; r < rows; ++r)
         for (int64_t v = 0; v < vectors; ++v) {
           T* place = target + (unit + r) * target_row + v * L;
-          int part = int(least(L, some - v * L));
-          write<false, T>(place, read<false>(place, part) + load(m_.tile + (r * vectors + v) * L),
-                          part);
+          int count = int(least(L, some - v * L));
+          write<false, T>(place, read<false>(place, count) + load(m_.tile + (r * vectors + v) * L),
+                          count);
         }
       unit += rows;
     }

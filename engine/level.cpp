@@ -39,37 +39,36 @@ int backward(const Call& call) {
 }
 
 template <class T>
-int64_t packed_elements(const CellCode& cell, int64_t input, int64_t hidden, int64_t backward) {
+int64_t packed_elements(const CellCode& cell, int64_t input, int64_t hidden, bool backward) {
   return (backward ? backward_layout<T>(cell, input, hidden)
                    : forward_layout<T>(cell, input, hidden))
       .size;
 }
 
-int64_t packed_size(int64_t cell, int64_t is_double, int64_t input, int64_t hidden,
-                    int64_t backward) {
+int64_t packed_size(int64_t cell, bool is_double, int64_t input, int64_t hidden, bool backward) {
   return is_double ? packed_elements<double>(*cells[cell], input, hidden, backward)
                    : packed_elements<float>(*cells[cell], input, hidden, backward);
 }
 
 template <class T>
 uint64_t pack_all(const CellCode& cell, int64_t input, int64_t hidden, int64_t threads,
-                  const Weights& weights, void* ahead, void* back) {
+                  const Weights& weights, void* forward, void* backward) {
   Watched<T> watched(cell, input, hidden, weights);
   std::atomic<uint64_t> digest{0};
   Barrier barrier;
   run_threads(threads, [&](int rank, int members) {
     digest.fetch_add(watched.share(rank, members), std::memory_order_relaxed);
     barrier.wait(members);  // what is written meanwhile is packed, or noticed by the next call
-    pack<T>(cell, input, hidden, weights, Share{rank, members}, static_cast<T*>(ahead),
-            static_cast<T*>(back));
+    pack<T>(cell, input, hidden, weights, Share{rank, members}, static_cast<T*>(forward),
+            static_cast<T*>(backward));
   });
   return digest.load(std::memory_order_relaxed);
 }
 
-uint64_t pack_any(int64_t cell, int64_t is_double, int64_t input, int64_t hidden, int64_t threads,
-                  const Weights& weights, void* ahead, void* back) {
+uint64_t pack_any(int64_t cell, bool is_double, int64_t input, int64_t hidden, int64_t threads,
+                  const Weights& weights, void* forward, void* backward) {
   auto one = is_double ? pack_all<double> : pack_all<float>;
-  return one(*cells[cell], input, hidden, threads, weights, ahead, back);
+  return one(*cells[cell], input, hidden, threads, weights, forward, backward);
 }
 
 // The functions of the language over an array, for tests of their precision.
@@ -97,7 +96,7 @@ int apply(const char* name, int64_t count, const T* from, T* to) {
   return 1;
 }
 
-int function(const char* name, int64_t is_double, int64_t count, const void* from, void* to) {
+int function(const char* name, bool is_double, int64_t count, const void* from, void* to) {
   return is_double ? apply(name, count, static_cast<const double*>(from), static_cast<double*>(to))
                    : apply(name, count, static_cast<const float*>(from), static_cast<float*>(to));
 }

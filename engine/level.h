@@ -17,11 +17,11 @@ struct Level {
   CellCounts (*counts)(int64_t cell);
   int (*forward)(const Call& call);
   int (*backward)(const Call& call);
-  int64_t (*packed_size)(int64_t cell, int64_t is_double, int64_t input, int64_t hidden,
-                         int64_t backward);
-  uint64_t (*pack)(int64_t cell, int64_t is_double, int64_t input, int64_t hidden, int64_t threads,
+  int64_t (*packed_size)(int64_t cell, bool is_double, int64_t input, int64_t hidden,
+                         bool backward);
+  uint64_t (*pack)(int64_t cell, bool is_double, int64_t input, int64_t hidden, int64_t threads,
                    const Weights& weights, void* forward, void* backward);
-  int (*function)(const char* name, int64_t is_double, int64_t count, const void* from, void* to);
+  int (*function)(const char* name, bool is_double, int64_t count, const void* from, void* to);
   double (*multiply_adds)(int64_t threads, int64_t rounds);
 };
 

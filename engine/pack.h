@@ -141,25 +141,25 @@ static void pack(const CellCode& cell, int64_t input, int64_t hidden, const Weig
                  Share share, T* forward, T* backward) {
   const T* weight_ih = static_cast<const T*>(weights.weight_ih);
   const T* weight_hh = static_cast<const T*>(weights.weight_hh);
-  Layout ahead = forward_layout<T>(cell, input, hidden);
-  Layout back = backward_layout<T>(cell, input, hidden);
+  Layout of_forward = forward_layout<T>(cell, input, hidden);
+  Layout of_backward = backward_layout<T>(cell, input, hidden);
   for (int64_t s = 0; s < cell.stages; ++s) {
     const StageCode& stage = cell.stage[s];
     Blocks blocks = unit_blocks<T>(stage, hidden);
     const int64_t* h_rows = stage.h_row + stage.x_only;
     if (forward) {
       pack_biases<T>(stage, hidden, blocks, share, static_cast<const T*>(weights.bias_ih),
-                     static_cast<const T*>(weights.bias_hh), forward + ahead.bias[s]);
+                     static_cast<const T*>(weights.bias_hh), forward + of_forward.bias[s]);
       pack_columns<T>(weight_ih, stage.x_row, stage.x_sums(), hidden, input, blocks, share,
-                      forward + ahead.input[s]);
+                      forward + of_forward.input[s]);
       pack_columns<T>(weight_hh, h_rows, stage.h_sums(), hidden, hidden, blocks, share,
-                      forward + ahead.recurrent[s]);
+                      forward + of_forward.recurrent[s]);
     }
     if (backward) {
       pack_rows<T>(weight_hh, h_rows, stage.h_sums(), hidden, hidden, share,
-                   backward + back.recurrent[s]);
+                   backward + of_backward.recurrent[s]);
       pack_rows<T>(weight_ih, stage.x_row, stage.x_sums(), hidden, input, share,
-                   backward + back.input[s]);
+                   backward + of_backward.input[s]);
     }
   }
 }

@@ -162,16 +162,18 @@ struct Reserve {
   }
 };
 
-// Memory for one call, cut off piece by piece, aligned to cache lines.
+// Memory for one call, taken array by array, each aligned to a cache line. An arena without memory
+// only counts what is taken from it: so the code that takes the memory also tells its size.
 class Arena {
  public:
+  Arena() = default;
   explicit Arena(int64_t bytes) {
     static thread_local Reserve reserve;
     bytes = ceil_div(bytes, 64) * 64 + 64;
     if (bytes > Reserve::most) owned_ = static_cast<char*>(std::aligned_alloc(64, size_t(bytes)));
     memory_ = bytes > Reserve::most ? owned_ : reserve.of(bytes);
   }
-  explicit Arena(char* piece) : memory_(piece) {}
+  explicit Arena(char* memory) : memory_(memory) {}
   ~Arena() { std::free(owned_); }
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
@@ -180,20 +182,25 @@ class Arena {
 
   template <class U>
   U* take(int64_t count) {
-    U* piece = reinterpret_cast<U*>(memory_ + used_);
-    used_ += bytes<U>(count);
-    return piece;
+    U* array = memory_ ? reinterpret_cast<U*>(memory_ + used_) : nullptr;
+    used_ += ceil_div(count * int64_t(sizeof(U)), 64) * 64;
+    return array;
   }
-  template <class U>
-  static constexpr int64_t bytes(int64_t count) {
-    return (count * int64_t(sizeof(U)) + 63) / 64 * 64;
-  }
+  int64_t used() const { return used_; }
 
  private:
-  char* memory_;
+  char* memory_ = nullptr;
   char* owned_ = nullptr;
   int64_t used_ = 0;
 };
+
+// The bytes that `Taken` takes for a call.
+template <class Taken>
+static int64_t bytes_of(const Call& call, const CellCode& cell) {
+  Arena counting;
+  Taken(call, cell, counting);
+  return counting.used();
+}
 
 // Which rows run at each step, and where their packed rows begin.
 struct Schedule {
@@ -201,10 +208,10 @@ struct Schedule {
   int64_t* active = nullptr;  // (time + 1) rows that run at a step; the last is 0
   int64_t* offset = nullptr;  // (time + 1) packed rows before a step
 
-  static int64_t bytes(int64_t time) { return 2 * Arena::bytes<int64_t>(time + 1); }
-
   Schedule(const Call& call, Arena& arena)
-      : active(arena.take<int64_t>(call.time + 1)), offset(arena.take<int64_t>(call.time + 1)) {
+      : active(arena.take<int64_t>(call.time + 1)), offset(arena.take<int64_t>(call.time + 1)) {}
+
+  void fill(const Call& call) {
     int64_t running = call.batch, before = 0;
     for (int64_t s = 0; s <= call.time; ++s) {
       if (call.lengths)
@@ -233,20 +240,14 @@ template <class T>
 struct Start {
   T *states = nullptr, *recurrent = nullptr;
 
-  static int64_t states_size(const Call& call, int64_t others) {
-    return call.batch * others * call.hidden;
-  }
-  static int64_t bytes(const Call& call, int64_t others) {
-    return Arena::bytes<T>(states_size(call, others)) + Arena::bytes<T>(call.batch * call.hidden);
-  }
   Start() = default;
   Start(const Call& call, int64_t others, Arena& arena)
-      : states(arena.take<T>(states_size(call, others))),
+      : states(arena.take<T>(call.batch * others * call.hidden)),
         recurrent(arena.take<T>(call.batch * call.hidden)) {}
 
   // Each thread fills its rows, or, where units are split, its share of all rows.
   void fill(const Call& call, const Direction& d, int64_t others, const Part& part) const {
-    Rows rows{call, d.reverse != 0};
+    Rows rows{call, d.reverse};
     int64_t hidden = call.hidden;
     const T* mask = static_cast<const T*>(d.mask);
     part.each_row(call.batch, [&](int64_t row) {
@@ -259,6 +260,26 @@ struct Start {
       for (int64_t i = 0; i < hidden && mask; ++i)
         recurrent[row * hidden + i] = output[i] * mask[row * hidden + i];
     });
+  }
+};
+
+// The memory of a pass: what all threads share, and a `Memory` for each thread of each direction.
+template <class T, class Memory>
+struct Room {
+  Schedule schedule;
+  Start<T> start[most_directions];
+  int64_t each;  // bytes of a thread's own memory
+  char* own;
+
+  Room(const Call& call, const CellCode& cell, Arena& arena)
+      : schedule(call, arena), each(bytes_of<Memory>(call, cell)) {
+    for (int64_t d = 0; d < call.directions; ++d)
+      start[d] = Start<T>(call, cell.states - 1, arena);
+    own = arena.take<char>(call.threads * call.directions * each);
+  }
+
+  char* own_of(const Call& call, int direction, int rank) const {
+    return own + (direction * call.threads + rank) * each;
   }
 };
 

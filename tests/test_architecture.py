@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -27,9 +28,8 @@ LEVELS = [
     ["requests"],
     ["equations"],
     ["cells"],
-    ["equations.emit"],  # the build's entry point: writes the C++ of the cells
-    ["reference"],
-    ["native"],
+    ["compiler"],
+    ["backends"],
     ["layers", "data"],
     ["networks"],
     ["tasks"],
@@ -50,8 +50,11 @@ HEIGHT = {part: height for height, level in enumerate(LEVELS) for part in level}
 DISTRIBUTIONS = packages_distributions()  # read once: it looks at every file installed
 
 # What runs where only the standard library is installed: the wheel's build.
-STANDARD_LIBRARY_ONLY = {"equations", "cells", "equations.emit"}
-TORCH_ONLY = {"reference", "native", "layers"}
+STANDARD_LIBRARY_ONLY = {"equations", "cells", "compiler"}
+TORCH_ONLY = {"backends", "layers"}
+
+# Imports that close a circle of modules, until they are undone.
+CIRCULAR = {("comparison.wording", "comparison.verdict")}
 
 # The modules that name cells, and why. Everywhere else a cell is found by looking in the folder.
 MAY_NAME_CELLS = {
@@ -108,6 +111,20 @@ def test_imports_run_downwards(path: Path) -> None:
             f"{path}:{line}: {part or 'gatewright'} imports {other or 'gatewright'}, "
             "which stands no lower"
         )
+
+
+def test_no_modules_import_each_other() -> None:
+    """At once, inside functions or for their types: whoever reads one needs no other to be read."""
+    graph: dict[str, set[str]] = {}
+    for path in MODULES:
+        module = module_name(path)
+        found = {name for _, name in imports(ast.walk(ast.parse(path.read_text())))}
+        names = {name.removeprefix("gatewright.") for name in found & MODULE_NAMES}
+        graph[module] = {name for name in names if (module, name) not in CIRCULAR}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"a circle of modules: {' <- '.join(error.args[1])}")
 
 
 @parametrized_by_module([path for path in MODULES if part_of(module_name(path))])

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 import gatewright as gw
-from gatewright import native
-from gatewright.native import library
-from gatewright.native.packing import DirectionWeights, sizes
+from gatewright.backends import native
+from gatewright.backends.native import library
+from gatewright.backends.native.packing import DirectionWeights, sizes
 
 LEVELS = library.load().levels
 WORD = {torch.float32: torch.int32, torch.float64: torch.int64}

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gatewright as gw
-from gatewright import cells, native, reference
-from gatewright.native import library
+from gatewright import cells
+from gatewright.backends import native, reference
+from gatewright.backends.native import library
 from problems import Given, make
 
 LEVELS = library.load().levels

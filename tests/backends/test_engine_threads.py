@@ -7,8 +7,9 @@ import sys
 import pytest
 import torch
 
-from gatewright import cells, native
-from gatewright.native import library
+from gatewright import cells
+from gatewright.backends import native
+from gatewright.backends.native import library
 from problems import make
 
 

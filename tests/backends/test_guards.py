@@ -8,10 +8,11 @@ import torch
 from torch import nn
 
 import gatewright as gw
-from gatewright import cells, native, reference
+from gatewright import cells
+from gatewright.backends import native, reference
+from gatewright.backends.native.operators import forward_operator
+from gatewright.compiler.printers.cpp import source
 from gatewright.equations import cell, sigmoid, step
-from gatewright.equations.cpp import source
-from gatewright.native.operators import forward_operator
 
 
 @pytest.mark.parametrize("lengths", [[4, 2, 5], [4, -1, 2], [4, 2]])

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 import gatewright as gw
-from gatewright import cells, native
-from gatewright.native.operators import forward_operator
+from gatewright import cells
+from gatewright.backends import native
+from gatewright.backends.native.operators import forward_operator
 from problems import Given, make
 
 each_cell = pytest.mark.parametrize("name", cells.names())

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from gatewright import cells, reference
+from gatewright import cells
+from gatewright.backends import reference
 from gatewright.equations import (
     Cell,
     CellError,

@@ -14,9 +14,10 @@ from torch import Tensor
 from torch.nn import Parameter
 
 import gatewright as gw
-from gatewright import cells, native
-from gatewright.native import library
-from gatewright.native.stepping import Stepper
+from gatewright import cells
+from gatewright.backends import native
+from gatewright.backends.native import library
+from gatewright.backends.native.stepping import Stepper
 from streams import HIDDEN, INPUT, assert_close, input_for, slow_step, state_for, tensors
 
 each_cell = pytest.mark.parametrize("name", cells.names())

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 import gatewright as gw
-from gatewright import cells, native
-from gatewright.layers import backends
+from gatewright import cells
+from gatewright.backends import native
+from gatewright.backends.choice import check_backend
 
 DOUBLE = torch.float64
 each_cell = pytest.mark.parametrize("name", cells.names())
@@ -349,7 +350,7 @@ def test_what_cudnn_cannot_run() -> None:
         choice = layer._choice.choose(device, torch.float32)
         assert choice == (("cudnn", "") if reason is None else ("reference", reason))
     with pytest.raises(ValueError, match="backend should be one of"):
-        backends.check_backend("cuda")
+        check_backend("cuda")
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

@@ -11,7 +11,7 @@ from torch import Tensor
 
 import gatewright as gw
 from gatewright import cells
-from gatewright.native import library
+from gatewright.backends.native import library
 
 each_cell = pytest.mark.parametrize("name", cells.names())
 BATCH, INPUT, HIDDEN = 3, 5, 16

@@ -14,24 +14,16 @@ from torch import Tensor
 
 from gatewright.bench.problem import Problem, Side
 from gatewright.equations import Cell
-from gatewright.equations.functions import compute
+from gatewright.equations.functions import compute, functions_of
 
 _wait: Callable[[Any], Any] = jax.block_until_ready
-_FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "sigmoid": jax.nn.sigmoid,
-    "tanh": jax.numpy.tanh,
-    "relu": jax.nn.relu,
-    "exp": jax.numpy.exp,
-    "log_sigmoid": jax.nn.log_sigmoid,
-    "softplus": jax.nn.softplus,
-    "maximum": jax.numpy.maximum,
-}
+_FUNCTIONS = functions_of("jax")
 
 
 @compute.register(jax.core.Tracer)
-def _compute(first: Any, name: str, *rest: Any) -> Any:
+def _compute(like: Any, name: str, *arguments: Any) -> Any:
     """A function of the language on jax's values."""
-    return _FUNCTIONS[name](first, *rest)
+    return _FUNCTIONS[name](*arguments)
 
 
 def side(problem: Problem) -> Side:

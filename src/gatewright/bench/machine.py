@@ -11,10 +11,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 import gatewright
-from gatewright import native
+from gatewright.backends import native
+from gatewright.backends.native.library import EngineError
 from gatewright.bench.peers import Peer
 from gatewright.bench.results import Machine
-from gatewright.native.library import EngineError
 
 
 def describe(threads: int, others: Iterable[Peer]) -> Machine:

@@ -14,7 +14,7 @@ from gatewright.bench.cases import TRAINING, Case
 from gatewright.equations import Cell
 
 if TYPE_CHECKING:
-    from gatewright.layers.backends import Backend
+    from gatewright.backends.choice import Backend
 
 SEED = 20240
 

@@ -65,7 +65,8 @@ def _show_all(input_size: int, hidden_size: int) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from gatewright.equations.text import equations
+    from gatewright.compiler.kernel import unfit
+    from gatewright.compiler.printers import text
 
     table = Table(show_lines=True)
     table.add_column("cell", style="bold", no_wrap=True)
@@ -76,8 +77,10 @@ def _show_all(input_size: int, hidden_size: int) -> None:
     for name in known.names():
         cell = known.get(name)
         shown = Text(f"{cell.summary}\n")
-        shown.append("\n".join(equations(cell)), style="cyan")
+        shown.append("\n".join(text.equations(cell)), style="cyan")
         shown.append(f"\n{cell.source}", style="dim")
+        if reason := unfit(cell):
+            shown.append(f"\nruns on the reference: {reason}")
         count = f"{_parameters(cell, input_size, hidden_size):,}"
         table.add_row(name, shown, "\n".join(cell.gates), "\n".join(cell.states), count)
     screen = console()
@@ -92,8 +95,8 @@ def _show_one(cell: Cell, input_size: int, hidden_size: int) -> None:
     """One cell in full."""
     import torch
 
-    from gatewright import native
-    from gatewright.equations.text import equations, latex_equations
+    from gatewright.backends import native
+    from gatewright.compiler.printers import latex, text
     from gatewright.layers import Recurrent
 
     layer = Recurrent(cell, input_size, hidden_size, device="meta")
@@ -103,13 +106,13 @@ def _show_one(cell: Cell, input_size: int, hidden_size: int) -> None:
     count = f"{_parameters(cell, input_size, hidden_size):,} = {_formula(cell)}"
     parts = {
         "source": [cell.source or "none given"],
-        "equations": equations(cell),
+        "equations": text.equations(cell),
         "gates": [", ".join(cell.gates) or "none"],
         "states": [", ".join(cell.states)],
         "learned vectors": [", ".join(cell.vectors) or "none"],
         f"parameters of I={input_size}, H={hidden_size}": [*shapes, count],
         "runs on": [runs],
-        "LaTeX": latex_equations(cell).splitlines(),
+        "LaTeX": latex.equations(cell).splitlines(),
     }
     screen = console()
     screen.print(f"[bold]{cell.name}[/bold]  {cell.summary}", highlight=False)

@@ -17,13 +17,11 @@ from gatewright.equations.expressions import (
     INPUTS,
     CellError,
     Expression,
-    _function_names,
     in_order,
     node,
     wrap,
 )
-
-__all__ = ["Cell", "CellError", "Step", "cell", "step"]
+from gatewright.equations.functions import WRITTEN
 
 Definition = Callable[..., "Step"]
 
@@ -250,7 +248,7 @@ def _explain(error: Exception) -> str:
         name = variable[0] if variable else str(error)
         return f"{name} is used before it is defined; move its equation up"
     if isinstance(error, NameError):
-        name, known = error.name or "", _function_names()
+        name, known = error.name or "", WRITTEN
         near = difflib.get_close_matches(name, [*known, "step", "x", "h", "state", "p"], n=1)
         if hasattr(builtins, name):
             near = []

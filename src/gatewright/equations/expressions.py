@@ -7,8 +7,10 @@ common subexpressions need no pass of their own, and a set of nodes is a set of 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NoReturn, Union
+
+from gatewright.equations.functions import WRITTEN, compute
 
 Operand = Union["Expression", float, int]
 
@@ -40,9 +42,7 @@ class Expression:
     value: float
 
     def __repr__(self) -> str:
-        from gatewright.equations.text import plain
-
-        return plain(self)
+        return written(self)
 
     # Arithmetic -----------------------------------------------------------------------------
 
@@ -116,7 +116,7 @@ class Expression:
     def __float__(self) -> NoReturn:
         raise CellError(
             "a function of Python's math module cannot take a value of the equations; use the "
-            "functions of gatewright: " + ", ".join(_function_names())
+            "functions of gatewright: " + ", ".join(WRITTEN)
         )
 
     __int__ = __index__ = __float__
@@ -130,14 +130,8 @@ class Expression:
     def __torch_function__(cls, function: Any, *_: object) -> NoReturn:
         raise CellError(
             f"torch.{getattr(function, '__name__', 'function')} cannot be used in equations; use "
-            "the functions of gatewright: " + ", ".join(_function_names())
+            "the functions of gatewright: " + ", ".join(WRITTEN)
         )
-
-
-def _function_names() -> list[str]:
-    from gatewright.equations.functions import FUNCTIONS
-
-    return sorted(name for name, function in FUNCTIONS.items() if function.written)
 
 
 def node(
@@ -171,6 +165,12 @@ def wrap(value: Operand) -> Expression:
         f"{type(value).__name__} cannot stand in the equations; they take x.NAME, h.NAME, "
         "state.NAME, p.NAME and numbers"
     )
+
+
+@compute.register(Expression)
+def _call(_: Expression, name: str, *arguments: Operand) -> Expression:
+    """A function of the language as a node of the graph."""
+    return node(name, tuple(map(wrap, arguments)))
 
 
 def is_constant(item: Expression, value: float) -> bool:
@@ -231,3 +231,41 @@ def in_order(roots: Iterable[Expression], leaves: Iterable[Expression] = ()) -> 
     for root in roots:
         visit(root)
     return order
+
+
+# How tightly an operation binds; an argument that binds less stands in brackets.
+_BINDING = {"add": 1, "subtract": 1, "negate": 2, "multiply": 3, "divide": 3}
+ATOM = 4
+
+
+def binding(item: Expression) -> int:
+    return _BINDING.get(item.operation, ATOM)
+
+
+def written(item: Expression, named: Mapping[Expression, str] | None = None) -> str:
+    """An expression as in the definition; the nodes in ``named`` by their names."""
+    names = named or {}
+
+    def write(a: Expression, inside: int = 0) -> str:
+        if a in names:
+            return names[a]
+        text = _written(a, write)
+        return f"({text})" if binding(a) < inside else text
+
+    return _written(item, write)
+
+
+def _written(a: Expression, write: Callable[..., str]) -> str:
+    arguments, own = a.arguments, binding(a)
+    match a.operation:
+        case "constant":
+            return f"{a.value:g}"
+        case "x" | "h" | "state" | "p":
+            return f"{a.operation}.{a.name}" + (f"({write(arguments[0])})" if arguments else "")
+        case "add" | "subtract" | "multiply" | "divide":
+            sign = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}[a.operation]
+            right = own + (a.operation in ("subtract", "divide"))
+            return f"{write(arguments[0], own)} {sign} {write(arguments[1], right)}"
+        case "negate":
+            return f"-{write(arguments[0], ATOM)}"
+    return f"{a.operation}({', '.join(write(argument) for argument in arguments)})"

@@ -8,13 +8,13 @@ from typing import Any, TypedDict
 import torch
 from torch import Tensor, nn
 
-from gatewright import cells, native
+from gatewright import cells
+from gatewright.backends import cudnn
+from gatewright.backends.choice import Backend, Choice, Stepper, check_backend
 from gatewright.equations import Cell
 from gatewright.equations import cell as make_cell
 from gatewright.layers import checks, initialisation
-from gatewright.layers.backends import Backend, Choice, check_backend
 from gatewright.layers.pickling import ByName
-from gatewright.native.stepping import Stepper
 
 
 class Options(TypedDict, total=False):
@@ -159,29 +159,20 @@ class RecurrentBase(nn.Module):
 
     def flatten_parameters(self) -> None:
         """Lay the weights out in one block for cuDNN; on a CPU, have them packed anew."""
-        native.forget()
+        self._choice.forget()
         if self._stepper is not None:
             self._stepper.forget()
-        weights: list[Tensor] = [weight for part in self.all_weights for weight in part]
-        if self.mode is None:
-            return
-        if not all(w.is_cuda and torch.backends.cudnn.is_acceptable(w) for w in weights):
-            return
-        if len({weight.data_ptr() for weight in weights}) != len(weights):
-            return  # weights that share memory stay as they are
-        from torch.backends.cudnn import rnn
-
-        with torch.cuda.device_of(weights[0]), torch.no_grad():
-            torch._cudnn_rnn_flatten_weight(
-                weights,
-                len(self._names[0]),
-                self.input_size,
-                rnn.get_cudnn_mode(self.mode),
-                self.hidden_size,
-                self.proj_size,
-                self.num_layers,
-                self.batch_first,
-                self.bidirectional,
+        if self.mode is not None:
+            cudnn.lay_out(
+                self.mode,
+                [weight for part in self.all_weights for weight in part],
+                each=len(self._names[0]),
+                input_size=self.input_size,
+                hidden_size=self.hidden_size,
+                proj_size=self.proj_size,
+                num_layers=self.num_layers,
+                batch_first=self.batch_first,
+                bidirectional=self.bidirectional,
             )
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> RecurrentBase:
@@ -222,10 +213,9 @@ class RecurrentBase(nn.Module):
             ),
         )
         self._stepper: Stepper | None = None
-        ordinary = not (self.bidirectional or self._zones) and self._asked != "reference"
-        if ordinary and not self._choice.not_native[torch.float32]:
-            self._stepper = Stepper(
-                self.cell, self._parameters, self._names, self.input_size, self.hidden_size
+        if not (self.bidirectional or self._zones):
+            self._stepper = self._choice.stepper(
+                self._parameters, self._names, self.input_size, self.hidden_size
             )
 
     @property

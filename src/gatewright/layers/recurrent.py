@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -10,10 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from gatewright import native, reference
+from gatewright.backends import cudnn
 from gatewright.layers import checks
 from gatewright.layers.autocast import autocasts, wide_dtype
-from gatewright.layers.backends import run_fused
 from gatewright.layers.base import RecurrentBase
 from gatewright.layers.checks import Hidden, Lengths
 from gatewright.layers.trace import Trace
@@ -223,8 +221,7 @@ class Recurrent(RecurrentBase):
         lengths: Tensor | None,
         kept: list[dict[str, Tensor]] | None,
     ) -> tuple[Tensor, list[Tensor]]:
-        backend, _ = self._choice.choose(x.device, x.dtype)
-        if kept is None and backend == "cudnn":
+        if kept is None and self._choice.choose(x.device, x.dtype)[0] == "cudnn":
             return self._run_cudnn(x, states, lengths)
         finals = []
         for layer in range(self.num_layers):
@@ -235,21 +232,17 @@ class Recurrent(RecurrentBase):
             parameters = [
                 [getattr(self, name).to(x.dtype) for name in names] for names in self._names[part]
             ]
-            projection = [own.pop() for own in parameters] if self.proj_size else None
-            arguments = (self.cell, x, [state[part] for state in states], parameters)
-            mask, zone = self._mask(x), self._zone(x)
-            if kept is not None:
-                values, final = reference.record(
-                    *arguments, lengths=lengths, mask=mask, zone=zone, projection=projection
+            projection = [each.pop() for each in parameters] if self.proj_size else None
+            own = [state[part] for state in states]
+            options = {"lengths": lengths, "mask": self._mask(x), "zone": self._zone(x)}
+            if kept is None:
+                x, final = self._choice.run(x, own, parameters, projection=projection, **options)
+            else:
+                values, final = self._choice.record(
+                    x, own, parameters, projection=projection, **options
                 )
                 kept.append(values)
                 x = values["h"]
-            elif backend == "native":
-                x, final = native.run(*arguments, lengths=lengths, mask=mask, zone=zone)
-            else:
-                x, final = reference.run(
-                    *arguments, lengths=lengths, mask=mask, zone=zone, projection=projection
-                )
             finals.append(final)
         if len(finals) == 1:
             return x, finals[0]
@@ -261,8 +254,7 @@ class Recurrent(RecurrentBase):
         assert self.mode is not None
         weights = [getattr(self, name).to(x.dtype) for names in self._names for name in names]
         options = (self.bias, self.num_layers, self.dropout, self.training, self.bidirectional)
-        function: Callable[..., Any] = getattr(torch._VF, self.mode.lower())
-        return run_fused(function, x, states, weights, options, lengths)
+        return cudnn.run(self.mode, x, states, weights, options, lengths)
 
     def _mask(self, x: Tensor) -> Tensor | None:
         """(directions, batch, size): what recurrent dropout leaves, scaled; once a sequence."""

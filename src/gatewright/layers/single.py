@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gatewright import cells, native, reference
+from gatewright import cells
+from gatewright.backends.choice import Choice
 from gatewright.layers import initialisation
 from gatewright.layers.autocast import autocasts, wide_dtype
-from gatewright.layers.backends import Choice
 from gatewright.layers.checks import Hidden, unpack_states
 from gatewright.layers.pickling import ByName
 from gatewright.layers.standard import NONLINEARITIES, Device
@@ -140,10 +140,8 @@ class _CellModule(nn.Module):
     def _run_in(self, dtype: torch.dtype, x: Tensor, states: list[Tensor]) -> list[Tensor]:
         given = (self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
         weights = [tensor.to(dtype) for tensor in given if tensor is not None]
-        backend, _ = self._choice.choose(x.device, dtype)
-        run = native.run if backend == "native" else reference.run
         before = [state.to(dtype).unsqueeze(0) for state in states]
-        return run(self.cell, x.to(dtype).unsqueeze(0), before, [weights])[1]
+        return self._choice.run(x.to(dtype).unsqueeze(0), before, [weights])[1]
 
 
 class RNNCell(_CellModule):

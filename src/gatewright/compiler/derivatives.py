@@ -23,7 +23,9 @@ def _partial(item: Expression, seed: Expression) -> Iterable[tuple[Expression, E
             return zip(arguments, (first, -(first * item)), strict=True)
         case "negate":
             return zip(arguments, (-seed,), strict=True)
-    return zip(arguments, FUNCTIONS[item.operation].derivative(item, seed), strict=True)
+    derivative = FUNCTIONS[item.operation].derivative
+    assert derivative is not None, "the language takes first derivatives only"
+    return zip(arguments, derivative(item, seed), strict=True)
 
 
 def adjoints(

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from string import Template
 
-from gatewright.equations.cell import Cell
+from gatewright.compiler.kernel import (
+    MOST_STAGES,
+    MOST_STATES,
+    MOST_SUMS,
+    Kernel,
+    Loop,
+    Stage,
+    incoming,
+    plan,
+    returned,
+    unfit,
+)
+from gatewright.compiler.passes import early_values
+from gatewright.equations import Cell
 from gatewright.equations.expressions import Expression, in_order
-from gatewright.equations.kernel import Kernel, Loop, Stage, incoming, plan, returned
-from gatewright.equations.passes import early_values
 
-MOST_ACCUMULATORS = 8  # of a stage; see StageCode in engine/cell.h
 _SIGNS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
 
 _LOOP = Template("""\
@@ -41,6 +51,9 @@ namespace gatewright {
 namespace GATEWRIGHT_LEVEL {
 namespace {
 
+static_assert(most_stages == $most_stages && most_sums == $most_sums && most_states == $most_states,
+              "src/gatewright/compiler/kernel.py plans for another engine");
+
 $loops
 template <class T>
 constexpr Loops<T> loops = {
@@ -62,13 +75,23 @@ const CellCode cell_$name = {
 """)
 
 
+_EMPTY = Template("""\
+// The cell $name stays on the reference: $reason.
+""")
+
+
 def source(cell: Cell) -> str:
-    """The translation unit of a cell."""
+    """The translation unit of a cell: empty but for the reason if the engine cannot hold it."""
+    if reason := unfit(cell):
+        return _EMPTY.substitute(name=cell.name, reason=reason)
     kernel = plan(cell)
     stages = range(len(kernel.stages))
     return _FILE.substitute(
         name=cell.name,
         fingerprint=cell.fingerprint,
+        most_stages=MOST_STAGES,
+        most_sums=MOST_SUMS,
+        most_states=MOST_STATES,
         loops="\n".join(
             [_forward(kernel, loop) for loop in kernel.forward]
             + [_backward(kernel, loop) for loop in kernel.backward]
@@ -89,16 +112,17 @@ def _variants(stage: int, save: str) -> str:
     return f"{{forward_{stage}<T, false, {save}>, forward_{stage}<T, true, {save}>}}"
 
 
-def index(names: list[str]) -> str:
-    """The header that lists the cells."""
-    lines = [f"GATEWRIGHT_CELL({name})" for name in names]
-    return "// Generated from the folder of cells; not to be edited.\n" + "\n".join(lines) + "\n"
+def index(cells: Iterable[Cell]) -> str:
+    """The header that lists the cells of the engine."""
+    lines = ["// Generated from the folder of cells; not to be edited."]
+    for cell in cells:
+        reason = unfit(cell)
+        lines.append(f"// {cell.name}: {reason}" if reason else f"GATEWRIGHT_CELL({cell.name})")
+    return "\n".join(lines) + "\n"
 
 
 def _stage(stage: Stage) -> str:
     accumulators = stage.accumulators
-    if len(accumulators) > MOST_ACCUMULATORS:
-        raise ValueError(f"a stage of more than {MOST_ACCUMULATORS} sums; the engine has no more")
     counts = ", ".join(str(stage.count(order)) for order in range(3))
     x_rows = ", ".join(str(item.x_row) for item in accumulators)
     h_rows = ", ".join(str(item.h_row) for item in accumulators)

@@ -18,8 +18,9 @@ from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
 
 from gatewright import cells
-from gatewright.native import library
-from gatewright.native.library import Kernel, Weights
+from gatewright.backends.native import library
+from gatewright.backends.native.library import Kernel
+from gatewright.backends.native.structs import Weights
 
 # More layers than this in use at once are packed anew at each call.
 MOST_KEPT = 1024

@@ -14,32 +14,19 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gatewright.equations import Cell
-from gatewright.equations.functions import compute
+from gatewright.equations.functions import compute, functions_of
 
 __all__ = ["record", "run"]
 
-_TORCH: dict[str, Callable[..., Tensor]] = {
-    "sigmoid": torch.sigmoid,
-    "tanh": torch.tanh,
-    "relu": torch.relu,
-    "exp": torch.exp,
-    "log_sigmoid": F.logsigmoid,
-    # F.softplus is the identity above 20, which is not exact in float64.
-    "softplus": lambda a: -F.logsigmoid(-a),
-    "maximum": torch.maximum,
-}
+_TORCH = functions_of("torch")
 
 
 @compute.register(Tensor)
-@compute.register(float)
-@compute.register(int)
-def _compute(first: Tensor | float, name: str, *rest: Tensor | float) -> Tensor:
+def _compute(like: Tensor, name: str, *arguments: Tensor | float) -> Tensor:
     """A function of the language on tensors; a number among them is a constant vector."""
-    arguments = (first, *rest)
-    like = next((argument for argument in arguments if isinstance(argument, Tensor)), None)
-    if like is None:
-        raise TypeError(f"{name} takes values of the equations or tensors, not numbers alone")
-    return _TORCH[name](*(_tensor(argument, like) for argument in arguments))
+    tensors = (_tensor(argument, like) for argument in arguments)
+    result: Tensor = _TORCH[name](*tensors)
+    return result
 
 
 def _tensor(value: Tensor | float, like: Tensor) -> Tensor:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Literal, get_args
+from collections.abc import Mapping
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from gatewright import native
+from gatewright.backends import native, reference
+from gatewright.backends.native.stepping import Stepper
 from gatewright.equations import Cell
+
+__all__ = ["Backend", "Choice", "Stepper", "check_backend"]
 
 Backend = Literal["native", "cudnn", "reference"]
 
@@ -37,6 +39,7 @@ class Choice:
         self, cell: Cell, asked: Backend | None, *, missing: str = "", not_cudnn: str = ""
     ) -> None:
         """missing: why the engine cannot run this layer. not_cudnn: why cuDNN cannot."""
+        self.cell = cell
         self.asked = asked
         self.not_cudnn = not_cudnn
         self.not_native = {dtype: missing or native.unavailable(cell, dtype) for dtype in _DTYPES}
@@ -78,38 +81,54 @@ class Choice:
             return f"cuDNN runs on CUDA devices, not on {device.type}"
         return self.not_cudnn or None
 
+    # One layer ------------------------------------------------------------------------------
 
-def run_fused(
-    function: Callable[..., Any],
-    x: Tensor,
-    states: Sequence[Tensor],
-    weights: list[Tensor],
-    options: tuple[bool, int, float, bool, bool],
-    lengths: Tensor | None,
-) -> tuple[Tensor, list[Tensor]]:
-    """Run all layers in torch's own operator, which is cuDNN on a CUDA device.
+    def run(
+        self,
+        x: Tensor,
+        states: list[Tensor],
+        parameters: list[list[Tensor]],
+        *,
+        lengths: Tensor | None = None,
+        mask: Tensor | None = None,
+        zone: Tensor | None = None,
+        projection: list[Tensor] | None = None,
+    ) -> tuple[Tensor, list[Tensor]]:
+        """As :func:`gatewright.backends.reference.run`, in the engine where that is the choice."""
+        given = (self.cell, x, states, parameters)
+        if self.choose(x.device, x.dtype)[0] == "native":
+            return native.run(*given, lengths=lengths, mask=mask, zone=zone)
+        return reference.run(*given, lengths=lengths, mask=mask, zone=zone, projection=projection)
 
-    function: ``torch._VF.lstm`` and so on. x: (time, batch, input_size). options: bias,
-    num_layers, dropout, training, bidirectional. Returns the output and the final states.
-    """
-    given = tuple(states) if len(states) > 1 else states[0]
-    if lengths is None:
-        output, *final = function(x, given, weights, *options, False)
-        return output, final
-    # A packed sequence cannot be empty: empty ones run one step, which is then discarded.
-    packed = pack_padded_sequence(x, lengths.clamp(min=1), enforce_sorted=False)
-    _, sizes, order, back = packed
-    assert order is not None  # because of enforce_sorted=False
-    assert back is not None
-    ordered = [state.index_select(1, order) for state in states]
-    given = tuple(ordered) if len(ordered) > 1 else ordered[0]
-    data, *final = function(packed.data, sizes, given, weights, *options)
-    output, _ = pad_packed_sequence(
-        PackedSequence(data, sizes, order, back), total_length=x.size(0)
-    )
-    empty = (lengths == 0).to(x.device).unsqueeze(-1)
-    final = [
-        torch.where(empty, state, new.index_select(1, back))
-        for state, new in zip(states, final, strict=True)
-    ]
-    return torch.where(empty, 0, output), final
+    def record(
+        self,
+        x: Tensor,
+        states: list[Tensor],
+        parameters: list[list[Tensor]],
+        *,
+        lengths: Tensor | None = None,
+        mask: Tensor | None = None,
+        zone: Tensor | None = None,
+        projection: list[Tensor] | None = None,
+    ) -> tuple[dict[str, Tensor], list[Tensor]]:
+        """As :func:`gatewright.backends.reference.record`: only the reference keeps every gate."""
+        given = (self.cell, x, states, parameters)
+        return reference.record(
+            *given, lengths=lengths, mask=mask, zone=zone, projection=projection
+        )
+
+    def stepper(
+        self,
+        held: Mapping[str, Tensor | None],
+        names: list[list[str]],
+        input_size: int,
+        hidden_size: int,
+    ) -> Stepper | None:
+        """The engine's short way through single steps, where the engine may be the choice."""
+        if self.asked == "reference" or self.not_native[torch.float32]:
+            return None
+        return Stepper(self.cell, held, names, input_size, hidden_size)
+
+    def forget(self) -> None:
+        """Have weights that are kept in the engine's order laid out anew."""
+        native.forget()

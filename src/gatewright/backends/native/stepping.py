@@ -17,11 +17,12 @@ from ctypes import POINTER, addressof, c_void_p, cast, pointer
 import torch
 from torch import Tensor
 
+from gatewright.backends.native import library
+from gatewright.backends.native.library import CHANGED
+from gatewright.backends.native.packing import DirectionWeights, sizes
+from gatewright.backends.native.problem import DTYPES, WORTH_THREADS
+from gatewright.backends.native.structs import Call, Stream
 from gatewright.equations import Cell
-from gatewright.native import library
-from gatewright.native.library import CHANGED, Call, Stream
-from gatewright.native.packing import DirectionWeights, sizes
-from gatewright.native.problem import DTYPES, WORTH_THREADS
 
 
 class Stepper:

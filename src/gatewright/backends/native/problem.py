@@ -7,22 +7,16 @@ from ctypes import byref
 import torch
 from torch import Tensor
 
-from gatewright.native import library
-from gatewright.native.library import CHANGED, NOT_FINITE, OUT_OF_MEMORY, Call
-from gatewright.native.packing import DirectionWeights, Packed, sizes
+from gatewright.backends.native import library
+from gatewright.backends.native.arguments import Arguments, Kept, Results, like_input
+from gatewright.backends.native.library import CHANGED, NOT_FINITE, OUT_OF_MEMORY
+from gatewright.backends.native.packing import DirectionWeights, Packed, sizes
+from gatewright.backends.native.structs import Call
 
 DTYPES = (torch.float32, torch.float64)
 
 # Work below this many multiply-adds is done before other threads have woken up.
 WORTH_THREADS = 100_000
-
-
-def like_input(x: Tensor, features: int) -> Tensor:
-    """An empty (T, B, features) that lies in memory as ``x`` does: time or batch outermost."""
-    time, batch = x.shape[:2]
-    if x.stride(1) > x.stride(0):
-        return x.new_empty(batch, time, features).transpose(0, 1)
-    return x.new_empty(time, batch, features)
 
 
 def dense(tensor: Tensor) -> Tensor:
@@ -62,31 +56,24 @@ def _dense_zone(zone: Tensor) -> Tensor:
     return zone.contiguous()
 
 
-def _check(
-    x: Tensor,
-    states: list[Tensor],
-    parameters: list[Tensor],
-    directions: int,
-    mask: Tensor | None,
-    zone: Tensor | None,
-) -> None:
+def _check(given: Arguments) -> None:
     """RuntimeError for what would lead the engine outside of a tensor. Parameters have their own
     check of shapes, see packing.py.
     """
-    time, batch = x.shape[:2]
-    hidden = states[0].shape[-1]
+    time, batch = given.x.shape[:2]
+    directions, hidden = given.directions, given.states[0].shape[-1]
     wanted: list[tuple[str, Tensor, tuple[int, ...]]] = [
-        ("state", state, (directions, batch, hidden)) for state in states
+        ("state", state, (directions, batch, hidden)) for state in given.states
     ]
-    if mask is not None:
-        wanted.append(("mask", mask, (directions, batch, hidden)))
-    if zone is not None:
-        wanted.append(("zone", zone, (directions, time, batch, len(states), hidden)))
+    if given.mask is not None:
+        wanted.append(("mask", given.mask, (directions, batch, hidden)))
+    if given.zone is not None:
+        wanted.append(("zone", given.zone, (directions, time, batch, len(given.states), hidden)))
     for name, tensor, shape in wanted:
         if tensor.shape != shape:
             raise RuntimeError(f"{name} should be {shape}, got {tuple(tensor.shape)}")
-    dtype = x.dtype
-    for tensor in (x, *[tensor for _, tensor, _ in wanted], *parameters):
+    dtype = given.x.dtype
+    for tensor in (given.x, *[tensor for _, tensor, _ in wanted], *given.parameters):
         if not tensor.is_cpu:
             raise RuntimeError(f"the engine runs on the CPU, but a tensor is on {tensor.device}")
         if tensor.dtype is not dtype:
@@ -94,39 +81,28 @@ def _check(
 
 
 class Problem:
-    """The tensors of a call as the engine takes them; holds them while it runs."""
+    """The arguments of a pass as the engine takes them; holds their memory while it runs."""
 
-    def __init__(
-        self,
-        name: str,
-        x: Tensor,
-        states: list[Tensor],
-        parameters: list[Tensor],
-        directions: int,
-        lengths: Tensor | None,
-        mask: Tensor | None,
-        zone: Tensor | None,
-    ) -> None:
-        self.kernel = library.load().kernels[name]
-        _check(x, states, parameters, directions, mask, zone)
-        self.x = dense(x)
-        self.states = [state.resolve_neg().contiguous() for state in states]
-        self.order, self.lengths = _order(lengths, x)
+    def __init__(self, given: Arguments) -> None:
+        self.kernel = library.load().kernels[given.cell]
+        _check(given)
+        self.x = dense(given.x)
+        self.states = [state.resolve_neg().contiguous() for state in given.states]
+        self.order, self.lengths = _order(given.lengths, given.x)
+        mask, zone = given.mask, given.zone
         self.mask = None if mask is None else in_order(mask.resolve_neg(), self.order)
         self.zone = None if zone is None else _dense_zone(zone.resolve_neg())
-        self.directions = directions
-        each = len(parameters) // directions
-        self.parameters = [parameters[d * each : (d + 1) * each] for d in range(directions)]
-        self.sizes = sizes(name, each)
-        self.time, self.batch, self.input = x.shape
-        self.hidden = states[0].shape[2]
+        self.directions, self.parameters = given.directions, given.by_direction
+        self.sizes = sizes(given.cell, len(self.parameters[0]))
+        self.time, self.batch, self.input = given.x.shape
+        self.hidden = given.states[0].shape[2]
         self.learned = [self._learned(direction) for direction in self.parameters]
 
     def _learned(self, parameters: list[Tensor]) -> Tensor | None:
         vectors = parameters[self.sizes.weights :]
         return torch.stack(vectors) if vectors else None
 
-    def call(self, output: Tensor, kept: list[Tensor], save: bool) -> Call:
+    def call(self, output: Tensor, kept: Kept, save: bool) -> Call:
         """The call, without the fields that only one of the passes has."""
         call = Call()
         loaded = library.load()
@@ -143,11 +119,11 @@ class Problem:
             call.zone_time, call.zone_batch = self.zone.stride()[1:3]
         for d in range(self.directions):
             direction = call.direction[d]
-            direction.reverse = d
+            direction.reverse = d == 1
             direction.output = output.data_ptr() + d * self.hidden * output.element_size()
             for place, state in enumerate(self.states):
                 direction.initial[place] = state[d].data_ptr()
-            for field, tensor in zip(KEPT, kept, strict=True):
+            for field, tensor in kept._asdict().items():
                 setattr(direction, field, tensor[d].data_ptr())
             if self.mask is not None:
                 direction.mask = self.mask[d].data_ptr()
@@ -197,38 +173,34 @@ def _point(
         direction.weights = own.pointers
 
 
-# What the forward pass keeps for the backward pass, by the field of Direction.
-KEPT = ("states", "saved", "source", "recurrent")
+def empty_results(given: Arguments, save: bool) -> Results:
+    """Memory for everything that a forward pass gives."""
+    hidden = given.states[0].shape[2]
+    return Results(
+        like_input(given.x, given.directions * hidden),
+        [given.x.new_empty(state.shape) for state in given.states],
+        _empty_kept(given, save),
+    )
 
 
-def _empty_kept(
-    name: str, x: Tensor, states: list[Tensor], directions: int, masked: bool, save: bool
-) -> list[Tensor]:
+def _empty_kept(given: Arguments, save: bool) -> Kept:
     """Memory for what a step leaves behind: for every step if saved, else for one.
 
     Sequences of different lengths leave the end untouched, which costs no memory until written.
     """
-    kernel = library.load().kernels[name]
-    time, batch = x.shape[:2]
-    hidden, staged = states[0].shape[2], kernel.stages > 1
+    kernel = library.load().kernels[given.cell]
+    time, batch = given.x.shape[:2]
+    hidden, staged = given.states[0].shape[2], kernel.stages > 1
     rows = time * batch if save else batch
     # Masked outputs of a step are read while those of the next are written: two steps.
-    masks = rows if save else 2 * batch
-    return [
-        x.new_empty(directions, rows, len(states) - 1, hidden),
-        x.new_empty(directions, rows if save or staged else 0, kernel.saved, hidden),
-        x.new_empty(directions, rows if staged else 0, hidden),
-        x.new_empty(directions, masks if masked else 0, hidden),
-    ]
+    masks = 0 if given.mask is None else rows if save else 2 * batch
 
+    def empty(*shape: int) -> Tensor:
+        return given.x.new_empty(given.directions, *shape)
 
-def results(
-    name: str, x: Tensor, states: list[Tensor], directions: int, masked: bool, save: bool
-) -> list[Tensor]:
-    """Empty tensors for everything that a forward pass gives: output, final states, kept."""
-    hidden = states[0].shape[2]
-    return [
-        like_input(x, directions * hidden),
-        *[x.new_empty(state.shape) for state in states],
-        *_empty_kept(name, x, states, directions, masked, save),
-    ]
+    return Kept(
+        states=empty(rows, len(given.states) - 1, hidden),
+        saved=empty(rows if save or staged else 0, kernel.saved, hidden),
+        source=empty(rows if staged else 0, hidden),
+        recurrent=empty(masks, hidden),
+    )

@@ -9,13 +9,14 @@ from torch import Tensor
 from torch.autograd import forward_ad
 from torch.nn import Parameter
 
-from gatewright import reference
+from gatewright.backends import reference
+from gatewright.backends.native import library
+from gatewright.backends.native.arguments import Arguments
+from gatewright.backends.native.library import EngineError, at_level
+from gatewright.backends.native.operators import OverTime, forward_operator, forward_pass
+from gatewright.backends.native.packing import forget
+from gatewright.backends.native.problem import DTYPES
 from gatewright.equations import Cell
-from gatewright.native import library
-from gatewright.native.library import EngineError, at_level
-from gatewright.native.operators import OverTime, forward_operator, forward_pass
-from gatewright.native.packing import forget
-from gatewright.native.problem import DTYPES
 
 __all__ = ["EngineError", "at_level", "fma_peak", "forget", "level", "run", "unavailable"]
 
@@ -57,30 +58,28 @@ def run(
     mask: Tensor | None = None,
     zone: Tensor | None = None,
 ) -> tuple[Tensor, list[Tensor]]:
-    """The same as :func:`gatewright.reference.run`, in the engine; float32 or float64 on a CPU.
+    """As :func:`gatewright.backends.reference.run`, in the engine; float32 or float64 on a CPU.
 
     Raises EngineError for a cell that the engine does not have.
     """
     flat = [parameter for direction in parameters for parameter in direction]
+    given = Arguments(cell.name, x, states, flat, len(parameters), lengths, mask, zone)
     tensors = (x, *states, *flat)
-    directions = len(parameters)
     compiling = torch.compiler.is_compiling()
     if not compiling and _transformed():
         return reference.run(cell, x, states, parameters, lengths=lengths, mask=mask, zone=zone)
     save = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
-    arguments = (cell.name, x, states, flat, directions, lengths, mask, zone, save)
     if compiling or not all(type(tensor) in _ORDINARY for tensor in tensors):
-        made = forward_operator(*arguments)
-    else:
-        library.kernel(cell)
-        if save:
-            counts = (len(states), len(flat), directions)
-            made = OverTime.apply(  # type: ignore[no-untyped-call]
-                cell.name, counts, *tensors, lengths, mask, zone
-            )
-        else:
-            made = forward_pass(*arguments)
-    return made[0], list(made[1 : 1 + len(states)])
+        made = forward_operator(*given, save)
+        return made[0], list(made[1 : 1 + len(states)])
+    library.kernel(cell)
+    if save:
+        output, *finals = OverTime.apply(  # type: ignore[no-untyped-call]
+            given.form, *given.tensors
+        )
+        return output, finals
+    results = forward_pass(given, save)
+    return results.output, results.finals
 
 
 def _transformed() -> bool:

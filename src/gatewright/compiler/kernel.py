@@ -3,19 +3,22 @@
 A step runs in stages. Each stage multiplies one source (first the previous output, then what
 ``h.NAME(vector)`` projects) with recurrent weights, and computes elementwise what can be computed
 then. The backward pass runs the stages in reverse. The plan says which values each of these
-loops reads and writes; ``cpp.py`` prints them.
+loops reads and writes; ``printers/cpp.py`` prints them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gatewright.equations.cell import Cell
-from gatewright.equations.derivatives import adjoints
-from gatewright.equations.expressions import CellError, Expression, in_order, node
-from gatewright.equations.frontier import smallest_frontier
+from gatewright.compiler.derivatives import adjoints
+from gatewright.compiler.frontier import smallest_frontier
+from gatewright.equations import Cell, CellError
+from gatewright.equations.expressions import Expression, in_order, node
 
+# What the engine has room for. The generated code checks that engine/cell.h and call.h say so too.
 MOST_STAGES = 2
+MOST_SUMS = 8  # of a stage
+MOST_STATES = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,32 +80,30 @@ def returned(stage: int) -> Expression:
     return node("returned", name=str(stage))
 
 
+def unfit(cell: Cell) -> str | None:
+    """Why the engine cannot hold a cell, or None if it can. Such a cell runs on the reference."""
+    stages, _ = _arranged(cell)
+    most = max(len(stage.accumulators) for stage in stages)
+    for needed, room, text in (
+        (len(stages), MOST_STAGES, "products one after the other in a step"),
+        (most, MOST_SUMS, "sums of projections at a time"),
+        (len(cell.states), MOST_STATES, "states"),
+    ):
+        if needed > room:
+            return f"the engine has room for {room} {text}, and {cell.name} needs {needed}"
+    return None
+
+
 def plan(cell: Cell) -> Kernel:
     """The kernel of a cell.
 
-    Raises CellError for a cell that needs more stages than the engine has.
+    Raises CellError for a cell that the engine cannot hold.
     """
+    if reason := unfit(cell):
+        raise CellError(reason)
     values = in_order(cell.step.states.values())
-    sources = _sources(values)
-    if len(sources) > MOST_STAGES:
-        raise CellError(
-            f"{cell.name} projects the result of a projection of a projection; the engine does "
-            f"{MOST_STAGES} products one after the other in a step"
-        )
-    leaves = _accumulators(cell, values)
-    stage_of = _stages(values, leaves, sources)
-    stages = tuple(
-        Stage(
-            source,
-            tuple(
-                sorted(
-                    (item for item in leaves.values() if stage_of[item.value] == number),
-                    key=lambda item: (item.order, max(item.x_row, item.h_row)),
-                )
-            ),
-        )
-        for number, source in enumerate(sources)
-    )
+    stages, stage_of = _arranged(cell)
+    leaves = [item.value for stage in stages for item in stage.accumulators]
     crossing = _crossing(cell, stage_of, stages)
     backward = _backward(cell, stages)
     known = {item for item in values if item.operation in ("state", "p", "constant")}
@@ -110,7 +111,7 @@ def plan(cell: Cell) -> Kernel:
     needed = [
         item
         for loop in backward
-        for item in _forward_values({value for _, _, value in loop.writes}, set(values))
+        for item in _forward_values([value for _, _, value in loop.writes], set(values))
     ]
     saved = crossing + smallest_frontier(needed, sources=set(leaves), known=known)
     return Kernel(
@@ -121,6 +122,21 @@ def plan(cell: Cell) -> Kernel:
         forward=_forward(cell, stages, stage_of, saved),
         backward=backward,
     )
+
+
+def _arranged(cell: Cell) -> tuple[tuple[Stage, ...], dict[Expression, int]]:
+    """The stages of a step, and the one in which each value is computed."""
+    values = in_order(cell.step.states.values())
+    sources = _sources(values)
+    accumulators = _accumulators(cell, values)
+    stage_of = _stages(values, accumulators, sources)
+    parts: list[list[Accumulator]] = [[] for _ in sources]
+    for item in accumulators.values():
+        parts[stage_of[item.value]].append(item)
+    for part in parts:
+        part.sort(key=lambda item: (item.order, max(item.x_row, item.h_row)))
+    stages = (Stage(source, tuple(part)) for source, part in zip(sources, parts, strict=True))
+    return tuple(stages), stage_of
 
 
 def _sources(values: list[Expression]) -> list[Expression | None]:
@@ -263,6 +279,6 @@ def _backward(cell: Cell, stages: tuple[Stage, ...]) -> tuple[Loop, ...]:
     return tuple(loops)
 
 
-def _forward_values(roots: set[Expression], forward: set[Expression]) -> list[Expression]:
-    """The values of the forward pass that the roots read."""
+def _forward_values(roots: list[Expression], forward: set[Expression]) -> list[Expression]:
+    """The values of the forward pass that the roots read, in the same order in every build."""
     return [item for item in in_order(roots, leaves=forward) if item in forward]

@@ -7,9 +7,9 @@ independent work. So the functions that wait for none go first, for all rows of 
 
 from __future__ import annotations
 
+from gatewright.compiler.kernel import Loop
 from gatewright.equations.expressions import Expression, in_order
 from gatewright.equations.functions import FUNCTIONS
-from gatewright.equations.kernel import Loop
 
 
 def _costly(item: Expression) -> bool:

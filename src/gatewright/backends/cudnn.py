@@ -1,0 +1,84 @@
+"""cuDNN, by way of torch's own operators: all layers of a standard cell in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+
+
+def run(
+    mode: str,
+    x: Tensor,
+    states: Sequence[Tensor],
+    weights: list[Tensor],
+    options: tuple[bool, int, float, bool, bool],
+    lengths: Tensor | None,
+) -> tuple[Tensor, list[Tensor]]:
+    """Run all layers in torch's own operator, which is cuDNN on a CUDA device.
+
+    mode: torch's name for the cell. x: (time, batch, input_size). options: bias, num_layers,
+    dropout, training, bidirectional. Returns the output and the final states.
+    """
+    function: Callable[..., Any] = getattr(torch._VF, mode.lower())
+    given = tuple(states) if len(states) > 1 else states[0]
+    if lengths is None:
+        output, *final = function(x, given, weights, *options, False)
+        return output, final
+    # A packed sequence cannot be empty: empty ones run one step, which is then discarded.
+    packed = pack_padded_sequence(x, lengths.clamp(min=1), enforce_sorted=False)
+    _, sizes, order, back = packed
+    assert order is not None  # because of enforce_sorted=False
+    assert back is not None
+    ordered = [state.index_select(1, order) for state in states]
+    given = tuple(ordered) if len(ordered) > 1 else ordered[0]
+    data, *final = function(packed.data, sizes, given, weights, *options)
+    output, _ = pad_packed_sequence(
+        PackedSequence(data, sizes, order, back), total_length=x.size(0)
+    )
+    empty = (lengths == 0).to(x.device).unsqueeze(-1)
+    final = [
+        torch.where(empty, state, new.index_select(1, back))
+        for state, new in zip(states, final, strict=True)
+    ]
+    return torch.where(empty, 0, output), final
+
+
+def lay_out(
+    mode: str,
+    weights: list[Tensor],
+    *,
+    each: int,
+    input_size: int,
+    hidden_size: int,
+    proj_size: int,
+    num_layers: int,
+    batch_first: bool,
+    bidirectional: bool,
+) -> None:
+    """Move the weights into one block of memory, where cuDNN need not copy them at each call.
+
+    each: how many weights a layer has in a direction. Weights that cuDNN does not take, or that
+    share memory, stay as they are.
+    """
+    if not all(w.is_cuda and torch.backends.cudnn.is_acceptable(w) for w in weights):
+        return
+    if len({weight.data_ptr() for weight in weights}) != len(weights):
+        return
+    from torch.backends.cudnn.rnn import get_cudnn_mode
+
+    with torch.cuda.device_of(weights[0]), torch.no_grad():
+        torch._cudnn_rnn_flatten_weight(
+            weights,
+            each,
+            input_size,
+            get_cudnn_mode(mode),
+            hidden_size,
+            proj_size,
+            num_layers,
+            batch_first,
+            bidirectional,
+        )
