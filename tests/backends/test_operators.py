@@ -12,12 +12,11 @@ import torch
 from torch import Tensor, nn
 
 import gatewright as gw
-from gatewright import cells
 from gatewright.backends import native
 from gatewright.backends.native.operators import forward_operator
-from problems import Given, make
+from problems import ENGINE_CELLS, Given, make
 
-each_cell = pytest.mark.parametrize("name", cells.names())
+each_cell = pytest.mark.parametrize("name", ENGINE_CELLS)
 DOUBLE = torch.float64
 # The checks of torch.library.opcheck that compare no values of two runs.
 NO_VALUES = ("test_schema", "test_faketensor", "test_autograd_registration")

@@ -18,9 +18,10 @@ from gatewright import cells
 from gatewright.backends import native
 from gatewright.backends.native import library
 from gatewright.backends.native.stepping import Stepper
+from problems import ENGINE_CELLS
 from streams import HIDDEN, INPUT, assert_close, input_for, slow_step, state_for, tensors
 
-each_cell = pytest.mark.parametrize("name", cells.names())
+each_cell = pytest.mark.parametrize("name", ENGINE_CELLS)
 LEVELS = library.load().levels
 
 

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 import gatewright as gw
-from gatewright import cells
+from problems import ENGINE_CELLS
 from streams import HIDDEN, INPUT, assert_close, input_for, slow_step, state_for, tensors
 
-each_cell = pytest.mark.parametrize("name", cells.names())
+each_cell = pytest.mark.parametrize("name", ENGINE_CELLS)
 
 
 @each_cell

@@ -9,7 +9,11 @@ import torch
 from torch import Tensor
 
 from gatewright import cells
+from gatewright.compiler.kernel import unfit
 from gatewright.equations import Cell
+
+# The cells that the engine holds; the others run on the reference only.
+ENGINE_CELLS = [name for name in cells.names() if unfit(cells.get(name)) is None]
 
 
 @dataclass
