@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+
+
+class Options(NamedTuple):
+    """What torch's operators take after the weights, in their order."""
+
+    bias: bool
+    num_layers: int
+    dropout: float
+    training: bool
+    bidirectional: bool
 
 
 def run(
@@ -15,13 +25,13 @@ def run(
     x: Tensor,
     states: Sequence[Tensor],
     weights: list[Tensor],
-    options: tuple[bool, int, float, bool, bool],
+    options: Options,
     lengths: Tensor | None,
 ) -> tuple[Tensor, list[Tensor]]:
     """Run all layers in torch's own operator, which is cuDNN on a CUDA device.
 
-    mode: torch's name for the cell. x: (time, batch, input_size). options: bias, num_layers,
-    dropout, training, bidirectional. Returns the output and the final states.
+    mode: torch's name for the cell. x: (time, batch, input_size). Returns the output and the final
+    states.
     """
     function: Callable[..., Any] = getattr(torch._VF, mode.lower())
     given = tuple(states) if len(states) > 1 else states[0]

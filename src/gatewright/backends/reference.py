@@ -7,7 +7,7 @@ equations stand. Everything is differentiable, twice too, on any device and in a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -112,20 +112,19 @@ def _sequence(
     found: list[Values] = []
     finals: list[list[Tensor]] = []
     for direction, tensors in enumerate(parameters):
-        weight_ih, bias_ih, weight_hh, bias_hh, vectors = _split(cell, tensors)
+        own = _by_kind(cell, tensors)
         step = _stepper(
             cell,
-            weight_hh,
-            bias_hh,
-            vectors,
+            own,
             None if mask is None else mask[direction],
             None if projection is None else projection[direction],
         )
         count = len(cell.x_projections)
+        size = own.weight_ih.size(0) // count
         values, final = _scan(
             cell,
             step,
-            F.linear(x, weight_ih, bias_ih).unflatten(-1, (count, weight_ih.size(0) // count)),
+            F.linear(x, own.weight_ih, own.bias_ih).unflatten(-1, (count, size)),
             {name: state[direction] for name, state in zip(cell.states, states, strict=True)},
             names,
             active,
@@ -138,10 +137,17 @@ def _sequence(
     return joined, [torch.stack(same) for same in zip(*finals, strict=True)]
 
 
-def _split(
-    cell: Cell, tensors: Sequence[Tensor]
-) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor | None, Values]:
-    """weight_ih, bias_ih, weight_hh, bias_hh and the learned vectors by name."""
+class _Parameters(NamedTuple):
+    """Those of one direction; vectors: the learned ones by name."""
+
+    weight_ih: Tensor
+    bias_ih: Tensor | None
+    weight_hh: Tensor | None
+    bias_hh: Tensor | None
+    vectors: Values
+
+
+def _by_kind(cell: Cell, tensors: Sequence[Tensor]) -> _Parameters:
     weights = 2 if cell.h_projections else 1
     first_vector = len(tensors) - len(cell.vectors)
     biases = tensors[weights:first_vector]
@@ -150,12 +156,12 @@ def _split(
             f"{cell.name} takes {weights + len(cell.vectors)} parameters a direction, or "
             f"{2 * weights + len(cell.vectors)} with biases; got {len(tensors)}"
         )
-    return (
-        tensors[0],
-        biases[0] if biases else None,
-        tensors[1] if weights == 2 else None,
-        biases[1] if len(biases) == 2 else None,
-        dict(zip(cell.vectors, tensors[first_vector:], strict=True)),
+    return _Parameters(
+        weight_ih=tensors[0],
+        bias_ih=biases[0] if biases else None,
+        weight_hh=tensors[1] if weights == 2 else None,
+        bias_hh=biases[1] if len(biases) == 2 else None,
+        vectors=dict(zip(cell.vectors, tensors[first_vector:], strict=True)),
     )
 
 
@@ -172,15 +178,9 @@ class _Names:
         return self._values.get(name, 0.0)
 
 
-def _stepper(
-    cell: Cell,
-    weight_hh: Tensor | None,
-    bias_hh: Tensor | None,
-    vectors: Values,
-    mask: Tensor | None,
-    projection: Tensor | None,
-) -> _Step:
+def _stepper(cell: Cell, own: _Parameters, mask: Tensor | None, projection: Tensor | None) -> _Step:
     """One step of the cell with these parameters."""
+    weight_hh, bias_hh = own.weight_hh, own.bias_hh
     plain = [name for name in cell.h_projections if name not in cell.applied]
     weights, biases = _by_name(cell, weight_hh), _by_name(cell, bias_hh)
     if cell.applied and plain:
@@ -203,7 +203,7 @@ def _stepper(
             x=_Names(dict(zip(cell.x_projections, x.unbind(-2), strict=True))),
             h=_Names(h),
             state=_Names(state),
-            p=_Names(vectors),
+            p=_Names(own.vectors),
         )
         # The equations may give a number or a learned vector for the whole batch.
         states = {name: _tensor(v, like).expand_as(like) for name, v in result.states.items()}
