@@ -1,7 +1,7 @@
 // Whether weights are still those that were packed: a digest of every element of them.
 //
-// Weights can be written where nobody sees it (through .data, numpy, a fused optimiser), so each
-// call reads all of them. Over the vectors of a block, a lane of 64 bits adds up
+// Weights can be written unseen (through .data, numpy, a fused optimiser), so each call reads all of
+// them. Over the vectors of a block, a lane of 64 bits adds up
 //   (low 32 bits + key) * (high 32 bits + key)     and     the 64 bits themselves,
 // with a key of its own for each place of the block (the first sum is NH: Black, Halevi, Krawczyk,
 // Krovetz, Rogaway 1999). One changed element always changes the second sum. Changes that cancel
