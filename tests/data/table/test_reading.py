@@ -266,7 +266,8 @@ def test_hours_of_a_zone_that_sets_its_clocks_forward() -> None:
 @pytest.mark.parametrize("flag", ["time", "series", "sequence", "step", "group", "split"])
 def test_a_part_that_only_single_values_can_play(flag: str) -> None:
     frame = pl.DataFrame({"a": [[1], [2]], "b": [1.0, 2.0]})
-    with pytest.raises(InputError, match=rf"`{flag}=.a.`: expected single numbers, .*, found lists"):
+    expected = rf"`{flag}=.a.`: expected single numbers, .*, found lists"
+    with pytest.raises(InputError, match=expected):
         guess(read(frame), Columns(targets=["b"], **{flag: "a"}))
 
 
