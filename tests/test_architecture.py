@@ -19,6 +19,7 @@ from places import ROOT
 PACKAGE = ROOT / "src" / "gatewright"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 CELLS = {path.stem for path in PACKAGE.glob("cells/*.py")} - {"__init__"}
+TASKS = {path.stem for path in PACKAGE.glob("tasks/*.py")} - {"__init__", "task"}
 
 # From the bottom up. A part of gatewright imports those on lines above its own and itself.
 LEVELS = [
@@ -52,9 +53,6 @@ DISTRIBUTIONS = packages_distributions()  # read once: it looks at every file in
 # What runs where only the standard library is installed: the wheel's build.
 STANDARD_LIBRARY_ONLY = {"equations", "cells", "compiler"}
 TORCH_ONLY = {"backends", "layers"}
-
-# Imports that close a circle of modules, until they are undone.
-CIRCULAR = {("comparison.wording", "comparison.verdict")}
 
 # The modules that name cells, and why. Everywhere else a cell is found by looking in the folder.
 MAY_NAME_CELLS = {
@@ -120,7 +118,7 @@ def test_no_modules_import_each_other() -> None:
         module = module_name(path)
         found = {name for _, name in imports(ast.walk(ast.parse(path.read_text())))}
         names = {name.removeprefix("gatewright.") for name in found & MODULE_NAMES}
-        graph[module] = {name for name in names if (module, name) not in CIRCULAR}
+        graph[module] = names
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
@@ -223,6 +221,42 @@ def test_exceptions_for_naming_cells_are_needed() -> None:
         if any(cells_named(ast.parse(path.read_text())))
     }
     assert set(MAY_NAME_CELLS) <= naming, "these name no cell any more; take them off the list"
+
+
+def tasks_asked(tree: ast.AST) -> Iterator[int]:
+    """The lines that ask which task something is: by its name, or by its class."""
+    classes = {name.capitalize() for name in TASKS}
+    for node in ast.walk(tree):
+        match node:
+            case ast.Compare(left=left, comparators=others):
+                asked = {each.value for side in (left, *others) for each in constants(side)}
+                if asked & TASKS:
+                    yield node.lineno
+            case ast.MatchValue(value=ast.Constant(value=str(name))) if name in TASKS:
+                yield node.value.lineno
+            case ast.Call(func=ast.Name(id="isinstance" | "issubclass"), args=[_, kinds]):
+                if any(getattr(each, "id", "") in classes for each in ast.walk(kinds)):
+                    yield node.lineno
+
+
+def constants(tree: ast.AST) -> Iterator[ast.Constant]:
+    yield from (node for node in ast.walk(tree) if isinstance(node, ast.Constant))
+
+
+@parametrized_by_module([path for path in MODULES if path.parent.name != "tasks"])
+def test_nobody_asks_which_task_it_is(path: Path) -> None:
+    lines = list(tasks_asked(ast.parse(path.read_text())))
+    assert not lines, f"{path}: lines {lines}: ask the task's examples or target instead"
+
+
+def test_asking_which_task_it_is_would_be_noticed() -> None:
+    for code in (
+        'layout.task == "forecast"',
+        'if task in ("classify", "regress"): pass',
+        "isinstance(task, Forecast)",
+        'match name:\n    case "regress": pass',
+    ):
+        assert list(tasks_asked(ast.parse(code))), code
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ from gatewright.baselines._spread import evenly
 from gatewright.baselines.baseline import Fitted
 from gatewright.data.prepared import Prepared
 from gatewright.tasks import Task
-from gatewright.tasks.classify import Classify
 
 # Inverse penalties, the strongest first: a fit starts from the one before, and the search ends
 # when validation gets worse.
@@ -86,8 +85,8 @@ class Logistic(Fitted):
 
     def _loss(self, rows: Tensor, label: Tensor) -> float:
         """The log loss, each class counted as the task counts it; NaN without rows."""
-        assert isinstance(self.task, Classify)
-        return F.cross_entropy(self._scores(rows), label, self.task.weights).item()
+        weights = weights_of(self.task.preparation, even=self.task.options.class_weights)
+        return F.cross_entropy(self._scores(rows), label, weights).item()
 
     def _scores(self, rows: Tensor) -> Tensor:
         return torch.addmm(self.intercept, rows, self.weights).log_softmax(1).float()

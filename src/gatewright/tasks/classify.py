@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from gatewright.data.batching import Batch
 from gatewright.data.examples.sequences import Sequences
 from gatewright.data.prepared import Preparation
-from gatewright.data.targets.classes import Classes
+from gatewright.data.targets.classes import Classes, weights_of
 from gatewright.networks.encoder import ATTENTION, LAST, SequenceNetwork
 from gatewright.setting import Options, Setting
 from gatewright.tasks.task import Task
@@ -32,10 +32,7 @@ class Classify(Task):
     def __init__(self, preparation: Preparation, options: Options | None = None) -> None:
         super().__init__(preparation, options)
         self.classes = preparation.classes
-        self.weights = torch.ones(len(self.classes))
-        if self.options.class_weights:
-            counts = torch.tensor(preparation.class_counts, dtype=torch.float32)
-            self.weights = counts.sum() / (len(counts) * counts)
+        self.weights = weights_of(preparation, even=self.options.class_weights)
 
     def network(self, cell: str, hidden_size: int, setting: Setting) -> nn.Module:
         return SequenceNetwork(

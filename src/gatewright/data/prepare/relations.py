@@ -74,9 +74,12 @@ class OneForEach:
         self.left = np.arange(columns)  # those that have one value for each class so far
 
     def add(self, columns: Floats, target: Floats, first: Mask) -> None:
-        label, left = target[:, 0].astype(np.int64), self.left
-        if not len(left):
+        known, left = ~np.isnan(target[:, 0]), self.left
+        if not len(left) or not known.any():
             return
+        if not known.all():
+            columns, target, first = columns[known], target[known], first[known]
+        label = target[:, 0].astype(np.int64)
         order = np.argsort(label, kind="stable")
         begins = np.flatnonzero(np.diff(label[order], prepend=-1))
         here, values = label[order][begins], columns[:, left][order]

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -102,3 +103,12 @@ def class_numbers(labels: pl.Series, classes: tuple[str, ...]) -> Floats:
         list(classes), list(range(len(classes))), default=None, return_dtype=pl.Float64
     )
     return numbers.fill_null(float("nan")).to_numpy()
+
+
+def weights_of(preparation: Preparation, *, even: bool) -> Tensor:
+    """What the loss of an example of each class counts, (classes,); ``even``: so that every class
+    counts the same, however many examples it has in training."""
+    if not even:
+        return torch.ones(len(preparation.classes))
+    counts = torch.tensor(preparation.class_counts, dtype=torch.float32)
+    return counts.sum() / (len(counts) * counts)
