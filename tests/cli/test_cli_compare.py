@@ -16,8 +16,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from gatewright import api, cli
+from gatewright import api, cli, tasks
 from gatewright.data import sets
+from gatewright.models.predictor import Predictor
 
 TINY = ["--cells", "gru", "--settings", "1", "--seeds", "2", "--epochs", "1", "--jobs", "1"]
 HORIZON = 3
@@ -315,6 +316,21 @@ def test_labels_as_a_picture(count, gestures, capsys, tmp_path):
     assert cli.main(["predict", *arguments, "--plot", str(picture)]) == 0
     told = "60 in all" if count == 60 else "probability of each class"
     assert told in picture.read_text()
+
+
+def test_a_task_without_a_picture_is_refused_at_once(gestures, capsys, monkeypatch, tmp_path):
+    pytest.importorskip("matplotlib")
+    monkeypatch.setattr(tasks.get("classify"), "views", ())
+    monkeypatch.setattr(Predictor, "predict", lambda *_: pytest.fail("it predicted"))
+    folder, _ = gestures
+    arguments = ["predict", str(folder / "runs/gestures"), str(folder / "gestures.csv")]
+    files = ["-o", str(tmp_path / "out/labels.csv"), "--plot", str(tmp_path / "out/labels.png")]
+    assert cli.main([*arguments, *files]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.count("\n") == 1
+    assert "there is no picture of what the task classify predicts" in shown.err
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_picture_without_matplotlib(place, capsys, monkeypatch):

@@ -15,11 +15,11 @@ import gatewright as gw
 from asked import guess, prepare
 from gatewright import baselines, cells, tasks
 from gatewright.baselines import Fitted
-from gatewright.cli.forecast_plot import draw
 from gatewright.data.continuing import history_of
 from gatewright.data.table.reading import read
 from gatewright.errors import InputError
 from gatewright.models.predictor import Predictor
+from gatewright.report import views
 from gatewright.requests import Columns
 from gatewright.training import Model, Recipe, Stopping
 from gatewright.training.checkpoint import load_tensors
@@ -297,14 +297,15 @@ def test_without_times_rows_go_on_from_the_training(name: str, tmp_path: Path) -
 def test_a_picture_shows_what_was_seen_before_the_forecast(tmp_path: Path) -> None:
     frame = days()
     model = fitted(frame[:120], tmp_path)
+    plot = views.plotting(model.model.task).plot
     for table in (read(frame[:116]), read(frame[110:116])):
-        figure = draw(model, model.predict(table), table)
+        figure = plot(model, model.predict(table), table)
         seen, ahead = figure.axes[0].lines
         np.testing.assert_allclose(seen.get_ydata(), frame["sales"][100:116], rtol=1e-6)
         assert max(seen.get_xdata()) < min(ahead.get_xdata())
     bare = fitted(frame[:120].drop("day"), tmp_path)
     table = read(frame[:96].drop("day"))
-    seen, ahead = draw(bare, bare.predict(table), table).axes[0].lines
+    seen, ahead = plot(bare, bare.predict(table), table).axes[0].lines
     assert list(seen.get_xdata()) == list(range(-15, 1))
     assert list(ahead.get_xdata()) == [1, 2, 3, 4]
 

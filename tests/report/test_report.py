@@ -14,16 +14,18 @@ import torch
 
 import report_worlds
 import worlds
-from gatewright import api, report
+from gatewright import api, report, tasks
 from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.records import Fit
 from gatewright.comparison.result import Result
 from gatewright.data.calendar import step_in_words
 from gatewright.data.examples.windows import Windows
 from gatewright.errors import InputError
-from gatewright.report import facts, figures, tables
+from gatewright.report import facts, figures, tables, views
 from gatewright.report.outcome import Outcome
 from gatewright.report.page import embedded
+from gatewright.report.shown import Shown
+from gatewright.report.views import confusion, forecasts
 from gatewright.training import Epoch
 from here import Here
 
@@ -170,15 +172,42 @@ def test_no_baseline_leaves_out_skill(pages: dict[str, tuple[RunFolder, Page]]) 
 
 def test_many_classes_are_gathered(pages: dict[str, tuple[RunFolder, Page]]) -> None:
     folder, page = pages["many_classes"]
-    assert tables.OTHERS in page.text
+    assert confusion.OTHERS in page.text
     outcome = Outcome.read(folder, Result(folder).plan)
     given = outcome.scores[outcome.shown["lstm"].fit].measures["confusion"]
-    found = tables.confusions(
-        outcome.preparation.classes, outcome.rows, outcome.fits, outcome.scores
-    )
-    matrix = found["lstm"]
-    assert len(matrix.rows) == len(matrix.classes) == tables.MOST_CLASSES
+    content = views.get("confusion").content(outcome)
+    assert content is not None
+    matrix = content["lstm"]
+    assert len(matrix.rows) == len(matrix.classes) == confusion.MOST_CLASSES
     assert sum(square.count for row in matrix.rows for square in row) == np.sum(given)
+
+
+@each_world
+def test_a_task_may_have_no_view_of_its_own(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = report_worlds.WORLDS[name]().write(tmp_path)
+    plan = Result(folder).plan
+    monkeypatch.setattr(tasks.get(plan.layout.task), "views", ())
+    page = Page(report.write(folder).read_text("utf-8"))
+    assert not page.open
+    ids = {attributes["id"] for _, attributes in page.tags if "id" in attributes}
+    links = {str(attributes["href"]) for tag, attributes in page.tags if tag == "a"}
+    assert {link.removeprefix("#") for link in links} <= ids
+    assert ids.isdisjoint({"predictions", "steps"})
+    assert {"leaderboard", "learning", "pairs", "data", "budget"} <= ids
+    assert page.data.keys().isdisjoint(views.names())
+    plots = {path.name for path in (tmp_path / "plots").iterdir()}
+    assert plots == {"leaderboard.png", "learning.png"}
+
+
+@pytest.mark.parametrize("task", tasks.names())
+def test_views_of_a_task_stand_beside_each_other(task: str) -> None:
+    found = views.of_task(tasks.get(task))
+    assert [view.name for view in found] == list(tasks.get(task).views)
+    for what in ("section", "link"):
+        each = [getattr(view, what) for view in found]
+        assert len(set(each)) == len(each)
 
 
 def test_unfinished_run_is_refused(tmp_path: Path) -> None:
@@ -284,10 +313,10 @@ def test_targets_are_limited_by_what_a_page_carries() -> None:
     world = report_worlds.one_target()
     names = tuple(f"sensor {number}" for number in range(300))
     world.layout = world.layout.model_copy(update={"targets": names, "horizon": 96})
-    shown = figures.Shown(
+    shown = Shown(
         "a", (), np.zeros((6, 96, 300, 12)), np.zeros((6, 96, 300)), np.zeros((6, 192, 300))
     )
-    found = figures.forecasts(world.plan(), dict.fromkeys("abcdef", shown))
+    found = forecasts.on_page(world.plan(), dict.fromkeys("abcdef", shown))
     assert 1 <= len(found["targets"]) <= figures.MOST_TARGETS
     assert found["all_targets"] == 300
     assert len(json.dumps(found)) < 4_000_000

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import report_worlds
-from gatewright import report
+from gatewright import report, tasks
 
 selenium = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 By = pytest.importorskip("selenium.webdriver.common.by").By
@@ -147,6 +147,19 @@ def test_everything_is_drawn_quietly_and_fits(
     root = "document.documentElement"
     assert page.run(f"return {root}.scrollWidth - {root}.clientWidth") == 0
     assert page.run("return innerWidth") == size[0]
+    page.check_logs()
+
+
+def test_a_page_without_views_is_drawn_quietly_too(
+    browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks.get("classify"), "views", ())
+    page = Opened(browser, report.write(report_worlds.classes().write(tmp_path)), WIDE, dark=False)
+    page.draw_all()
+    assert {place.get_attribute("id") for place in page.all(".plot")} == {
+        "learning-plot",
+        "gradient-plot",
+    }
     page.check_logs()
 
 

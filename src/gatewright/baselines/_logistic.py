@@ -14,6 +14,7 @@ from gatewright.baselines._sequences import Features, Rows
 from gatewright.baselines._spread import evenly
 from gatewright.baselines.baseline import Fitted
 from gatewright.data.prepared import Prepared
+from gatewright.data.targets.classes import weights_of
 from gatewright.tasks import Task
 
 # Inverse penalties, the strongest first: a fit starts from the one before, and the search ends

@@ -77,6 +77,11 @@ def predict(
     from gatewright.data.table.reading import read
 
     predictor = load(run, model)
+    view = None
+    if plot is not None:
+        from gatewright.report import views
+
+        view = views.plotting(predictor.model.task)
     table = None
     if file is not None:
         table = read(
@@ -88,10 +93,8 @@ def predict(
     if out is not None:
         write_whole(out, lambda file: WRITERS[out.suffix.lower()](frame, file))
         print(f"{out}: {counted(len(frame), 'row')}")
-    if plot is not None:
-        from gatewright.cli.forecast_plot import draw
-
-        figure = draw(predictor, frame, table)
+    if plot is not None and view is not None:
+        figure = view.plot(predictor, frame, table)
         kind = plot.suffix.lower().removeprefix(".")
         write_whole(plot, lambda file: figure.savefig(file, format=kind, dpi=150))
         print(plot)

@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from gatewright import tasks
 from gatewright.comparison.records import Fit, Plan, Row, Score
 from gatewright.comparison.verdict import Verdict
 from gatewright.data import prepared
@@ -33,17 +34,9 @@ from gatewright.training import Model
 from gatewright.training.checkpoint import Tensors, load_tensors
 
 PLAN = "plan.json"
-PLOTS = (
-    "leaderboard.png",
-    "forecasts.png",
-    "error_by_step.png",
-    "confusion.png",
-    "predicted_and_true.png",
-    "learning.png",
-)
 RECORDS = (
     *("fits.jsonl", "scores.jsonl", "leaderboard.json", "verdict.json", *files.BESIDE),
-    *("report.html", "worker.log", *(f"plots/{name}" for name in PLOTS)),
+    *("report.html", "worker.log"),
 )
 BELOW = ("models", "scores", "checkpoints")  # a file a fit
 PLACES = ("data", ".data.partial", ".data.before")  # of arrays: whole, being written, replaced
@@ -88,7 +81,7 @@ class RunFolder:
 
     def files(self, plan: Plan) -> list[str]:
         """The names, below the folder, of all that a run of a plan writes and keeps."""
-        return [*RECORDS, *_below(plan, *BELOW)]
+        return [*RECORDS, *pictures(plan), *_below(plan, *BELOW)]
 
     def empty(self, plan: Plan) -> None:
         """Remove what a run of a plan wrote but for the plan, which stays to tell whose it is."""
@@ -191,6 +184,13 @@ class RunFolder:
     def clear_checkpoints(self, plan: Plan) -> None:
         """Remove what only a running comparison goes on from."""
         remove(self.path, _below(plan, "checkpoints"))
+
+
+def pictures(plan: Plan) -> list[str]:
+    """The names, below the folder, of all pictures that a report may have: two of every task, and
+    one of each view of this one."""
+    names = ("leaderboard", *tasks.get(plan.layout.task).views, "learning")
+    return [f"plots/{name}.png" for name in names]
 
 
 def _below(plan: Plan, *places: str) -> list[str]:

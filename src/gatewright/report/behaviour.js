@@ -450,6 +450,6 @@
   showConfusions();
   if (drawn.forecasts) showForecasts(drawn.forecasts);
   if (drawn.scatter) showScatter(drawn.scatter);
-  if (Object.keys(drawn.steps).length) showSteps(drawn.steps);
+  if (drawn.error_by_step) showSteps(drawn.error_by_step);
   showLearning(drawn.learning);
 })();

@@ -9,13 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from gatewright.comparison.records import Fit, Plan, Row, Score
+from gatewright.comparison.records import Fit, Plan, Row
 from gatewright.comparison.running import chosen
 from gatewright.data.layout import Layout
-from gatewright.report.shown import HIGH, HIGHEST, LOW, LOWEST, POINT, Array, Shown
 
-MOST_NUMBERS = 250_000  # of forecasts, about 2 MB
-MOST_TARGETS = 12
+MOST_TARGETS = 12  # whose predictions are drawn
 MOST_EPOCHS = 200  # points of a curve
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -53,69 +51,6 @@ def time_label(value: Any) -> str:
     return f"step {value:,}"
 
 
-def forecasts(plan: Plan, shown: Mapping[str, Shown]) -> dict[str, Any]:
-    """Histories, truths and forecasts with their bands; as many targets as the page carries."""
-    first = next(iter(shown.values()))
-    origins, horizon, targets = first.target.shape
-    history = 0 if first.before is None else first.before.shape[1]
-    each = origins * (horizon * (5 * len(shown) + 1) + history)
-    kept = max(1, min(targets, MOST_TARGETS, MOST_NUMBERS // max(1, each)))
-    truth = (
-        first.target if first.before is None else np.concatenate([first.before, first.target], 1)
-    )
-    return {
-        "targets": list(plan.layout.targets[:kept]),
-        "all_targets": targets,
-        "history": history,
-        "dates": has_dates(plan.layout) and first.time is not None,
-        "axis": plan.layout.time or "step",
-        "origins": _origin_labels(first, plan.layout, history),
-        "time": [times_of(first, plan.layout, number) for number in range(origins)],
-        "truth": plain(truth[..., :kept].transpose(0, 2, 1)),
-        "by": {name: _bands(one.prediction, kept) for name, one in shown.items()},
-    }
-
-
-def _bands(prediction: Array, targets: int) -> dict[str, Any]:
-    """Each (origins, targets, horizon)."""
-    places = {"point": POINT, "lowest": LOWEST, "low": LOW, "high": HIGH, "highest": HIGHEST}
-    return {
-        name: plain(prediction[:, :, :targets, place].transpose(0, 2, 1))
-        for name, place in places.items()
-    }
-
-
-def times_of(shown: Shown, layout: Layout, origin: int) -> list[Any]:
-    """Of the steps before an origin and of its horizon."""
-    if shown.time is None:
-        return list(range(1, shown.target.shape[1] + 1))
-    return times(shown.time[origin].tolist(), layout)
-
-
-def _origin_labels(shown: Shown, layout: Layout, history: int) -> list[str]:
-    labels = []
-    for number in range(len(shown.target)):
-        label = f"origin {number + 1}"
-        if shown.time is not None:
-            label = time_label(times_of(shown, layout, number)[history])
-        if layout.series and shown.items:
-            label = f"{shown.items[number]}, {label}"
-        labels.append(label)
-    return labels
-
-
-def scatter(plan: Plan, shown: Mapping[str, Shown]) -> dict[str, Any]:
-    """True and predicted numbers of sequences."""
-    first = next(iter(shown.values()))
-    kept = min(len(plan.layout.targets), MOST_TARGETS)
-    return {
-        "targets": list(plan.layout.targets[:kept]),
-        "items": list(first.items),
-        "truth": plain(first.target.T[:kept]),
-        "by": {name: plain(one.prediction.T[:kept]) for name, one in shown.items()},
-    }
-
-
 def learning(plan: Plan, fits: Mapping[str, Fit], rows: Sequence[Row]) -> dict[str, Any]:
     """Candidate -> its curves, one a setting and seed."""
     settings = chosen(plan, dict(fits))
@@ -148,20 +83,6 @@ def _curve(fit: Fit, setting: int | None) -> dict[str, Any]:
         "norm": plain([epoch.gradient_norm for epoch in kept]),
         "clipped": plain([epoch.clipped for epoch in kept]),
     }
-
-
-def by_step(scores: Mapping[str, Score], rows: Sequence[Row]) -> dict[str, list[float]]:
-    """Candidate -> its loss at each step of the horizon, mean over seeds."""
-    found = {}
-    for row in rows:
-        steps = [
-            score.measures["by_step"]
-            for score in scores.values()
-            if score.candidate == row.name and not score.failed and "by_step" in score.measures
-        ]
-        if steps and len(steps[0]) > 1:
-            found[row.name] = plain(np.array(steps, dtype=float).mean(0))
-    return found
 
 
 def contenders(plan: Plan, rows: Sequence[Row]) -> list[dict[str, Any]]:

@@ -50,3 +50,8 @@ class Outcome:
         """The best network and the best baseline: what is looked at first."""
         found = (self.verdict.best_recurrent, self.verdict.best_baseline)
         return [name for name in found if name is not None]
+
+    @property
+    def looked_at(self) -> list[str]:
+        """Whose predictions are drawn where there is room for few: the leaders', else the best."""
+        return [name for name in self.leaders if name in self.shown] or list(self.shown)[:1]

@@ -7,10 +7,10 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gatewright.errors import flag, with_flags
-from gatewright.report import facts, figures, tables
+from gatewright.report import facts, figures, tables, views
 from gatewright.report.outcome import Outcome
 from gatewright.wording.numbers import interval, microseconds, number, skill
 
@@ -20,12 +20,18 @@ TEMPLATE, STYLE, SCRIPT = "template.html.jinja", "style.css", "behaviour.js"
 def render(outcome: Outcome, pictures: list[str] | None) -> str:
     """The page's text. pictures: the names of those in plots/; None where none could be drawn."""
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader(__package__, ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters |= {"flag": flag, "with_flags": with_flags}
-    drawn = _drawn(outcome)
-    return environment.from_string(_text(TEMPLATE)).render(
+    contents = views.contents(outcome)
+    drawn = _drawn(outcome, contents)
+    return environment.get_template(TEMPLATE).render(
         **_told(outcome),
+        views=contents,
         drawn=drawn,
         pictures=pictures,
         data=embedded(drawn),
@@ -55,23 +61,19 @@ def _plotly() -> str:
     return script
 
 
-def _drawn(outcome: Outcome) -> dict[str, Any]:
-    """What the script draws, by picture; absent where there is nothing to draw."""
-    plan, shown, rows = outcome.plan, outcome.shown, outcome.rows
-    found: dict[str, Any] = {
+def _drawn(outcome: Outcome, contents: dict[views.View, dict[str, Any]]) -> dict[str, Any]:
+    """What the script draws, by picture; a view is absent where it has nothing to draw."""
+    plan, rows = outcome.plan, outcome.rows
+    by_view = {view.name: view.drawn(content) for view, content in contents.items()}
+    return {
         "candidates": figures.contenders(plan, rows),
         "leaders": outcome.leaders,
         "recommended": outcome.verdict.recommended,
         "metric": outcome.verdict.metric,
         "learning": figures.learning(plan, outcome.fits, rows),
-        "steps": figures.by_step(outcome.scores, rows),
         "clip": plan.stopping.clip,
+        **{name: drawn for name, drawn in by_view.items() if drawn is not None},
     }
-    if shown and "forecasts" in outcome.task.views:
-        found["forecasts"] = figures.forecasts(plan, shown)
-    elif shown and "scatter" in outcome.task.views:
-        found["scatter"] = figures.scatter(plan, shown)
-    return found
 
 
 def _told(outcome: Outcome) -> dict[str, Any]:
@@ -89,9 +91,6 @@ def _told(outcome: Outcome) -> dict[str, Any]:
         "board": tables.leaderboard(verdict, rows),
         "measure_names": names,
         "measure_lines": lines,
-        "confusions": tables.confusions(
-            outcome.preparation.classes, rows, outcome.fits, outcome.scores
-        ),
         "pairs": tables.pairs(verdict),
         "titles": {one.name: one.title for one in plan.candidates},
         "roles": facts.roles(plan.layout),

@@ -16,9 +16,6 @@ from gatewright.data.prepared import Preparation
 
 Array = NDArray[np.float64]
 
-# Places of the quantiles in a forecast: the point is first, then 0.05 to 0.95.
-POINT, LOWEST, LOW, HIGH, HIGHEST = 0, 1, 3, 9, 11
-
 
 @dataclass(frozen=True)
 class Shown:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from gatewright.comparison.records import Fit, Row, Score
+from gatewright.comparison.records import Row
 from gatewright.comparison.verdict import Verdict
-from gatewright.report.shown import representative
 from gatewright.setting import Setting
 from gatewright.wording.numbers import (
     NOTHING,
@@ -21,9 +20,7 @@ from gatewright.wording.numbers import (
     skill,
 )
 
-MOST_CLASSES = 30  # of a confusion matrix; the rest are counted together
 WIDEST = 2.0  # how far interval plots reach at least, in losses of the best
-OTHERS = "all others"
 NARROW = 8.0  # percent of an interval plot
 
 
@@ -225,69 +222,3 @@ def pairs(verdict: Verdict) -> list[PairLine]:
             )
         )
     return found
-
-
-@dataclass(frozen=True)
-class Square:
-    """One cell of a confusion matrix."""
-
-    count: int
-    share: float  # of its row
-    right: bool
-
-    @property
-    def share_text(self) -> str:
-        return f"{100 * self.share:.0f}%" if self.count else ""
-
-
-@dataclass(frozen=True)
-class Confusion:
-    """Rows: the true class; columns: the predicted one."""
-
-    title: str
-    classes: list[str]
-    rows: list[list[Square]]
-
-
-def confusions(
-    classes: Sequence[str],
-    rows: Sequence[Row],
-    fits: Mapping[str, Fit],
-    scores: Mapping[str, Score],
-) -> dict[str, Confusion]:
-    """Candidate -> its confusion matrix, of the seed that would be shipped."""
-    found = {}
-    for row in rows:
-        name = representative(row.name, fits, scores)
-        counts = scores[name].measures.get("confusion") if name else None
-        if counts:
-            found[row.name] = _confusion(row.title, classes, counts)
-    return found
-
-
-def _confusion(title: str, classes: Sequence[str], counts: list[list[int]]) -> Confusion:
-    labels = list(classes)
-    if len(labels) > MOST_CLASSES:
-        order = sorted(range(len(labels)), key=lambda place: -sum(counts[place]))
-        kept = sorted(order[: MOST_CLASSES - 1])
-        counts, labels = _gathered(counts, kept), [*(labels[place] for place in kept), OTHERS]
-    squares = []
-    for place, row in enumerate(counts):
-        total = max(1, sum(row))
-        squares.append(
-            [
-                Square(count, count / total, place == other and labels[place] != OTHERS)
-                for other, count in enumerate(row)
-            ]
-        )
-    return Confusion(title, labels, squares)
-
-
-def _gathered(counts: list[list[int]], kept: list[int]) -> list[list[int]]:
-    """The matrix with all classes that are not kept as one."""
-    rest = [place for place in range(len(counts)) if place not in set(kept)]
-    groups = [*([place] for place in kept), rest]
-    return [
-        [sum(counts[row][column] for row in rows for column in columns) for columns in groups]
-        for rows in groups
-    ]

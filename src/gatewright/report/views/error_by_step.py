@@ -1,0 +1,50 @@
+"""The error at each step of the horizon, of every candidate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gatewright.report import looks
+from gatewright.report.figures import plain
+from gatewright.report.outcome import Outcome
+from gatewright.report.views.view import View
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+HOPELESS = 4  # times the best: left out of the picture, as on the page
+
+
+class ErrorByStep(View):
+    """Needs the measure "by_step", one loss a step; a horizon of one step has nothing to show."""
+
+    name = "error_by_step"
+    section = "steps"
+    link = "Error by step"
+    size = (looks.WIDTH, 3.4)
+
+    def content(self, outcome: Outcome) -> dict[str, Any] | None:
+        """Candidate -> its loss at each step of the horizon, mean over seeds."""
+        found = {}
+        for row in outcome.rows:
+            steps = [
+                score.measures["by_step"]
+                for score in outcome.scores.values()
+                if score.candidate == row.name and not score.failed and "by_step" in score.measures
+            ]
+            if steps and len(steps[0]) > 1:
+                found[row.name] = plain(np.array(steps, dtype=float).mean(0))
+        return found or None
+
+    def paint(self, outcome: Outcome, content: dict[str, Any], figure: Figure) -> None:
+        axes = figure.subplots()
+        styles = looks.line_styles(outcome)
+        best = min(float(np.mean(losses)) for losses in content.values())
+        for name, losses in content.items():
+            if float(np.mean(losses)) <= HOPELESS * best or name in outcome.leaders:
+                axes.plot(range(1, len(losses) + 1), losses, **styles[name])
+        axes.set(xlabel="steps ahead", ylabel=outcome.verdict.metric)
+        axes.set_ylim(bottom=0)
+        looks.legend_below(figure, axes)
