@@ -201,6 +201,13 @@ def test_a_task_may_have_no_view_of_its_own(
     assert plots == {"leaderboard.png", "learning.png"}
 
 
+@pytest.mark.parametrize("name", views.names())
+def test_a_view_is_named_as_its_file_and_has_a_template(name: str) -> None:
+    view = views.get(name)
+    assert view.name == name
+    assert (Path(report.__file__).parent / view.template).is_file()
+
+
 @pytest.mark.parametrize("task", tasks.names())
 def test_views_of_a_task_stand_beside_each_other(task: str) -> None:
     found = views.of_task(tasks.get(task))

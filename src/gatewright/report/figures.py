@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 
 from gatewright.comparison.records import Fit, Plan, Row
 from gatewright.comparison.running import chosen
-from gatewright.data.layout import Layout
 
 MOST_TARGETS = 12  # whose predictions are drawn
 MOST_EPOCHS = 200  # points of a curve
-BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def plain(values: Any) -> Any:
@@ -27,28 +24,6 @@ def plain(values: Any) -> Any:
     if isinstance(values, float):
         return float(f"{values:.5g}") if math.isfinite(values) else None
     return values
-
-
-def has_dates(layout: Layout) -> bool:
-    """Whether times are dates; else they are numbers of steps."""
-    return bool(layout.time and layout.frequency and not layout.frequency.endswith("i"))
-
-
-def times(values: Sequence[int], layout: Layout) -> list[Any]:
-    """Microseconds as dates that plotting libraries read; whole numbers as they are."""
-    if not has_dates(layout):
-        return list(values)
-    return [
-        (BEGINNING + timedelta(microseconds=value)).strftime("%Y-%m-%d %H:%M:%S")
-        for value in values
-    ]
-
-
-def time_label(value: Any) -> str:
-    """A time as people read it, without a clock where that is midnight."""
-    if isinstance(value, str):
-        return value.removesuffix(":00").removesuffix(" 00:00")
-    return f"step {value:,}"
 
 
 def learning(plan: Plan, fits: Mapping[str, Fit], rows: Sequence[Row]) -> dict[str, Any]:

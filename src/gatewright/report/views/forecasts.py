@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from gatewright.data.layout import Layout
 from gatewright.data.table.reading import Table
 from gatewright.models.predictor import Predictor
 from gatewright.report import looks, panels
-from gatewright.report.figures import MOST_TARGETS, has_dates, plain, time_label, times
+from gatewright.report.figures import MOST_TARGETS, plain
 from gatewright.report.outcome import Outcome
 from gatewright.report.shown import Array, Shown
 from gatewright.report.views.view import PlottingView
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Places in the last dimension of a prediction: the point is first, then 0.05 to 0.95.
-POINT, LOWEST, LOW, HIGH, HIGHEST = 0, 1, 3, 9, 11
+# Places in the last dimension of a prediction: first the point, then the quantiles.
+POINT = 0
+LOWEST, LOW, HIGH, HIGHEST = (1 + QUANTILES.index(level) for level in (0.05, 0.2, 0.8, 0.95))
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 MOST_NUMBERS = 250_000  # on the page, about 2 MB
 SHOWN_ORIGINS = 4  # in the picture
 PANELS = 12  # series and targets drawn of new forecasts, at most
@@ -100,7 +103,7 @@ def on_page(plan: Plan, shown: Mapping[str, Shown]) -> dict[str, Any]:
         "targets": list(plan.layout.targets[:kept]),
         "all_targets": targets,
         "history": history,
-        "dates": has_dates(plan.layout) and first.time is not None,
+        "dates": _has_dates(plan.layout) and first.time is not None,
         "axis": plan.layout.time or "step",
         "origins": _origin_labels(first, plan.layout, history),
         "time": [_times_of(first, plan.layout, number) for number in range(origins)],
@@ -119,10 +122,16 @@ def _bands(prediction: Array, targets: int) -> dict[str, Any]:
 
 
 def _times_of(shown: Shown, layout: Layout, origin: int) -> list[Any]:
-    """Of the steps before an origin and of its horizon."""
+    """Of the steps before an origin and of its horizon: dates as plotting libraries read them, or
+    whole numbers."""
     if shown.time is None:
         return list(range(1, shown.target.shape[1] + 1))
-    return times(shown.time[origin].tolist(), layout)
+    times: list[int] = shown.time[origin].tolist()
+    if not _has_dates(layout):
+        return list(times)
+    return [
+        (BEGINNING + timedelta(microseconds=time)).strftime("%Y-%m-%d %H:%M:%S") for time in times
+    ]
 
 
 def _origin_labels(shown: Shown, layout: Layout, history: int) -> list[str]:
@@ -130,11 +139,23 @@ def _origin_labels(shown: Shown, layout: Layout, history: int) -> list[str]:
     for number in range(len(shown.target)):
         label = f"origin {number + 1}"
         if shown.time is not None:
-            label = time_label(_times_of(shown, layout, number)[history])
+            label = _time_label(_times_of(shown, layout, number)[history])
         if layout.series and shown.items:
             label = f"{shown.items[number]}, {label}"
         labels.append(label)
     return labels
+
+
+def _has_dates(layout: Layout) -> bool:
+    """Whether times are dates; else they are numbers of steps."""
+    return bool(layout.time and layout.frequency and not layout.frequency.endswith("i"))
+
+
+def _time_label(value: Any) -> str:
+    """A time as people read it, without a clock where that is midnight."""
+    if isinstance(value, str):
+        return value.removesuffix(":00").removesuffix(" 00:00")
+    return f"step {value:,}"
 
 
 # In print -----------------------------------------------------------------------------------------
@@ -158,11 +179,11 @@ def _paint_origin(outcome: Outcome, axes: Axes, shown: Mapping[str, Shown], orig
         marker = "o" if len(ahead) == 1 else ""
         axes.plot(ahead, found[:, POINT], marker=marker, zorder=4, **style)
     axes.locator_params(axis="y", nbins=5)
-    times_shown = _times_of(first, outcome.plan.layout, origin)
+    times = _times_of(first, outcome.plan.layout, origin)
     # Labels of a short horizon would run into each other.
     last = [len(truth) - 1] if 3 * horizon >= len(truth) else []
     ticks = sorted({0, len(truth) - horizon, *last})
-    labels = [time_label(times_shown[tick]).replace(" ", "\n") for tick in ticks]
+    labels = [_time_label(times[tick]).replace(" ", "\n") for tick in ticks]
     axes.set_xticks(ticks, labels, fontsize=7)
 
 
