@@ -22,6 +22,8 @@ from gatewright.comparison.folder import RunFolder
 from gatewright.errors import InputError
 from here import Here
 
+pytestmark = pytest.mark.slow
+
 HORIZON = 2
 BUDGET = ["--horizon", str(HORIZON), "--context", "6", "--epochs", "1"]
 SHORT = ["--cells", "mgu", "--settings", "1", "--seeds", "2", "--jobs", "1", "--quiet"]

@@ -12,6 +12,7 @@ import fuzz_rules
 CASES = 50
 
 
+@pytest.mark.slow
 def test_every_end_is_a_result_or_a_sentence(tmp_path):
     fuzz = fuzz_files.Fuzz(0, tmp_path)
     ends = {number: fuzz.case(number) for number in range(CASES)}

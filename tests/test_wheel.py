@@ -13,6 +13,8 @@ import torch
 
 from places import ROOT
 
+pytestmark = pytest.mark.slow
+
 LIBRARY = "gatewright/libgatewright_engine" + (".dylib" if sys.platform == "darwin" else ".so")
 MEBIBYTE = 2**20
 

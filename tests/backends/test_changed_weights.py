@@ -103,6 +103,7 @@ LAYERS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("make", "times"), LAYERS, ids=lambda value: "")
 def test_no_write_is_missed(make, times):
     layer, random = make(), Random(0)
@@ -196,6 +197,7 @@ def test_the_digest_does_not_depend_on_the_number_of_threads():
     assert len({digests(weights, threads) for threads in (1, 2, 3, 5)}) == 1
 
 
+@pytest.mark.slow
 def test_a_fused_optimiser_is_noticed():
     layer, x = gw.GRU(4, 8), torch.randn(5, 2, 4)
     optimizer = torch.optim.Adam(layer.parameters(), lr=0.1, fused=True)

@@ -72,6 +72,7 @@ def test_engine_takes_every_hidden_size(name, level):
             assert_close(make(*problem), wanted(*problem))
 
 
+@pytest.mark.slow
 @BY_LEVEL
 @BY_CELL
 def test_float32_is_as_exact_as_torch(name, level):
@@ -110,6 +111,7 @@ def test_inference_equals_training(name):
     assert all(torch.equal(a, b) for a, b in zip(finals, same, strict=True))
 
 
+@pytest.mark.slow
 @BY_CELL
 def test_gradcheck_through_the_engine(name):
     given = make(name, 3, 2, 2, 3, 2, lengths=True)
@@ -122,6 +124,7 @@ def test_gradcheck_through_the_engine(name):
     assert torch.autograd.gradcheck(run, given.inputs)
 
 
+@pytest.mark.slow
 @BY_CELL
 def test_second_derivatives(name):
     given = make(name, 2, 2, 1, 2, 1)
@@ -228,6 +231,7 @@ def test_packed_weights_follow_every_change():
     run()
 
 
+@pytest.mark.slow
 @BY_CELL
 @pytest.mark.parametrize("scale", [1e30, 1e38, 3e38])
 def test_gradients_overflow_only_where_they_are_out_of_range(name, scale):

@@ -23,6 +23,7 @@ def _run(threads: int) -> torch.Tensor:
         torch.set_num_threads(before)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_one_openmp_runtime():
     """In a process of its own: other libraries, which other tests use, bring one of their own."""

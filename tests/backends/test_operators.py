@@ -75,6 +75,7 @@ class Around(nn.Module):
 # torch.library.opcheck --------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @each_cell
 def test_torch_finds_the_operator_well_formed(name: str) -> None:
     """Its schema (nothing is mutated or aliased), meta version, autograd, AOT compilation."""
@@ -82,6 +83,7 @@ def test_torch_finds_the_operator_well_formed(name: str) -> None:
     torch.library.opcheck(forward_operator, operator_arguments(given))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", list(itertools.product((False, True), repeat=3)))
 def test_torch_finds_the_operator_well_formed_with_options(options: tuple[bool, ...]) -> None:
     lengths, mask, zone = options
@@ -123,6 +125,7 @@ def test_the_operator_equals_the_ordinary_way(name: str) -> None:
 # torch.compile and torch.export -----------------------------------------------------------------
 
 
+@pytest.mark.slow
 @each_cell
 def test_a_compiled_layer_trains_as_in_eager_mode(name: str) -> None:
     torch.compiler.reset()  # each layer counts against one limit of recompilations
@@ -138,6 +141,7 @@ def test_a_compiled_layer_trains_as_in_eager_mode(name: str) -> None:
         )
 
 
+@pytest.mark.slow
 def test_a_compiled_model_trains_as_in_eager_mode() -> None:
     torch.compiler.reset()
     model = Around("lstm", num_layers=2, bidirectional=True)
@@ -149,6 +153,7 @@ def test_a_compiled_model_trains_as_in_eager_mode() -> None:
         assert_same(flat(compiled(x)), flat(model(x)))
 
 
+@pytest.mark.slow
 def test_a_compiled_layer_takes_other_lengths_of_time_and_batches() -> None:
     torch.compiler.reset()
     layer = native_layer("gru", 3, 6)
@@ -158,6 +163,7 @@ def test_a_compiled_layer_takes_other_lengths_of_time_and_batches() -> None:
         assert_same(values_and_gradients(compiled, layer, x), values_and_gradients(layer, layer, x))
 
 
+@pytest.mark.slow
 @each_cell
 def test_an_exported_model_gives_the_same(name: str) -> None:
     model = Around(name, num_layers=2, bidirectional=True, batch_first=True)
@@ -179,6 +185,7 @@ def test_an_exported_model_takes_any_batch() -> None:
         assert_same(flat(exported(x, None)), flat(model(x)))
 
 
+@pytest.mark.slow
 def test_lengths_are_checked_in_compiled_and_exported_programs() -> None:
     """Their values are known only when the program runs: the engine must not be given them."""
     code = """
@@ -204,6 +211,7 @@ for program in (compiled, exported):
     assert run(code) == ["True"] * 4
 
 
+@pytest.mark.slow
 def test_a_program_exported_without_gradients_has_none() -> None:
     """Nothing was kept for a backward pass: an error, or the right numbers, but never a guess."""
     code = """
@@ -324,6 +332,7 @@ def test_final_states_may_be_changed_in_place() -> None:
 # Tensors that are not what their memory says ----------------------------------------------------
 
 
+@pytest.mark.slow
 def test_weights_on_another_device_are_refused() -> None:
     """A layer of which only a part was moved: the engine must not be given an address there."""
     code = """

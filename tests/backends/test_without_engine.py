@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 # What a person may do with layers, and what they then say; for each way to have no engine.
 USE = """
 import json

@@ -154,6 +154,7 @@ def test_threads_are_put_back():
 # Who may be timed -----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("work", WORKS)
 @pytest.mark.parametrize("cell", cells.names())
 def test_every_cell_is_timed(cell, work):
@@ -162,6 +163,7 @@ def test_every_cell_is_timed(cell, work):
     assert set(found.timings) == {"gatewright", "torch" if cell in peers.TORCH else "reference"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
 @pytest.mark.parametrize(
     ("group", "work"),
@@ -285,6 +287,7 @@ def test_saved_for_backward_counts_what_grows_with_time():
     assert value.note.startswith("torch.nn: ")
 
 
+@pytest.mark.slow
 def test_import_time_names_what_torch_takes(monkeypatch):
     monkeypatch.setattr(figures, "ROUNDS", 1)
     value = figures.import_time(cases.FIGURES[1], make_layer)

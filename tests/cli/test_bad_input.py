@@ -248,6 +248,7 @@ def test_a_folder_that_cannot_be_made(command, capsys, tmp_path):
     assert "--out" in text
 
 
+@pytest.mark.slow
 def test_a_wrong_word_with_restart_leaves_the_run_alone(capsys, tmp_path):
     (tmp_path / "sales.csv").write_text(csv(*ROWS))
     report_worlds.one_target().write(tmp_path / "run")
@@ -257,6 +258,7 @@ def test_a_wrong_word_with_restart_leaves_the_run_alone(capsys, tmp_path):
     assert {path: path.read_bytes() for path in before} == before
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_when_a_fit_ends(capsys, monkeypatch, tmp_path):
     from gatewright.comparison import folder as folders
 
@@ -281,6 +283,7 @@ def test_a_disk_that_is_full_when_a_fit_ends(capsys, monkeypatch, tmp_path):
     assert capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="mounting takes root")
 @pytest.mark.parametrize("size", ["16k", "200k"])
 def test_a_disk_that_is_full(size, capsys, tmp_path):

@@ -229,6 +229,7 @@ def test_threads_default_to_those_of_torch(capsys):
     assert json.loads(capsys.readouterr().out)["machine"]["threads"] == torch.get_num_threads()
 
 
+@pytest.mark.slow
 def test_bench_answers_at_once_where_nothing_can_be_written() -> None:
     result = subprocess.run(
         [sys.executable, "-m", "gatewright", "bench", "--out", "/dev/null/runs"],

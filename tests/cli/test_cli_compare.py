@@ -20,6 +20,8 @@ from gatewright import api, cli, tasks
 from gatewright.data import sets
 from gatewright.models.predictor import Predictor
 
+pytestmark = pytest.mark.slow
+
 TINY = ["--cells", "gru", "--settings", "1", "--seeds", "2", "--epochs", "1", "--jobs", "1"]
 HORIZON = 3
 

@@ -25,6 +25,7 @@ from worlds import of_task
 EVERY = pytest.mark.parametrize("name", tasks.names())
 
 
+@pytest.mark.slow
 @EVERY
 @pytest.mark.parametrize("hidden_size", [budget.hidden_size for budget in BUDGETS.values()])
 def test_every_cell_gets_the_same_number_of_parameters(name: str, hidden_size: int) -> None:

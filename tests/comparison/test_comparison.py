@@ -24,6 +24,8 @@ from gatewright.requests import Columns, Contest, Split
 from gatewright.training import Epoch
 from here import Here
 
+pytestmark = pytest.mark.slow
+
 BUDGET: dict[str, Any] = {"cells": ["mgu", "indrnn"], "seeds": 2, "settings": 2, "epochs": 2}
 
 

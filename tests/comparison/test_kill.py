@@ -52,6 +52,7 @@ def finish(table: Path, out: Path) -> None:
     assert process.returncode == 0, errors.decode()
 
 
+@pytest.mark.slow
 def test_killed_at_twenty_moments_it_ends_bitwise_the_same(table: Path, tmp_path: Path) -> None:
     finish(table, tmp_path / "whole")
     expected = outcome(tmp_path / "whole")

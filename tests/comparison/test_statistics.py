@@ -86,6 +86,7 @@ def rates(first: Array, second: Array, horizon: int | None) -> tuple[float, floa
 # The last number: the least share of differences of three standard errors to be found. 75% where
 # there are seeds and units enough; less where their number bounds the degrees of freedom, as the
 # power of Student's test at a shift of three is 40% with two, 55% with four, 66% with six of them.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("units", "seeds", "seed_effect", "least"),
     [
@@ -108,6 +109,7 @@ def test_sequences_by_simulation(
     assert true >= least
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("units", "horizon", "memory", "seeds", "least"),
     [
@@ -131,6 +133,7 @@ def test_origins_by_simulation(
     assert true >= least
 
 
+@pytest.mark.slow
 def test_plain_bootstrap_finds_too_much() -> None:
     """Why seeds and units are not simply resampled: three seeds give many false finds."""
     first, second = losses_of_two(200, (3, 3), 0.2, trials=300)
@@ -149,6 +152,7 @@ def test_plain_bootstrap_finds_too_much() -> None:
     assert found / 300 > 0.12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("horizon", [None, 12])
 def test_intervals_cover(horizon: int | None) -> None:
     """The interval of a difference, and of a ratio, at the true values."""
@@ -171,6 +175,7 @@ def test_intervals_cover(horizon: int | None) -> None:
     assert 0.92 <= ratio_inside / 400 <= 0.985
 
 
+@pytest.mark.slow
 def test_variance_of_means_is_unbiased() -> None:
     """Against the spread over trials, seeds and units varying together."""
     first, second = losses_of_two(100, (4, 3), 0.1, trials=2000)

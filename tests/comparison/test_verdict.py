@@ -153,6 +153,7 @@ def test_p_is_that_of_the_tests() -> None:
         assert verdict.pairs[0].p_adjusted == verdict.pairs[0].p
 
 
+@pytest.mark.slow
 def test_winners_among_equals_are_rare() -> None:
     """Five candidates that are alike: none is told from another, and a baseline is recommended."""
     found = recommended = 0
@@ -167,6 +168,7 @@ def test_winners_among_equals_are_rare() -> None:
     assert recommended <= 7
 
 
+@pytest.mark.slow
 def test_the_confidence_set_costs_no_power() -> None:
     """Three standard errors are found in three of four cases by the whole verdict too."""
     found = 0
@@ -308,6 +310,7 @@ def test_it_repeats_and_goes_through_json(kind: Kind) -> None:
     assert Verdict.model_validate_json(verdict.model_dump_json()) == verdict
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "horizon"), [("sequences", 1), ("origins", 24)])
 def test_ten_candidates_are_compared_at_once(kind: Kind, horizon: int) -> None:
     losses = made({f"cell{number}": (1.0, 5) for number in range(10)}, 3000)
@@ -317,12 +320,14 @@ def test_ten_candidates_are_compared_at_once(kind: Kind, horizon: int) -> None:
     assert time.process_time() - start < 4
 
 
+@pytest.mark.slow
 def test_many_sequences_are_taken_together() -> None:
     verdict = verdict_on(made({"ridge": (1, 1), "gru": (0.99, 3)}, 20_000))
     assert verdict.units == 20_000
     assert verdict.groups is None
 
 
+@pytest.mark.slow
 def test_what_is_said_to_be_needed_is_enough() -> None:
     """A test part of the size that is asked for tells a difference of 2% apart, in most cases."""
     means = {"ridge": (1.0, 1), "gru": (1.0, 5)}

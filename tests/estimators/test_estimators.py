@@ -80,6 +80,7 @@ def test_a_classifier_learns_from_lists_of_different_lengths() -> None:
     np.testing.assert_allclose(chances.sum(1), 1)
 
 
+@pytest.mark.slow
 def test_a_regressor_learns_one_or_several_numbers() -> None:
     random = np.random.default_rng(0)
     x = random.normal(size=(200, 6, 2))
@@ -91,6 +92,7 @@ def test_a_regressor_learns_one_or_several_numbers() -> None:
     assert one.predict(x).shape == (200,)
 
 
+@pytest.mark.slow
 def test_forms_of_the_same_sequences_are_the_same() -> None:
     x = np.random.default_rng(0).normal(size=(40, 7))
     y = x[:, 0] > 0
@@ -147,6 +149,7 @@ def test_validation_has_the_same_share_of_each_class_or_is_left_out() -> None:
     assert len(few.model_.epochs) == QUICK["epochs"]
 
 
+@pytest.mark.slow
 def test_a_fit_is_repeatable_and_leaves_torch_as_it_was(torch_threads: Any) -> None:
     x, label = waves(40)
     torch_threads(2)
@@ -161,6 +164,7 @@ def test_a_fit_is_repeatable_and_leaves_torch_as_it_was(torch_threads: Any) -> N
     assert (first.predict_proba(x) != other.predict_proba(x)).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "labels", [[3, 5], ["no", "yes"], [False, True], [0.0, 2.0], pd.array(["a", "b"], dtype=object)]
 )
@@ -189,6 +193,7 @@ def test_a_saved_regressor_knows_its_columns(tmp_path: Path) -> None:
         back.predict(frame[["c", "b", "a"]])
 
 
+@pytest.mark.slow
 def test_tools_of_scikit_learn_take_the_estimators() -> None:
     x, label = waves(60)
     search = GridSearchCV(SequenceClassifier(**QUICK), {"hidden_size": [4, 16]}, cv=2)
@@ -238,6 +243,7 @@ def test_sequences_of_other_channels_are_refused() -> None:
         found.predict(np.zeros((4, 5, 3)))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not VOWELS.exists(), reason="the data set is not here")
 def test_japanese_vowels_are_told_apart() -> None:
     parts: dict[str, tuple[list[Any], list[int]]] = {"train": ([], []), "test": ([], [])}
@@ -252,6 +258,7 @@ def test_japanese_vowels_are_told_apart() -> None:
 # Forecasts
 
 
+@pytest.mark.slow
 def test_a_forecaster_goes_on_from_what_it_saw(tmp_path: Path) -> None:
     frame = series()
     known = frame[:144]
@@ -280,6 +287,7 @@ def test_later_rows_are_seen_before_a_forecast() -> None:
     assert found.score(frame[:152]) == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_rows_that_end_before_the_training_does_are_forecast_from_their_end() -> None:
     frame = series()
     found = Forecaster(horizon=8, **QUICK).fit(frame[:144])
@@ -296,6 +304,7 @@ def test_rows_that_end_before_the_training_does_are_forecast_from_their_end() ->
         found.score(frame[147:155])
 
 
+@pytest.mark.slow
 def test_a_forecaster_of_arrays_gives_arrays() -> None:
     wave = series()["sales"].to_numpy()
     two = np.stack([wave, 2 - wave], 1)
@@ -345,6 +354,7 @@ def test_time_series_search_takes_a_forecaster() -> None:
     assert (scores <= 0).all()
 
 
+@pytest.mark.slow
 def test_a_long_horizon_needs_no_more_rows_than_it_must() -> None:
     found = Forecaster(**{**QUICK, "epochs": 1}).fit(series(90))
     assert (found.layout_.horizon, found.predict().height) == (24, 24)

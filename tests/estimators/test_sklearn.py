@@ -42,6 +42,7 @@ def one_thread(torch_threads: Callable[[int], None]) -> None:
     torch_threads(1)
 
 
+@pytest.mark.slow
 @parametrize_with_checks([SequenceClassifier(**BRIEFLY), SequenceRegressor(**BRIEFLY)])
 def test_scikit_learn_conventions(estimator: Any, check: Any) -> None:
     name = check.func.__name__
@@ -55,6 +56,7 @@ def test_scikit_learn_conventions(estimator: Any, check: Any) -> None:
         pytest.fail(f"the check was not run: {reason}")
 
 
+@pytest.mark.slow
 def test_the_check_with_arrays_of_the_array_api() -> None:
     environment = {**os.environ, "SCIPY_ARRAY_API": "1", "OMP_NUM_THREADS": "1"}
     found = subprocess.run(

@@ -208,6 +208,7 @@ def test_double_backward(name: str) -> None:
     torch.testing.assert_close(found, torch.autograd.grad(first.square().sum(), x))
 
 
+@pytest.mark.slow
 @each_cell
 def test_compile(name: str) -> None:
     torch.compiler.reset()  # each layer counts against one limit of recompilations
@@ -218,6 +219,7 @@ def test_compile(name: str) -> None:
     torch.testing.assert_close(compiled(x), layer(x))
 
 
+@pytest.mark.slow
 def test_compile_with_everything() -> None:
     torch.compiler.reset()
     layer = gw.Recurrent(leaky, 3, 4, 2, True, True, 0.1, True, zoneout=0.1, dtype=DOUBLE).eval()
@@ -368,6 +370,7 @@ def test_cudnn(name: str, lengths: list[int] | None) -> None:
 # The package ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_names_of_the_package() -> None:
     assert all(hasattr(gw, name) for name in gw.__all__)
     assert set(gw.__all__) <= set(dir(gw))

@@ -330,6 +330,7 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, pl.DataFra
     return folder, frame
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [NETWORK, *baselines.of_task(tasks.get("forecast")), *STATISTICS])
 def test_a_file_cut_at_a_test_origin_gives_the_forecast_that_was_judged(
     name: str, compared: tuple[Path, pl.DataFrame]

@@ -185,6 +185,7 @@ def test_torch_is_left_as_it_was(torch_threads: Callable[[int], None], tmp_path:
     assert torch.get_num_threads() == 2
 
 
+@pytest.mark.slow
 def test_a_comparison_is_loaded_by_its_verdict_or_by_name(tmp_path: Path) -> None:
     result = gatewright.compare(
         series(),

@@ -32,9 +32,10 @@ FLAGS = (
 )
 WIDE, PHONE = (1440, 1000), (390, 844)
 
-pytestmark = pytest.mark.skipif(
-    BROWSER is None or DRIVER is None, reason="needs chromium and chromedriver"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(BROWSER is None or DRIVER is None, reason="needs chromium and chromedriver"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,8 @@ from gatewright.setting import Setting
 from gatewright.training import Model, Recipe, Stopping
 from places import DATA
 
+pytestmark = pytest.mark.slow
+
 ETTH1 = DATA / "ETTh1.csv"
 VOWELS = DATA / "japanese-vowels.csv"
 

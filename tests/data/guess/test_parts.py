@@ -64,6 +64,7 @@ def parts_of(layout: Layout) -> tuple[set[str], set[str]]:
     return {*layout.targets, *layout.ignored}, {*layout.inputs, *layout.steps}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize(
     ("target", "ignored"),
@@ -100,6 +101,7 @@ SINGLE = ("time", "series", "sequence", "step", "group", "split")
 COLUMNS = [*VALUES, "day", "shop", "id", "step", "split", "k"]
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(st.data())
 def test_whatever_is_said_a_layout_keeps_its_parts_apart(data: st.DataObject) -> None:

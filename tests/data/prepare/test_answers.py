@@ -177,6 +177,7 @@ def test_blocks_one_after_another_tell_the_same(tmp_path: Path, monkeypatch: Any
     test_columns_of_sequences_that_only_go_along_with_the_label(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["fit", "compare"])
 def test_it_is_told_and_kept(command: str, tmp_path: Path, capsys: Any) -> None:
     series().with_columns(copy=2 * pl.col("sold")).write_csv(tmp_path / "sales.csv")
@@ -208,6 +209,7 @@ REAL: list[tuple[str, str, dict[str, Any]]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "target", "flags"), REAL)
 def test_no_false_alarm_on_real_tables(
     name: str, target: str, flags: dict[str, Any], tmp_path: Path
@@ -224,6 +226,7 @@ def test_no_false_alarm_on_wide_tables(name: str, tmp_path: Path) -> None:
     assert not notes(frame.with_columns(label=pl.Series(label)), "label", tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(20))
 def test_no_false_alarm_on_random_tables(seed: int, tmp_path: Path) -> None:
     """Columns of few values, of which some are the same within each sequence."""

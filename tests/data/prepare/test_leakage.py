@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 
 import polars as pl
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,6 +18,8 @@ from asked import prepare
 from gatewright.data.layout import Layout
 from gatewright.data.prepared import PARTS, Preparation, Prepared
 from gatewright.data.table.reading import read
+
+pytestmark = pytest.mark.slow
 
 STEPS = 40  # of the longest series
 CONTEXT, HORIZON = 6, 2

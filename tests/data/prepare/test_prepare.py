@@ -326,6 +326,7 @@ def test_the_shipped_sets_are_prepared(tmp_path: Path, name: str) -> None:
     assert data.values.isfinite().all()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not DATA.exists(), reason="the data sets for development are not here")
 def test_real_sets_are_prepared(tmp_path: Path) -> None:
     table = read(DATA / "ETTh1.csv")
@@ -363,6 +364,7 @@ print(peak() - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is counted in other units elsewhere")
 def test_a_table_is_never_in_memory_as_a_whole(tmp_path: Path) -> None:
     rows, columns = 300_000, 60

@@ -16,6 +16,8 @@ import gatewright as gw
 from gatewright import cells, cli
 from gatewright.compiler.kernel import MOST_STATES, MOST_SUMS, plan, unfit
 
+pytestmark = pytest.mark.slow
+
 PACKAGE = Path(cells.__file__).parents[1]
 DOUBLE = torch.float64
 
