@@ -71,6 +71,19 @@ def test_numbers_too_large_to_square_are_named(size: float, tmp_path: Path) -> N
         SequenceRegressor(**QUICK).fit(x, x[:, 0] * size)
 
 
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_numbers_whose_sum_is_infinite_are_named(sign: int, tmp_path: Path) -> None:
+    """Their mean is infinite, and their spread too: the two have no sum where signs differ."""
+    frame = pl.DataFrame({"day": DAYS, "sales": (WAVE / 10 + sign) * 1.5e308, "price": WAVE})
+    for target in ("sales", "price"):
+        with pytest.raises(InputError, match=r"row \d+ .*: column 'sales' holds .* too large to"):
+            prepared(frame, tmp_path, targets=[target])
+    wide = pl.DataFrame({f"x{step}": WAVE[step:][:60] for step in range(5)})
+    wide = wide.with_columns(label=frame["sales"][:60])
+    with pytest.raises(InputError, match=r"sequence \d+.*: column 'label' holds numbers too large"):
+        prepared(wide, tmp_path, targets=["label"], task="regress")
+
+
 def test_a_label_far_from_those_of_the_training_is_named(tmp_path: Path) -> None:
     """In float32, where networks are judged, it would be infinite."""
     wide = pl.DataFrame({f"x{step}": WAVE[step:][:60] for step in range(5)})

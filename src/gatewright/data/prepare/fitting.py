@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from gatewright.data.calendar import Floats, channel_names
 from gatewright.data.layout import Layout
@@ -53,7 +54,7 @@ def fit(layout: Layout, partition: Partition, question: Question) -> Fit:
     center, scale, target_mean, target_scale = center_and_scale(own)
     _, _, mean, spread = center_and_scale(shared)
     means, scales = np.append(target_mean, mean), np.append(target_scale, spread)
-    _check_finite(layout, partition, names, means + scales, center + scale)
+    _check_finite(layout, partition, names, _finite(means, scales), _finite(center, scale))
     if question.examples.sees_targets:
         pair = {"target_mean": target_mean, "target_scale": target_scale}
         of_targets: dict[str, Any] = {name: tuple(each.tolist()) for name, each in pair.items()}
@@ -108,10 +109,8 @@ def fit_series(partition: Partition, preparation: Preparation) -> tuple[Floats, 
         for block in partition.blocks():
             moments.add(block.item, block.numbers[:, : len(mean)])
         deviation = moments.deviation()
-        own = moments.mean + deviation
-        _check_finite(
-            preparation.layout, partition, preparation.layout.targets, own.max(axis=0), own
-        )
+        layout, own = preparation.layout, _finite(moments.mean, deviation)
+        _check_finite(layout, partition, layout.targets, np.ones(len(mean), dtype=bool), own)
         rows = np.array(new)[:, None]
         center = np.where(rows & (moments.count > 0), moments.mean, center)
         scale = np.where(rows & (deviation > 0), deviation, scale)
@@ -151,15 +150,24 @@ def _channels(
     return tuple(found)
 
 
+def _finite(one: Floats, other: Floats) -> NDArray[np.bool_]:
+    found: NDArray[np.bool_] = np.isfinite(one) & np.isfinite(other)
+    return found
+
+
 def _check_finite(
-    layout: Layout, partition: Partition, names: tuple[str, ...], shared: Floats, own: Floats
+    layout: Layout,
+    partition: Partition,
+    names: tuple[str, ...],
+    shared: NDArray[np.bool_],
+    own: NDArray[np.bool_],
 ) -> None:
     """Raise InputError for a column whose mean or scale is not finite.
 
-    ``shared`` (columns,) and ``own`` (items, targets): sums of both, of all items and of each.
+    ``shared`` (columns,) and ``own`` (items, targets): whether both are, of all items and of each.
     """
-    bad = ~np.isfinite(shared)
-    bad[: own.shape[1]] |= ~np.isfinite(own).all(axis=0)
+    bad = ~shared
+    bad[: own.shape[1]] |= ~own.all(axis=0)
     if bad.any():
         column = int(bad.argmax())
         row, value = _largest(partition, column)

@@ -50,7 +50,7 @@ class Numbers(Target):
         moments = Moments(1, numbers.shape[1])
         moments.add(np.zeros(len(numbers), dtype=np.int64), numbers)
         _, _, mean, scale = center_and_scale(moments)
-        bad = ~np.isfinite(mean + scale)
+        bad = ~(np.isfinite(mean) & np.isfinite(scale))
         if bad.any():
             column = int(bad.argmax())
             held = np.nan_to_num(numbers[:, column])
