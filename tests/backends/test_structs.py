@@ -9,11 +9,7 @@ import pytest
 from gatewright.backends.native import library
 from gatewright.backends.native.structs import STRUCTS, Direction, difference, places
 
-PAIRS = [
-    (struct, first)
-    for struct in STRUCTS
-    for first in range(len(struct._fields_) - 1)
-]  # fmt: skip
+PAIRS = [(struct, first) for struct in STRUCTS for first in range(len(struct._fields_) - 1)]
 
 
 def changed(struct: type[Structure], fields: list[tuple[str, type]]) -> tuple[type, ...]:
