@@ -21,7 +21,7 @@ from gatewright.bench.checking import judge
 from gatewright.bench.measuring import Pace, measure
 from gatewright.bench.problem import layer_side, make_layer, pose, references
 from gatewright.bench.results import Machine, Measurement, Results, Timing, Value
-from gatewright.bench.running import Plan, compare, run
+from gatewright.bench.running import Schedule, compare, run
 
 SHAPE = Shape(6, 3, 4, 5)
 PACE = Pace(budget=0.0, sample=1e-5, pause=0.002, fewest=2, most=2)
@@ -37,7 +37,7 @@ def _environment(monkeypatch):
 
 
 def plan(*found, **further):
-    return Plan(cases=found, peers=TORCH, threads=1, pace=PACE, **further)
+    return Schedule(cases=found, peers=TORCH, threads=1, pace=PACE, **further)
 
 
 class Wrong:
@@ -203,7 +203,7 @@ def test_a_wrong_peer_gets_no_speed_and_the_others_do():
         return found
 
     chosen = [*TORCH, peers.Peer("other", (), side)]
-    found = compare(Case("sequence", "gru", TRAINING, SHAPE), Plan([], chosen, 1, pace=PACE))
+    found = compare(Case("sequence", "gru", TRAINING, SHAPE), Schedule([], chosen, 1, pace=PACE))
     assert set(found.timings) == {"gatewright", "torch"}
     assert set(found.refused) == {"other"}
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 
-class Options(NamedTuple):
+class CudnnOptions(NamedTuple):
     """What torch's operators take after the weights, in their order."""
 
     bias: bool
@@ -25,7 +25,7 @@ def run(
     x: Tensor,
     states: Sequence[Tensor],
     weights: list[Tensor],
-    options: Options,
+    options: CudnnOptions,
     lengths: Tensor | None,
 ) -> tuple[Tensor, list[Tensor]]:
     """Run all layers in torch's own operator, which is cuDNN on a CUDA device.

@@ -12,12 +12,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from gatewright.bench import chart, table
 from gatewright.bench.results import OWN, Results
-from gatewright.bench.running import Plan, Tell, run
+from gatewright.bench.running import Schedule, Tell, run
 
 FINE, REFUSED, INTERRUPTED = 0, 1, 130
 
 
-def command(plan: Plan, out: Path, *, quiet: bool, json: bool, console: Console) -> int:
+def command(plan: Schedule, out: Path, *, quiet: bool, json: bool, console: Console) -> int:
     """Measure, write bench.json and bench.png, show the table; the exit code."""
     with _progress(plan.length, quiet) as tell:
         results = run(plan, tell)

@@ -21,7 +21,7 @@ Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Plan:
+class Schedule:
     """What to measure, beside whom, with how many threads and for how long."""
 
     cases: Sequence[Case]
@@ -35,7 +35,7 @@ class Plan:
         return len(self.cases) + len(self.figures)
 
 
-def run(plan: Plan, tell: Tell = lambda _: None, make: Make = make_layer) -> Results:
+def run(plan: Schedule, tell: Tell = lambda _: None, make: Make = make_layer) -> Results:
     """Measure everything of the plan. ``tell`` is called with what is about to be measured.
 
     Interrupted by Ctrl-C, it returns what was measured until then, not complete.
@@ -62,7 +62,7 @@ def run(plan: Plan, tell: Tell = lambda _: None, make: Make = make_layer) -> Res
         torch.set_num_threads(before)
 
 
-def compare(case: Case, plan: Plan, make: Make = make_layer) -> Measurement:
+def compare(case: Case, plan: Schedule, make: Make = make_layer) -> Measurement:
     """One case: the sides whose numbers are right, timed in turns."""
     problem, layer = pose(case, make)
     reference, truth = references(problem, make)

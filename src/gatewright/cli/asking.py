@@ -31,7 +31,7 @@ LISTS = ("known", "categories", "ignore", "cells", "baselines")
 
 @Parameter(name="*", group=Group("Columns and steps (guessed if not given)", sort_key=1))
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Table:
+class TableFlags:
     """What the columns of a file mean, and how it is cut.
 
     Parameters
@@ -119,7 +119,7 @@ class Table:
 
 @Parameter(name="*", group=Group("What is compared, and how long", sort_key=2))
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Contest:
+class ContestFlags:
     """Who competes, and what each candidate gets.
 
     Parameters
@@ -164,7 +164,7 @@ class Contest:
         return requests.Contest(**_shared(self, requests.Contest))
 
 
-GUESSED, USUAL = Table(), Contest()  # where no flag was given
+GUESSED, USUAL = TableFlags(), ContestFlags()  # where no flag was given
 
 
 def repeating(command: str, file: Path, *asked: Any, **others: Any) -> str:

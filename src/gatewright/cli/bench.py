@@ -84,9 +84,9 @@ def bench(
     import torch
 
     from gatewright.bench.command import command
-    from gatewright.bench.running import Plan
+    from gatewright.bench.running import Schedule
 
-    plan = Plan(
+    plan = Schedule(
         cases=found,
         peers=others,
         threads=threads or torch.get_num_threads(),

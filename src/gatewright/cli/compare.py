@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
-from gatewright.cli.asking import GUESSED, USUAL, Contest, Table, repeating
+from gatewright.cli.asking import GUESSED, USUAL, ContestFlags, TableFlags, repeating
 from gatewright.cli.common import (
     INTERRUPTED,
     WRONG,
@@ -32,8 +32,8 @@ def compare(
     file: Place,
     /,
     *,
-    table: Table = GUESSED,
-    contest: Contest = USUAL,
+    table: TableFlags = GUESSED,
+    contest: ContestFlags = USUAL,
     out: Place | None = None,
     jobs: MaybeWhole = None,
     restart: Flag = False,

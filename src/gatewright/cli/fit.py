@@ -13,7 +13,7 @@ from cyclopts import Group, Parameter
 from rich.console import Console
 from rich.text import Text
 
-from gatewright.cli.asking import GUESSED, Table, repeating
+from gatewright.cli.asking import GUESSED, TableFlags, repeating
 from gatewright.cli.common import (
     INTERRUPTED,
     Flag,
@@ -80,7 +80,7 @@ def fit(
     /,
     *,
     cell: Annotated[str, Parameter(show_default=False)],
-    table: Table = GUESSED,
+    table: TableFlags = GUESSED,
     choices: Choices = Choices(),
     out: Place | None = None,
     quiet: Flag = False,

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from gatewright.comparison import sentences, statistics
 from gatewright.comparison.statistics import Array
-from gatewright.comparison.verdict import Candidate, Interval, Needed, Pair, Verdict
+from gatewright.comparison.verdict import Interval, Needed, Pair, Placing, Verdict
 
 SET_SIZE = 0.1  # the model confidence set misses the candidate of the lowest loss this often
 VISIBLE = 0.02  # the relative difference that ``Needed`` is about
@@ -233,7 +233,7 @@ def _candidates(
     tests: _Tests,
     baselines: Collection[str],
     titles: Mapping[str, str],
-) -> Iterator[Candidate]:
+) -> Iterator[Placing]:
     base = next((place for place, name in enumerate(names) if name in baselines), None)
     for place, name in enumerate(names):
         loss, own = float(tests.means.values[place]), float(tests.own[place])
@@ -243,7 +243,7 @@ def _candidates(
             if place != base:
                 number = places.index((min(place, base), max(place, base)))
                 interval = _saving(place, base, tests, float(tests.critical[number]))
-        yield Candidate(
+        yield Placing(
             name=name,
             title=titles.get(name, name),
             baseline=name in baselines,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from gatewright.comparison.verdict import Candidate, Pair, Verdict
+from gatewright.comparison.verdict import Pair, Placing, Verdict
 from gatewright.wording.numbers import (
     about,
     counted_in_words,
@@ -57,7 +57,7 @@ def _units(verdict: Verdict, number: int) -> str:
     return f"{counted_in_words(number, f'test {verdict.unit}')}{groups}"
 
 
-def _basis(verdict: Verdict, candidates: Sequence[Candidate], interval: str | None) -> str:
+def _basis(verdict: Verdict, candidates: Sequence[Placing], interval: str | None) -> str:
     """In brackets: "95% interval 2 to 9%; 5 seeds, 400 test sequences"."""
     seeds = sorted({one.seeds for one in candidates if one.seeds > 1 or not one.baseline})
     counts = [" and ".join(counted_in_words(number, "seed") for number in seeds)] if seeds else []

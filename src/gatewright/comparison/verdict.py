@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 Interval = tuple[float, float]
 
 
-class Candidate(BaseModel):
+class Placing(BaseModel):
     """One candidate's mean loss over seeds and units, its rank from 1, and its skill.
 
     ``skill`` is 1 - loss / loss of the baseline with the lowest mean. None: there is no baseline,
@@ -91,7 +91,7 @@ class Verdict(BaseModel):
     horizon: int
     level: float
     comparable: bool
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[Placing, ...]
     pairs: tuple[Pair, ...]
     confidence_set: tuple[str, ...]
     best: str
@@ -102,7 +102,7 @@ class Verdict(BaseModel):
     needed: Needed | None
     text: str = ""
 
-    def candidate(self, name: str) -> Candidate:
+    def candidate(self, name: str) -> Placing:
         """The candidate called ``name``."""
         return next(candidate for candidate in self.candidates if candidate.name == name)
 

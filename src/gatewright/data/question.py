@@ -43,7 +43,7 @@ class Relation(Protocol):
         """(targets, columns)"""
 
 
-class Choice(Protocol):
+class TaskChoice(Protocol):
     """The tasks that may be meant: ``gatewright.data.guess.choice``."""
 
     @property
@@ -150,7 +150,7 @@ class Examples(ABC):
         columns: Mapping[str, Column],
         roles: Roles,
         notes: Notes,
-        choice: Choice,
+        choice: TaskChoice,
     ) -> Layout:
         """The layout of a table, and the task, of what was said and what the columns hold.
 

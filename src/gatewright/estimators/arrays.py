@@ -23,7 +23,7 @@ Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Sequences:
+class RaggedArray:
     """The steps of all sequences, end to end.
 
     values: (rows, channels), NaN where missing; lengths: (samples,).
@@ -50,7 +50,7 @@ class Sequences:
         return bool((self.lengths == self.lengths[0]).all() and self.lengths[0] < self.channels)
 
     @classmethod
-    def of_array(cls, array: Floats, *, channels_first: bool = False) -> Sequences:
+    def of_array(cls, array: Floats, *, channels_first: bool = False) -> RaggedArray:
         """array: (samples, time), or (samples, time, channels), or the last two the other way."""
         if channels_first and array.ndim == 3:
             array = array.swapaxes(1, 2)
@@ -59,7 +59,7 @@ class Sequences:
         return cls(array.reshape(samples * time, channels), np.full(samples, time))
 
     @classmethod
-    def of_list(cls, arrays: Sequence[Any], *, channels_first: bool = False) -> Sequences:
+    def of_list(cls, arrays: Sequence[Any], *, channels_first: bool = False) -> RaggedArray:
         """arrays: (time, channels) each, or the other way, or (time,).
 
         Raises InputError for anything but numbers, and for sequences that do not fit together.
@@ -149,7 +149,7 @@ def hold_out(
     return held
 
 
-def fit_channels(sequences: Sequences, training: NDArray[np.bool_]) -> tuple[Channel, ...]:
+def fit_channels(sequences: RaggedArray, training: NDArray[np.bool_]) -> tuple[Channel, ...]:
     """Means and scales of the channels over the training sequences (samples,), and where values
     are missing among them.
 
@@ -175,7 +175,7 @@ def fit_channels(sequences: Sequences, training: NDArray[np.bool_]) -> tuple[Cha
 
 
 def prepared(
-    preparation: Preparation, sequences: Sequences, target: Floats, held: NDArray[np.bool_] | None
+    preparation: Preparation, sequences: RaggedArray, target: Floats, held: NDArray[np.bool_] | None
 ) -> Prepared:
     """The arrays that tasks take their batches from.
 
@@ -209,7 +209,7 @@ def _bounds(lengths: Integers) -> Integers:
     return np.stack([ends - lengths, ends, ends, ends], axis=1)
 
 
-def _scaled(sequences: Sequences, channels: Sequence[Channel]) -> Tensor:
+def _scaled(sequences: RaggedArray, channels: Sequence[Channel]) -> Tensor:
     """(rows, channels) in float32; a missing value takes the last one before it in its sequence."""
     inputs = [channel for channel in channels if channel.role == "input"]
     means, scales = [channel.mean for channel in inputs], [channel.scale for channel in inputs]

@@ -25,7 +25,7 @@ from gatewright.estimators import arguments, saving
 from gatewright.estimators.arrays import (
     Floats,
     Integers,
-    Sequences,
+    RaggedArray,
     dimensions,
     fit_channels,
     hold_out,
@@ -147,7 +147,7 @@ class SequenceEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     def _options(self) -> Options:
         return Options(truncate=int(self.truncate))
 
-    def _layout(self, sequences: Sequences, target: Floats) -> Layout:
+    def _layout(self, sequences: RaggedArray, target: Floats) -> Layout:
         return Layout(
             task=self.task,
             targets=tuple(f"target {number}" for number in range(target.shape[1])),
@@ -156,21 +156,21 @@ class SequenceEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         )
 
     @np.errstate(over="ignore", invalid="ignore")  # scikit-learn sums to see what is finite
-    def _read(self, X: Any, *, fitting: bool = False) -> Sequences:  # noqa: N803
+    def _read(self, X: Any, *, fitting: bool = False) -> RaggedArray:  # noqa: N803
         """X in any of its three forms, checked against what was seen in training."""
         check: dict[str, Any] = {"dtype": np.float64, "ensure_all_finite": "allow-nan"}
         channels_first = bool(self.channels_first)
         if is_list(X):
-            sequences, steps = Sequences.of_list(X, channels_first=channels_first), None
+            sequences, steps = RaggedArray.of_list(X, channels_first=channels_first), None
         elif dimensions(X) == 3:
             array = check_array(X, allow_nd=True, estimator=self, input_name="X", **check)
-            sequences, steps = Sequences.of_array(array, channels_first=channels_first), None
+            sequences, steps = RaggedArray.of_array(array, channels_first=channels_first), None
         elif fitting or self.steps_ is not None:
             array = validate_data(self, X, reset=fitting, **check)
-            sequences, steps = Sequences.of_array(array), array.shape[1]
+            sequences, steps = RaggedArray.of_array(array), array.shape[1]
         else:
             array = check_array(X, estimator=self, input_name="X", **check)
-            sequences, steps = Sequences.of_array(array), None
+            sequences, steps = RaggedArray.of_array(array), None
         if fitting:
             self.steps_ = steps
             if steps is None:

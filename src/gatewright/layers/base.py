@@ -17,7 +17,7 @@ from gatewright.layers import checks, initialisation
 from gatewright.layers.pickling import ByName
 
 
-class Options(TypedDict, total=False):
+class LayerOptions(TypedDict, total=False):
     """The keyword arguments that :class:`Recurrent` has and torch.nn has not."""
 
     recurrent_dropout: float

@@ -253,7 +253,7 @@ class Recurrent(RecurrentBase):
     ) -> tuple[Tensor, list[Tensor]]:
         assert self.mode is not None
         weights = [getattr(self, name).to(x.dtype) for names in self._names for name in names]
-        options = cudnn.Options(
+        options = cudnn.CudnnOptions(
             self.bias, self.num_layers, self.dropout, self.training, self.bidirectional
         )
         return cudnn.run(self.mode, x, states, weights, options, lengths)

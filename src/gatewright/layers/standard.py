@@ -6,7 +6,7 @@ from typing import Unpack
 
 import torch
 
-from gatewright.layers.base import Options
+from gatewright.layers.base import LayerOptions
 from gatewright.layers.recurrent import Recurrent
 
 Device = torch.device | str | int | None
@@ -42,7 +42,7 @@ class RNN(Recurrent):
         dtype: torch.dtype | None = None,
         *,
         proj_size: int | None = None,
-        **options: Unpack[Options],
+        **options: Unpack[LayerOptions],
     ) -> None:
         _refuse_projection(proj_size)
         if nonlinearity not in NONLINEARITIES:
@@ -82,7 +82,7 @@ class LSTM(Recurrent):
         proj_size: int = 0,
         device: Device = None,
         dtype: torch.dtype | None = None,
-        **options: Unpack[Options],
+        **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(
             "lstm",
@@ -118,7 +118,7 @@ class GRU(Recurrent):
         dtype: torch.dtype | None = None,
         *,
         proj_size: int | None = None,
-        **options: Unpack[Options],
+        **options: Unpack[LayerOptions],
     ) -> None:
         _refuse_projection(proj_size)
         super().__init__(

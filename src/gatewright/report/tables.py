@@ -25,7 +25,7 @@ NARROW = 8.0  # percent of an interval plot
 
 
 @dataclass(frozen=True)
-class Cell:
+class Entry:
     """One cell of a table: what stands there, and what it is sorted by."""
 
     text: str
@@ -49,7 +49,7 @@ class Whisker:
 
 
 @dataclass(frozen=True)
-class Line:
+class BoardLine:
     """A candidate on the leaderboard."""
 
     name: str
@@ -58,18 +58,18 @@ class Line:
     recommended: bool
     among_best: bool
     failed: str
-    rank: Cell
+    rank: Entry
     setting: str = ""
-    cells: dict[str, Cell] = field(default_factory=dict)
+    cells: dict[str, Entry] = field(default_factory=dict)
     whisker: Whisker | None = None
 
 
 @dataclass(frozen=True)
-class Board:
+class Leaderboard:
     """The leaderboard: its columns by key, its lines, and the ends of the interval plots."""
 
     columns: dict[str, str]
-    lines: list[Line]
+    lines: list[BoardLine]
     reach: tuple[str, str]
     baseline: float | None  # where the best baseline lies in the interval plots, in percent
 
@@ -88,7 +88,7 @@ def setting_text(setting: Setting | None, hidden_size: int = 0) -> str:
     return ", ".join(filter(None, parts))
 
 
-def leaderboard(verdict: Verdict, rows: Sequence[Row]) -> Board:
+def leaderboard(verdict: Verdict, rows: Sequence[Row]) -> Leaderboard:
     """The table of all candidates, which readers see first."""
     judged = [row for row in rows if not row.failed and row.loss is not None]
     low, high = reach(judged)
@@ -105,7 +105,7 @@ def leaderboard(verdict: Verdict, rows: Sequence[Row]) -> Board:
     best = next((row.loss for row in judged if row.name == verdict.best_baseline), None)
     place = None if best is None or not low <= best <= high else 100 * (best - low) / (high - low)
     lines = [_line(verdict, row, low, high) for row in rows]
-    return Board(columns, lines, (number(low, 2), number(high, 2)), place)
+    return Leaderboard(columns, lines, (number(low, 2), number(high, 2)), place)
 
 
 def reach(rows: Sequence[Row]) -> tuple[float, float]:
@@ -139,44 +139,46 @@ def _whisker(row: Row, low: float, high: float) -> Whisker | None:
     return Whisker(place(first), place(row.loss), place(last), beyond=last > high)
 
 
-def _line(verdict: Verdict, row: Row, low: float, high: float) -> Line:
+def _line(verdict: Verdict, row: Row, low: float, high: float) -> BoardLine:
     if row.failed or row.loss is None:
-        return Line(row.name, row.title, row.baseline, False, False, row.failed, Cell(NOTHING))
+        return BoardLine(
+            row.name, row.title, row.baseline, False, False, row.failed, Entry(NOTHING)
+        )
     best = row.name == verdict.best_baseline
     cells = {
-        "loss": Cell(number(row.loss), row.loss, interval(row.low, row.high)),
-        "skill": Cell(
+        "loss": Entry(number(row.loss), row.loss, interval(row.low, row.high)),
+        "skill": Entry(
             NOTHING if best else skill(row.skill),
             row.skill,
             "the best" if best else interval(row.skill_low, row.skill_high, skill),
         ),
-        "parameters": Cell(f"{row.parameters:,}" if row.parameters else NOTHING, row.parameters),
-        "training": Cell(duration(row.train_seconds), row.train_seconds),
-        "prediction": Cell(microseconds(row.microseconds), row.microseconds),
-        "seeds": Cell(str(row.seeds), row.seeds),
+        "parameters": Entry(f"{row.parameters:,}" if row.parameters else NOTHING, row.parameters),
+        "training": Entry(duration(row.train_seconds), row.train_seconds),
+        "prediction": Entry(microseconds(row.microseconds), row.microseconds),
+        "seeds": Entry(str(row.seeds), row.seeds),
     }
-    return Line(
+    return BoardLine(
         name=row.name,
         title=row.title,
         baseline=row.baseline,
         recommended=row.name == verdict.recommended,
         among_best=row.among_best,
         failed="",
-        rank=Cell(str(row.rank), row.rank),
+        rank=Entry(str(row.rank), row.rank),
         setting=setting_text(row.setting, row.hidden_size),
         cells=cells,
         whisker=_whisker(row, low, high),
     )
 
 
-def measures(rows: Sequence[Row]) -> tuple[list[str], list[tuple[str, list[Cell]]]]:
+def measures(rows: Sequence[Row]) -> tuple[list[str], list[tuple[str, list[Entry]]]]:
     """Everything else that was measured on test: its names, and a line a candidate."""
     names = list(dict.fromkeys(name for row in rows for name in row.measures))
     lines = [
         (
             row.title,
             [
-                Cell(_measure(name, row.measures.get(name)), row.measures.get(name))
+                Entry(_measure(name, row.measures.get(name)), row.measures.get(name))
                 for name in names
             ],
         )
@@ -194,11 +196,11 @@ def _measure(name: str, value: float | None) -> str:
 class PairLine:
     lower: str
     higher: str
-    difference: Cell
+    difference: Entry
     interval: str
-    relative: Cell
+    relative: Entry
     relative_interval: str
-    p: Cell
+    p: Entry
     told_apart: bool
 
 
@@ -213,11 +215,11 @@ def pairs(verdict: Verdict) -> list[PairLine]:
             PairLine(
                 lower=titles[pair.lower],
                 higher=titles[pair.higher],
-                difference=Cell(number(pair.difference, 3), pair.difference),
+                difference=Entry(number(pair.difference, 3), pair.difference),
                 interval=interval(ends[0], ends[1]),
-                relative=Cell(skill(pair.relative), pair.relative),
+                relative=Entry(skill(pair.relative), pair.relative),
                 relative_interval=interval(share[0], share[1], skill),
-                p=Cell(p_value(pair.p_adjusted), pair.p_adjusted),
+                p=Entry(p_value(pair.p_adjusted), pair.p_adjusted),
                 told_apart=pair.told_apart,
             )
         )

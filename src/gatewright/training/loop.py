@@ -53,7 +53,7 @@ class Epoch(BaseModel):
 
 
 @dataclasses.dataclass
-class Trained:
+class TrainedNetwork:
     """A network with the weights of its best epoch."""
 
     network: nn.Module
@@ -71,7 +71,7 @@ def train(
     *,
     checkpoint: Path | None = None,
     watch: Callable[[Epoch], None] = lambda epoch: None,
-) -> Trained:
+) -> TrainedNetwork:
     """Train with AdamW (Loshchilov and Hutter 2019), warm-up, cosine decay and early stopping.
 
     The data's order depends on ``seed`` alone, so that candidates see the same. With a
@@ -92,7 +92,7 @@ def train(
             training.save(checkpoint)
         watch(training.epochs[-1])
     network.load_state_dict(training.best)
-    return Trained(network, training.epochs, _best(training.epochs))
+    return TrainedNetwork(network, training.epochs, _best(training.epochs))
 
 
 class _Training:

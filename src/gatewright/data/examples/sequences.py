@@ -19,7 +19,7 @@ from gatewright.data.layout import Layout
 from gatewright.data.prepare.partition import Partition
 from gatewright.data.prepare.sequences import partition_new_sequences, partition_sequences
 from gatewright.data.prepared import PARTS, Preparation, Prepared
-from gatewright.data.question import Choice, Examples, Target
+from gatewright.data.question import Examples, Target, TaskChoice
 from gatewright.data.table.reading import Table
 from gatewright.requests import Split
 
@@ -41,7 +41,7 @@ class Sequences(Examples):
         columns: Mapping[str, Column],
         roles: Roles,
         notes: Notes,
-        choice: Choice,
+        choice: TaskChoice,
     ) -> Layout:
         return guess_sequences(table, columns, roles, notes, choice, every_step=self.every_step)
 

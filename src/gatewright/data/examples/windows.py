@@ -24,7 +24,7 @@ from gatewright.data.prepare.axis import by_workdays
 from gatewright.data.prepare.partition import Partition
 from gatewright.data.prepare.series import partition_new_series, partition_series
 from gatewright.data.prepared import PARTS, Preparation, Prepared
-from gatewright.data.question import Choice, Examples, Target
+from gatewright.data.question import Examples, Target, TaskChoice
 from gatewright.data.table.reading import Table
 from gatewright.errors import InputError
 from gatewright.requests import Split
@@ -51,7 +51,7 @@ class Windows(Examples):
         columns: Mapping[str, Column],
         roles: Roles,
         notes: Notes,
-        choice: Choice,
+        choice: TaskChoice,
     ) -> Layout:
         return guess_forecast(table, columns, roles, notes, choice)
 

@@ -27,7 +27,7 @@ from gatewright.data.guess.roles import (
 from gatewright.data.guess.seasons import Floats, frequency_of, season_of
 from gatewright.data.guess.shapes import LONG
 from gatewright.data.layout import Layout
-from gatewright.data.question import Choice
+from gatewright.data.question import TaskChoice
 from gatewright.data.table.reading import Table
 from gatewright.errors import InputError, argument
 
@@ -40,7 +40,7 @@ def guess_forecast(
     columns: Mapping[str, Column],
     roles: Roles,
     notes: Notes,
-    choice: Choice,
+    choice: TaskChoice,
 ) -> Layout:
     """The layout of one series, or of many in long form.
 
@@ -78,7 +78,7 @@ def guess_forecast(
 
 
 def _check_numbers(
-    table: Table, columns: Mapping[str, Column], roles: Roles, choice: Choice
+    table: Table, columns: Mapping[str, Column], roles: Roles, choice: TaskChoice
 ) -> None:
     for role in ("sequence", "step", "group"):
         if (name := getattr(roles, role)) is not None:

@@ -23,7 +23,7 @@ from gatewright.data.guess.roles import (
 )
 from gatewright.data.guess.shapes import LONG, SERIES, WIDE
 from gatewright.data.layout import Layout
-from gatewright.data.question import Choice
+from gatewright.data.question import TaskChoice
 from gatewright.data.table.reading import Table
 from gatewright.errors import InputError, argument
 
@@ -80,7 +80,7 @@ def guess_sequences(
     columns: Mapping[str, Column],
     roles: Roles,
     notes: Notes,
-    choice: Choice,
+    choice: TaskChoice,
     *,
     every_step: bool,
 ) -> Layout:

@@ -22,13 +22,13 @@ TRAIN = PARTS.index("train")
 
 
 @dataclasses.dataclass(frozen=True)
-class Fit:
+class FittedPreparation:
     preparation: Preparation
     center: Floats  # (items, targets): of targets that are inputs too
     scale: Floats
 
 
-def fit(layout: Layout, partition: Partition, question: Question) -> Fit:
+def fit(layout: Layout, partition: Partition, question: Question) -> FittedPreparation:
     """Fit a preparation on the training part. Raises InputError for numbers too large to scale."""
     names = question.examples.channels(layout)
     targets = len(layout.targets) if question.examples.sees_targets else 0
@@ -78,7 +78,7 @@ def fit(layout: Layout, partition: Partition, question: Question) -> Fit:
             for name, each in zip(partition.items, pairs, strict=True)
         }
         preparation = preparation.model_copy(update={"series": series})
-    return Fit(preparation, center, scale)
+    return FittedPreparation(preparation, center, scale)
 
 
 def _fit_labels(partition: Partition, labels: pl.DataFrame, question: Question) -> dict[str, Any]:

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from gatewright.data.layout import Layout
-from gatewright.data.prepare.answers import Answers
 from gatewright.data.prepare.columns import check_columns, check_readings
 from gatewright.data.prepare.fitting import fit, fit_series
+from gatewright.data.prepare.leaks import Leaks
 from gatewright.data.prepare.storage import written_aside
 from gatewright.data.prepare.writing import Writer, finish
 from gatewright.data.prepared import Preparation, Prepared
@@ -62,10 +62,10 @@ def prepare(
         fitted = fit(layout, partition, question)
         update = {"readings": _readings(table, layout)}
         preparation = fitted.preparation.model_copy(update=update)
-        answers = Answers.of(partition, question, preparation)
-        writer = Writer(preparation, partition, question, fitted.center, fitted.scale, answers)
+        leaks = Leaks.of(partition, question, preparation)
+        writer = Writer(preparation, partition, question, fitted.center, fitted.scale, leaks)
         counts = writer.write(aside)
-        more = [*answers.notes(), *examples.remarks(layout, partition, aside)]
+        more = [*leaks.notes(), *examples.remarks(layout, partition, aside)]
         finish(aside, preparation, partition, question, counts, more)
     return Prepared.open(folder)
 

@@ -16,7 +16,7 @@ CLOSE = 1e-5  # of the spread: what the arithmetic of 32-bit numbers leaves
 Mask = NDArray[np.bool_]
 
 
-class Lines:
+class LinearMap:
     """Whether a target is a linear map of a column, but for the rounding of both."""
 
     words = "on all rows it is a linear map of"

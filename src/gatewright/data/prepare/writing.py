@@ -11,8 +11,8 @@ import numpy as np
 import polars as pl
 
 from gatewright.data.calendar import Floats, Integers, channel_values
-from gatewright.data.prepare.answers import Answers
 from gatewright.data.prepare.blocks import Block
+from gatewright.data.prepare.leaks import Leaks
 from gatewright.data.prepare.partition import Partition
 from gatewright.data.prepare.scaling import LARGEST, LastSeen
 from gatewright.data.prepare.storage import ArrayFile, write_array
@@ -45,10 +45,10 @@ class Writer:
         question: Question,
         center: Floats,
         scale: Floats,
-        answers: Answers | None = None,
+        leaks: Leaks | None = None,
     ) -> None:
         channels = preparation.channels
-        self.preparation, self.partition, self.answers = preparation, partition, answers
+        self.preparation, self.partition, self.leaks = preparation, partition, leaks
         self.question = question
         self.center, self.scale = center, scale
         self.names = question.examples.channels(preparation.layout)
@@ -85,8 +85,8 @@ class Writer:
             for block in partition.blocks():
                 self._check_future(block)
                 scaled, codes = self._scaled(block), self._codes(block)
-                if self.answers is not None:
-                    self.answers.add(block, codes)
+                if self.leaks is not None:
+                    self.leaks.add(block, codes)
                 files["values"].append(self._values(block, scaled))
                 files["codes"].append(codes)
                 files["time"].append(block.time)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gatewright.data.calendar import Floats, Integers
 from gatewright.data.guess.labels import LabelCounts
-from gatewright.data.prepare.relations import Lines
+from gatewright.data.prepare.relations import LinearMap
 from gatewright.data.prepare.scaling import LARGEST, Moments, center_and_scale, too_large
 from gatewright.data.prepared import Preparation
 from gatewright.data.question import Relation, Target, Where
@@ -77,7 +77,7 @@ class Numbers(Target):
         return scaled
 
     def relation(self, preparation: Preparation, columns: int) -> Relation:
-        return Lines(len(preparation.layout.targets), columns)
+        return LinearMap(len(preparation.layout.targets), columns)
 
     def in_units(self, encoded: Floats, center: Floats, scale: Floats) -> Floats:
         return encoded * scale + center

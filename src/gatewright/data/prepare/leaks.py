@@ -23,7 +23,7 @@ Mask = NDArray[np.bool_]
 
 
 @dataclasses.dataclass
-class Answers:
+class Leaks:
     """What the blocks of a partition are shown to, in order."""
 
     layout: Layout
@@ -35,7 +35,7 @@ class Answers:
     relation: Relation
 
     @classmethod
-    def of(cls, partition: Partition, question: Question, preparation: Preparation) -> Answers:
+    def of(cls, partition: Partition, question: Question, preparation: Preparation) -> Leaks:
         layout, target = preparation.layout, question.target
         names = (*layout.steps, *question.examples.known_when_predicting(layout))
         labels = None
