@@ -9,7 +9,7 @@ from torch import Tensor
 from gatewright.baselines._spread import evenly
 from gatewright.data.batching import Batch
 from gatewright.data.prepared import Preparation, Prepared
-from gatewright.tasks.forecast import relative_to_window
+from gatewright.networks.windows import relative_to_window
 
 MOST_FEATURES = 4096  # of a row, so that their products are 128 MiB
 

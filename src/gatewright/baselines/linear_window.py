@@ -11,8 +11,9 @@ from gatewright.baselines.baseline import Trained
 from gatewright.data.batching import Batch
 from gatewright.data.examples.windows import Windows
 from gatewright.data.targets.numbers import Numbers
+from gatewright.networks.windows import relative_to_window
 from gatewright.setting import Setting
-from gatewright.tasks.forecast import QUANTILES, SERIES, relative_to_window
+from gatewright.tasks.forecast import QUANTILES, SERIES
 
 KERNEL = 25  # steps of the moving average, as in the paper's code
 

@@ -1,37 +1,13 @@
-"""The trunk of every network here: embeddings, a recurrent stack, and one vector a sequence."""
+"""The trunk of every network here: a recurrent stack, and one vector a sequence."""
 
 from __future__ import annotations
-
-import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from gatewright.data.batching import Batch
-from gatewright.data.prepared import Preparation
 from gatewright.layers import Recurrent
-from gatewright.setting import Setting
 
 LAST, ATTENTION = "last", "attention"
-
-
-class Embeddings(nn.Module):
-    """Learned vectors for categories; code 0 stands for missing and unseen ones."""
-
-    def __init__(self, counts: Sequence[int]) -> None:
-        """counts: how many values each category has, code 0 not counted."""
-        super().__init__()
-        sizes = [min(8, math.ceil(math.sqrt(count + 1))) for count in counts]
-        self.tables = nn.ModuleList(
-            nn.Embedding(count + 1, size) for count, size in zip(counts, sizes, strict=True)
-        )
-        self.size = sum(sizes)
-
-    def forward(self, codes: Tensor) -> Tensor:
-        """codes: (..., categories). Returns (..., size)."""
-        found = [table(codes[..., number]) for number, table in enumerate(self.tables)]
-        return torch.cat(found, -1) if found else codes.new_empty((*codes.shape[:-1], 0)).float()
 
 
 class Encoder(nn.Module):
@@ -97,35 +73,3 @@ class Encoder(nn.Module):
             scores = scores.masked_fill(beyond[..., None], -torch.inf)
         pooled: Tensor = (scores.softmax(0) * outputs).sum(0)
         return pooled
-
-
-class SequenceNetwork(nn.Module):
-    """A whole sequence read, then one linear layer."""
-
-    def __init__(
-        self,
-        preparation: Preparation,
-        truncate: int,
-        cell: str,
-        hidden_size: int,
-        setting: Setting,
-        outputs: int,
-    ) -> None:
-        super().__init__()
-        self.embed = Embeddings([len(found.values) for found in preparation.categories])
-        self.encoder = Encoder(
-            cell,
-            len(preparation.channels) + self.embed.size,
-            hidden_size,
-            setting.num_layers,
-            setting.dropout,
-            setting.variant or LAST,
-            truncate,
-        )
-        self.head = nn.Linear(hidden_size, outputs)
-
-    def forward(self, batch: Batch) -> Tensor:
-        """Returns (batch, outputs)."""
-        steps = torch.cat([batch.values, self.embed(batch.codes)], -1)
-        found: Tensor = self.head(self.encoder(steps, batch.lengths))
-        return found

@@ -12,7 +12,8 @@ from gatewright.data.batching import Batch
 from gatewright.data.examples.sequences import Sequences
 from gatewright.data.prepared import Preparation
 from gatewright.data.targets.classes import Classes, weights_of
-from gatewright.networks.encoder import ATTENTION, LAST, SequenceNetwork
+from gatewright.networks.encoder import ATTENTION, LAST
+from gatewright.networks.whole import SequenceNetwork
 from gatewright.setting import Options, Setting
 from gatewright.tasks.task import Task
 

@@ -13,15 +13,15 @@ from gatewright.data.calendar import Floats
 from gatewright.data.examples.windows import Windows
 from gatewright.data.prepared import Preparation
 from gatewright.data.targets.numbers import Numbers
-from gatewright.networks.encoder import Embeddings, Encoder
+from gatewright.networks.embeddings import Embeddings
+from gatewright.networks.encoder import Encoder
+from gatewright.networks.windows import KnownInputs, one_target_a_row, relative_to_window
 from gatewright.setting import Options, Setting
 from gatewright.tasks.task import Task
 
 QUANTILES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 LEVELS = torch.tensor(QUANTILES)
 ALONE, WINDOW, SERIES = "alone", "window", "series"
-AHEAD_SIZE = 16  # units between what is known of a step and the forecast of it
-SMALLEST_SPREAD = 0.1  # of a window, in standard deviations of its series
 
 
 class Bands(Numbers):
@@ -187,7 +187,7 @@ class ForecastNetwork(nn.Module):
         )
         self.point = nn.Linear(hidden_size, self.horizon * self.targets)
         known = known_channels + self.embed_future.size
-        self.ahead = Ahead(hidden_size, known, self.targets) if known else None
+        self.ahead = KnownInputs(hidden_size, known, self.targets) if known else None
         self.spread = nn.Linear(hidden_size, self.targets)
         # Distances between neighbouring quantiles, by step and target: quantiles never cross.
         self.gaps = nn.Parameter(torch.full((self.horizon, self.targets, len(QUANTILES) - 1), -1.5))
@@ -222,63 +222,3 @@ class ForecastNetwork(nn.Module):
         below, above = gaps.split([len(QUANTILES) // 2, len(QUANTILES) // 2], -1)
         middle = gaps.new_zeros(*gaps.shape[:-1], 1)
         return torch.cat([-below.flip(-1).cumsum(-1).flip(-1), middle, above.cumsum(-1)], -1)
-
-
-class Ahead(nn.Module):
-    """What is known of a step to come, and what it does to that step given what was seen.
-
-    The same for all steps, so that its size does not follow the horizon.
-    """
-
-    def __init__(self, hidden_size: int, known: int, targets: int) -> None:
-        super().__init__()
-        self.seen = nn.Linear(hidden_size, AHEAD_SIZE, bias=False)
-        self.known = nn.Linear(known, AHEAD_SIZE)
-        self.out = nn.Linear(AHEAD_SIZE, targets, bias=False)
-
-    def forward(self, held: Tensor, future: Tensor) -> Tensor:
-        """held: (batch, hidden_size); future: (horizon, batch, known).
-
-        Returns (horizon, batch, targets).
-        """
-        found: Tensor = self.out(torch.relu(self.known(future) + self.seen(held)))
-        return found
-
-
-def one_target_a_row(batch: Batch, targets: int) -> Batch:
-    """The batch with each example as many times as there are targets, each with one of them.
-
-    The targets' channels come first, and one of them remains first.
-    """
-
-    def repeated(steps: Tensor) -> Tensor:
-        return steps.repeat_interleave(targets, 1)
-
-    own = batch.values[..., :targets].flatten(1, 2)[..., None]
-    return Batch(
-        values=torch.cat([own, repeated(batch.values[..., targets:])], -1),
-        codes=repeated(batch.codes),
-        lengths=None if batch.lengths is None else batch.lengths.repeat_interleave(targets),
-        target=batch.target,
-        future=repeated(batch.future),
-        future_codes=repeated(batch.future_codes),
-    )
-
-
-def relative_to_window(
-    values: Tensor, lengths: Tensor | None, targets: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The values with the targets' channels less their mean, over their spread, in each window.
-
-    values: (time, batch, channels). Returns them, and mean and spread, each (batch, targets).
-    """
-    seen = values[..., :targets]
-    if lengths is None:
-        level, variance = seen.mean(0), seen.var(0, correction=0)
-    else:
-        inside = (torch.arange(len(seen))[:, None] < lengths)[..., None]
-        count = lengths[:, None]
-        level = (seen * inside).sum(0) / count
-        variance = ((seen - level).square() * inside).sum(0) / count
-    scale = (variance + SMALLEST_SPREAD**2).sqrt()
-    return torch.cat([(seen - level) / scale, values[..., targets:]], -1), level, scale

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from gatewright.data.batching import Batch
 from gatewright.data.examples.sequences import Sequences
 from gatewright.data.targets.numbers import Numbers
-from gatewright.networks.encoder import ATTENTION, LAST, SequenceNetwork
+from gatewright.networks.encoder import ATTENTION, LAST
+from gatewright.networks.whole import SequenceNetwork
 from gatewright.setting import Setting
 from gatewright.tasks.task import Task
 

@@ -12,7 +12,7 @@ from gatewright.data.batching import Batch
 from gatewright.data.examples.sequences import Steps
 from gatewright.data.targets.classes import Classes
 from gatewright.layers import Recurrent
-from gatewright.networks.encoder import Embeddings
+from gatewright.networks.embeddings import Embeddings
 from gatewright.setting import Setting
 from gatewright.tasks.task import Task
 
