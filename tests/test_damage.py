@@ -6,7 +6,6 @@ Never a traceback, and never another number.
 from __future__ import annotations
 
 import json
-import math
 import os
 import shutil
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 
+import small
 from damages import DAMAGES, FEW, damaged
 from gatewright import Forecaster, SequenceClassifier, api, cli, report
 from gatewright.api import load
@@ -48,8 +48,7 @@ def quick() -> Any:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a table, a comparison on it, and a fit."""
     folder = tmp_path_factory.mktemp("damage")
-    rows = [f"{step},{math.sin(step * 0.9) + step % 5 * 0.1:.4f}" for step in range(90)]
-    (folder / "waves.csv").write_text("\n".join(["step,y", *rows, ""]))
+    small.write_waves(folder)
     assert cli.main(compare(folder, "whole")) == 0
     assert cli.main(fit(folder, "fitted")) == 0
     return folder
@@ -332,14 +331,9 @@ def test_a_sound_model_of_another_fit_is_told_and_fitted_again(
 
 
 def test_a_sound_model_of_another_estimator_is_told(tmp_path: Path) -> None:
-    sequences = [[[float(step % 3)], [1.0], [float(step % 2)]] for step in range(24)]
-    waves = [math.sin(step) for step in range(60)]
     for seed in (0, 1):
-        small = {"cell": "mgu", "hidden_size": 3, "epochs": 1, "random_state": seed}
-        forecaster = Forecaster(horizon=HORIZON, context=6, **small).fit(waves)
-        forecaster.save(tmp_path / f"Forecaster {seed}")
-        classifier = SequenceClassifier(**small).fit(sequences, ["even", "odd"] * 12)
-        classifier.save(tmp_path / f"SequenceClassifier {seed}")
+        small.forecaster(random_state=seed).save(tmp_path / f"Forecaster {seed}")
+        small.classifier(random_state=seed).save(tmp_path / f"SequenceClassifier {seed}")
     for kind in (Forecaster, SequenceClassifier):
         one, other = (tmp_path / f"{kind.__name__} {seed}" for seed in (0, 1))
         shutil.copy(other / "model.safetensors", one)
@@ -348,14 +342,8 @@ def test_a_sound_model_of_another_estimator_is_told(tmp_path: Path) -> None:
 
 
 def test_damaged_estimators(tmp_path: Path) -> None:
-    sequences = [[[float(step % 3)], [1.0], [float(step % 2)]] for step in range(24)]
-    labels = ["even", "odd"] * 12
-    small = {"cell": "mgu", "hidden_size": 3, "epochs": 1}
-    waves = [math.sin(step) for step in range(60)]
-    forecaster = Forecaster(horizon=HORIZON, context=6, **small).fit(waves)
-    classifier = SequenceClassifier(**small).fit(sequences, labels)
-    forecaster.save(tmp_path / "forecaster")
-    classifier.save(tmp_path / "classifier")
+    small.forecaster().save(tmp_path / "forecaster")
+    small.classifier().save(tmp_path / "classifier")
     kinds = {"forecaster": Forecaster, "classifier": SequenceClassifier}
     for name, kind in kinds.items():
         for path in sorted((tmp_path / name).iterdir()):

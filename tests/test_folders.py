@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import os
 from pathlib import Path
 
 import pytest
 
 import report_worlds
+import small
 from damages import contents
 from gatewright import Forecaster, SequenceClassifier, api, cli, load, report
 from gatewright.comparison.folder import RunFolder
@@ -49,8 +49,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(api, "Processes", Here)
     monkeypatch.setattr(report, "draw", lambda outcome, folder: None)
-    rows = [f"{step},{math.sin(step * 0.9) + step % 5 * 0.1:.4f}" for step in range(90)]
-    (tmp_path / "waves.csv").write_text("\n".join(["step,y", *rows, ""]))
+    small.write_waves(tmp_path)
 
 
 def fill(folder: Path, names: tuple[str, ...] = MINE) -> dict[str, bytes]:
@@ -225,10 +224,7 @@ def test_an_empty_name_is_no_folder(
 
 
 def test_nor_is_it_in_python(tmp_path: Path) -> None:
-    waves = [math.sin(step) for step in range(60)]
-    forecaster = Forecaster("mgu", 2, 6, hidden_size=3, epochs=1).fit(waves)
-    classifier = SequenceClassifier("mgu", hidden_size=3, epochs=1)
-    classifier.fit([[[0.0], [1.0]], [[1.0], [0.0]]] * 8, ["a", "b"] * 8)
+    forecaster, classifier = small.forecaster(), small.classifier()
     for use in (
         lambda: api.compare("waves.csv", out=""),
         lambda: forecaster.save(""),
@@ -272,10 +268,7 @@ def test_a_folder_without_permission(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["model.safetensors", "fit.json", "estimator.json", "a/b.txt"])
 def test_an_estimator_overwrites_nothing_of_others(name: str) -> None:
-    waves = [math.sin(step) for step in range(60)]
-    forecaster = Forecaster("mgu", 2, 6, hidden_size=3, epochs=1).fit(waves)
-    classifier = SequenceClassifier("mgu", hidden_size=3, epochs=1)
-    classifier.fit([[[0.0], [1.0]], [[1.0], [0.0]]] * 8, ["a", "b"] * 8)
+    forecaster, classifier = small.forecaster(), small.classifier()
     before = fill(Path("mine"), (name,))
     for estimator in (forecaster, classifier):
         with pytest.raises(InputError, match=r"^mine"):
@@ -286,10 +279,7 @@ def test_an_estimator_overwrites_nothing_of_others(name: str) -> None:
 def test_an_estimator_is_saved_over_itself_whole_or_not_at_all(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    classifier = SequenceClassifier("mgu", hidden_size=3, epochs=1)
-    classifier.fit([[[0.0], [1.0]], [[1.0], [0.0]]] * 8, ["a", "b"] * 8)
-    forecaster = Forecaster("mgu", 2, 6, hidden_size=3, epochs=1)
-    forecaster.fit([math.sin(step) for step in range(60)])
+    forecaster, classifier = small.forecaster(), small.classifier()
 
     def save(room: int) -> None:
         """With a disk that is full after so many files."""

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 import pytest
 
+import small
 from gatewright.comparison import crew, running
 from gatewright.comparison.comparing import compare_into
 from gatewright.comparison.folder import RunFolder
@@ -53,17 +53,11 @@ class Heard(Progress):
         self.ended = True
 
 
-def waves(count: int = 240) -> pl.DataFrame:
-    steps = np.arange(count)
-    noise = np.random.default_rng(0).normal(size=count)
-    return pl.DataFrame({"step": steps, "y": np.sin(steps / 3) + 0.1 * noise})
-
-
 def compare(path: Path, progress: Progress | None = None, **changes: Any) -> Result:
     columns = Columns(targets=("y",), horizon=changes.pop("horizon", 3), context=12)
     restart = changes.pop("restart", False)
     jobs = changes.pop("jobs", 1)
-    frame = changes.pop("frame", waves())
+    frame = changes.pop("frame", small.noisy_waves())
     workers: Crew = changes.pop("crew", None) or crew.Processes(path, jobs)
     compare_into(
         RunFolder(path),
@@ -139,7 +133,10 @@ def test_another_plan_is_refused_and_nothing_is_lost(done: tuple[Result, Heard])
     with pytest.raises(InputError, match=r"another comparison \(different: .*layout"):
         compare(result.folder.path, horizon=4)
     with pytest.raises(InputError, match=r"different: the data.*`restart`"):
-        compare(result.folder.path, frame=waves().with_columns(pl.col("y") + pl.col("step") * 0.1))
+        compare(
+            result.folder.path,
+            frame=small.noisy_waves().with_columns(pl.col("y") + pl.col("step") * 0.1),
+        )
     assert (result.folder.path / "leaderboard.json").read_bytes() == before
 
 

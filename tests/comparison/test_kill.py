@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import polars as pl
 import pytest
+
+import small
 
 KILLS = 20
 TIMED = ("train_seconds", "microseconds")
@@ -27,9 +27,7 @@ compare(sys.argv[1], target="y", horizon=3, context=12, cells=["mgu", "indrnn"],
 @pytest.fixture(scope="module")
 def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("kill") / "waves.csv"
-    steps = np.arange(240)
-    noise = np.random.default_rng(0).normal(size=240)
-    pl.DataFrame({"step": steps, "y": np.sin(steps / 3) + 0.1 * noise}).write_csv(path)
+    small.noisy_waves().write_csv(path)
     return path
 
 

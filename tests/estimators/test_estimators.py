@@ -21,9 +21,8 @@ from gatewright.api import load
 from gatewright.errors import InputError
 from gatewright.estimators import Forecaster, SequenceClassifier, SequenceRegressor
 from gatewright.estimators.arrays import hold_out
-from places import DATA
+from places import data_set
 
-VOWELS = DATA / "japanese-vowels.csv"
 QUICK: dict[str, Any] = {
     "hidden_size": 16,
     "learning_rate": 0.02,
@@ -244,10 +243,10 @@ def test_sequences_of_other_channels_are_refused() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not VOWELS.exists(), reason="the data set is not here")
 def test_japanese_vowels_are_told_apart() -> None:
+    vowels = data_set("japanese-vowels.csv")
     parts: dict[str, tuple[list[Any], list[int]]] = {"train": ([], []), "test": ([], [])}
-    for one in pl.read_csv(VOWELS).partition_by("sequence", maintain_order=True):
+    for one in pl.read_csv(vowels).partition_by("sequence", maintain_order=True):
         x, y = parts[one["split"][0]]
         x.append(one.select(pl.selectors.starts_with("lpc")).to_numpy())
         y.append(one["speaker"][0])

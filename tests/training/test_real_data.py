@@ -11,18 +11,14 @@ from gatewright.data.table.reading import read
 from gatewright.requests import Columns, Split
 from gatewright.setting import Setting
 from gatewright.training import Model, Recipe, Stopping
-from places import DATA
+from places import data_set
 
 pytestmark = pytest.mark.slow
 
-ETTH1 = DATA / "ETTh1.csv"
-VOWELS = DATA / "japanese-vowels.csv"
 
-
-@pytest.mark.skipif(not ETTH1.exists(), reason="needs ETTh1.csv")
 def test_repeating_the_last_value_of_etth1_gives_the_published_error(tmp_path: Path) -> None:
     """Horizon 96, context 336, 12, 4 and 4 months of 30 days: 1.294 and 0.713."""
-    table = read(ETTH1)
+    table = read(data_set("ETTh1.csv"))
     targets = [name for name in table.schema if name != "date"]
     layout, _ = guess(table, Columns(targets=targets, horizon=96, context=336))
     data = prepare(table, layout, tmp_path / "data", split=Split(rows=(8640, 2880, 2880)))
@@ -36,10 +32,9 @@ def test_repeating_the_last_value_of_etth1_gives_the_published_error(tmp_path: P
     assert error == pytest.approx(0.713, abs=5e-4)
 
 
-@pytest.mark.skipif(not VOWELS.exists(), reason="needs japanese-vowels.csv")
 def test_vowels_are_told_apart(tmp_path: Path) -> None:
     """Nine speakers, sequences of 7 to 29 steps; one quick fit gets nine of ten right."""
-    table = read(VOWELS)
+    table = read(data_set("japanese-vowels.csv"))
     layout, _ = guess(table, Columns(targets=["speaker"], sequence="sequence", step="step"))
     data = prepare(table, layout, tmp_path / "data")
     recipe = Recipe(candidate="gru", hidden_size=32, setting=Setting(variant="last"))

@@ -17,14 +17,11 @@ from gatewright.data.layout import Layout
 from gatewright.data.table.reading import read
 from gatewright.errors import InputError
 from gatewright.requests import Columns
-from places import DATA
+from places import data_set
 
 
 def real(name: str, *targets: str, **flags: Any) -> tuple[Layout, dict[str, str]]:
-    path = DATA / name
-    if not path.exists():
-        pytest.skip(f"{name} is not here")
-    return guessed(path, *targets, **flags)
+    return guessed(data_set(name), *targets, **flags)
 
 
 def guessed(source: Any, *targets: str, **flags: Any) -> tuple[Layout, dict[str, str]]:

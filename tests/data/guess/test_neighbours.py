@@ -15,7 +15,7 @@ from asked import guess
 from gatewright.data.layout import Guess, Layout
 from gatewright.data.table.reading import read
 from gatewright.requests import Columns
-from places import DATA
+from places import data_set
 
 Numbers = NDArray[np.float64]
 
@@ -111,10 +111,9 @@ def archive(rows: int, classes: int, part: float = 3.0) -> tuple[Numbers, Number
 
 
 def gunpoint() -> tuple[Numbers, Numbers]:
-    path = DATA / "gunpoint.csv"
-    if not path.exists():
-        pytest.skip("gunpoint.csv is not here")
-    frame = pl.read_csv(path).pivot(on="step", index=["sequence", "label"], values="x")
+    frame = pl.read_csv(data_set("gunpoint.csv")).pivot(
+        on="step", index=["sequence", "label"], values="x"
+    )
     return frame.drop("sequence", "label").to_numpy(), frame["label"].to_numpy().astype(float)
 
 

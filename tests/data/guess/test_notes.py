@@ -14,7 +14,7 @@ from gatewright.data import sets
 from gatewright.data.layout import Layout
 from gatewright.data.table.reading import read
 from gatewright.requests import Columns
-from places import DATA
+from places import data_set
 
 
 def noted(source: Any, tmp_path: Path, **given: Any) -> tuple[str, ...]:
@@ -62,9 +62,7 @@ def test_labelled_examples_are_told_from_a_series(
 def test_series_are_not_taken_for_examples(
     name: str, given: dict[str, Any], tmp_path: Path
 ) -> None:
-    path = DATA / name if "." in name else sets.path(name)
-    if not path.exists():
-        pytest.skip(f"{name} is not here")
+    path = data_set(name) if "." in name else sets.path(name)
     notes = noted(path, tmp_path, **given)
     assert not any("example of its own" in note or "never changes" in note for note in notes)
 

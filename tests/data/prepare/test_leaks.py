@@ -16,7 +16,7 @@ from gatewright import cli
 from gatewright.data.prepared import PreparedRecord
 from gatewright.data.table.reading import read
 from gatewright.requests import Columns
-from places import DATA
+from places import data_set
 
 RANDOM = np.random.default_rng(0)
 ROWS = 300
@@ -214,9 +214,7 @@ REAL: list[tuple[str, str, dict[str, Any]]] = [
 def test_no_false_alarm_on_real_tables(
     name: str, target: str, flags: dict[str, Any], tmp_path: Path
 ) -> None:
-    if not (DATA / name).exists():
-        pytest.skip(f"{name} is not here")
-    assert not notes(DATA / name, target, tmp_path, **flags)
+    assert not notes(data_set(name), target, tmp_path, **flags)
 
 
 @pytest.mark.parametrize("name", ["digits", "iris", "wine", "breast_cancer", "diabetes"])

@@ -20,7 +20,7 @@ from gatewright.data.prepared import PARTS, Prepared
 from gatewright.data.table.reading import read
 from gatewright.errors import InputError
 from gatewright.requests import Split
-from places import DATA
+from places import data_set
 
 ROWS = 40
 
@@ -327,14 +327,13 @@ def test_the_shipped_sets_are_prepared(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not DATA.exists(), reason="the data sets for development are not here")
 def test_real_sets_are_prepared(tmp_path: Path) -> None:
-    table = read(DATA / "ETTh1.csv")
+    table = read(data_set("ETTh1.csv"))
     layout = forecast(targets=tuple(table.schema)[1:], time="date", horizon=96, context=96)
     data = prepare(table, layout, tmp_path / "hours", split=Split(rows=(8640, 2880, 2880)))
     assert data.bounds.tolist() == [[0, 8640, 11520, 14400]]
     torch.testing.assert_close(data.values[:8640, :7].mean(0), torch.zeros(7), atol=1e-5, rtol=0)
-    table = read(DATA / "japanese-vowels.csv")
+    table = read(data_set("japanese-vowels.csv"))
     numbers = tuple(name for name in table.schema if name.startswith("lpc"))
     layout = Layout(task="classify", targets=("speaker",), numbers=numbers, sequence="sequence",
                     step="step", split="split")  # fmt: skip
