@@ -24,6 +24,8 @@ from gatewright.models.predictor import Predictor
 
 pytestmark = pytest.mark.slow
 
+pytestmark = pytest.mark.slow
+
 TINY = ["--cells", "gru", "--settings", "1", "--seeds", "2", "--epochs", "1", "--jobs", "1"]
 HORIZON = 3
 
