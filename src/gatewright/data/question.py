@@ -90,8 +90,10 @@ class Target(ABC):
         """The names of what each part of a split needs some of, and the number of each row's."""
 
     @abstractmethod
-    def fit(self, values: pl.DataFrame, where: Where) -> dict[str, Any]:
+    def fit(self, values: pl.DataFrame, every: pl.DataFrame, where: Where) -> dict[str, Any]:
         """What a preparation keeps of the targets of the training part.
+
+        every: the values of all parts, each at least once: which there are is no secret.
 
         Raises InputError for numbers too large to scale.
         """

@@ -17,7 +17,7 @@ OF_EACH = 5  # examples for each of them, on average
 
 @dataclass(frozen=True)
 class LabelCounts:
-    """The values of the first target and how many examples have each, the rarest first.
+    """The values of the first target and how many labels there are of each, the rarest first.
 
     ``counts``: the columns "label" and "rows", at most one more than ``MOST_CLASSES`` of them.
     """
@@ -26,16 +26,24 @@ class LabelCounts:
     targets: Mapping[str, Column]
     counts: pl.DataFrame
     examples: int
+    every_step: bool  # each step has a label of its own; else a sequence has one
 
     @classmethod
     def of(
-        cls, table: Table, columns: Mapping[str, Column], roles: Roles, labels: pl.LazyFrame
+        cls,
+        table: Table,
+        columns: Mapping[str, Column],
+        roles: Roles,
+        labels: pl.LazyFrame,
+        *,
+        every_step: bool,
     ) -> LabelCounts:
-        """labels: a row an example with the columns of the targets."""
+        """labels: the columns of the targets, a row a step or a sequence."""
         counted = labels.group_by(pl.col(roles.targets[0]).alias("label")).len("rows")
         counts = table.collect(counted.sort("rows", "label").head(MOST_CLASSES + 1))
         examples = int(table.collect(labels.select(pl.len())).item())
-        return cls(table, {name: columns[name] for name in roles.targets}, counts, examples)
+        targets = {name: columns[name] for name in roles.targets}
+        return cls(table, targets, counts, examples, every_step)
 
     @property
     def first(self) -> tuple[str, Column]:

@@ -127,7 +127,8 @@ def guess_sequences(
             f"{roles.targets[0]}; name it with {argument('sequence')}."
         )
     labels = _labels(table, roles, every_step=every_step)
-    task = choice.by_labels(LabelCounts.of(table, columns, roles, labels), notes)
+    counts = LabelCounts.of(table, columns, roles, labels, every_step=every_step)
+    task = choice.by_labels(counts, notes)
     return _layout(table, columns, roles, steps, task)
 
 

@@ -36,7 +36,8 @@ def fit(layout: Layout, partition: Partition, question: Question) -> FittedPrepa
     shared = Moments(1, len(names) - targets)
     missing = np.zeros(len(names), dtype=bool)
     values: dict[str, set[str]] = {name: set() for name in layout.categories}
-    told: list[pl.DataFrame] = []  # what each training row is to be told of
+    labels: list[pl.DataFrame] = []  # of the training rows, where each row has its own
+    every: list[pl.DataFrame] = []  # those of all rows, each once
     end = partition.training.max()
     for block in partition.blocks():
         training = block.rows < partition.training[block.item]
@@ -48,8 +49,9 @@ def fit(layout: Layout, partition: Partition, question: Question) -> FittedPrepa
         for name, found in values.items():
             found.update(block.texts[name].filter(mask).drop_nulls().unique().to_list())
         if block.targets is not None:
-            told.append(block.targets.filter(mask))
-        if block.stop >= end:
+            labels.append(block.targets.filter(mask))
+            every.append(block.targets.unique())
+        elif block.stop >= end:
             break
     center, scale, target_mean, target_scale = center_and_scale(own)
     _, _, mean, spread = center_and_scale(shared)
@@ -61,7 +63,9 @@ def fit(layout: Layout, partition: Partition, question: Question) -> FittedPrepa
     elif partition.labels is not None:
         of_targets = _fit_labels(partition, partition.labels, question)
     else:
-        of_targets = question.target.fit(pl.concat(told), lambda row: "a training row")
+        of_targets = question.target.fit(
+            pl.concat(labels), pl.concat(every), lambda row: f"row {row + 1} of the training part"
+        )
     preparation = Preparation(
         layout=layout,
         channels=_channels(layout, names, targets, means, scales, missing),
@@ -87,7 +91,7 @@ def _fit_labels(partition: Partition, labels: pl.DataFrame, question: Question) 
     def where(row: int) -> str:
         return f"sequence {partition.items[training[row]]}"
 
-    return question.target.fit(labels[training], where)
+    return question.target.fit(labels[training], labels, where)
 
 
 def fit_series(partition: Partition, preparation: Preparation) -> tuple[Floats, Floats]:

@@ -44,6 +44,8 @@ class Classes(Target):
                 f"{argument('task', task)} takes one {argument('target')}, found "
                 f"{', '.join(labels.targets)}; give one of them."
             )
+        if labels.every_step:  # a step more or less is no example
+            return
         label, examples = labels.counts.row(0)
         if examples < 2:
             name, _ = labels.first
@@ -61,9 +63,10 @@ class Classes(Target):
         classes = classes_of(labels)
         return classes, class_numbers(labels, classes).astype(np.int64)
 
-    def fit(self, values: pl.DataFrame, where: Where) -> dict[str, Any]:
-        labels = values.to_series().drop_nulls()
-        classes = classes_of(labels)
+    def fit(self, values: pl.DataFrame, every: pl.DataFrame, where: Where) -> dict[str, Any]:
+        """A class that is in no training row is one all the same: it is never told, and counts as
+        wrong."""
+        labels, classes = values.to_series().drop_nulls(), classes_of(every.to_series())
         numbers = class_numbers(labels, classes).astype(np.int64)
         counts = np.bincount(numbers, minlength=len(classes))
         return {"classes": classes, "class_counts": tuple(counts.tolist())}

@@ -45,7 +45,7 @@ class Numbers(Target):
     def strata(self, values: pl.DataFrame) -> tuple[tuple[str, ...], Integers]:
         return (), np.zeros(len(values), dtype=np.int64)
 
-    def fit(self, values: pl.DataFrame, where: Where) -> dict[str, Any]:
+    def fit(self, values: pl.DataFrame, every: pl.DataFrame, where: Where) -> dict[str, Any]:
         numbers = _finite(values)
         moments = Moments(1, numbers.shape[1])
         moments.add(np.zeros(len(numbers), dtype=np.int64), numbers)
