@@ -23,7 +23,7 @@ TASKS = {path.stem for path in PACKAGE.glob("tasks/*.py")} - {"__init__", "task"
 
 # From the bottom up. A part of gatewright imports those on lines above its own and itself.
 LEVELS = [
-    ["errors"],
+    ["errors", "discovery"],
     ["wording"],
     ["folders", "sealed", "limits", "setting"],
     ["requests"],

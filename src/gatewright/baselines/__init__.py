@@ -5,33 +5,23 @@ Files whose names begin with an underscore hold what several of them share.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from functools import cache
 
 from gatewright.baselines.baseline import Baseline, Fitted, Trained
+from gatewright.discovery import class_of, files_in
 from gatewright.tasks import Task
 
 
 @cache
 def names() -> tuple[str, ...]:
     """The names of the baselines, in alphabetical order."""
-    found = (module.name for module in pkgutil.iter_modules(__path__))
-    return tuple(sorted(name for name in found if name != "baseline" and name[0] != "_"))
+    return files_in(__path__, "baseline")
 
 
 @cache
 def get(name: str) -> type[Baseline]:
     """The class of a baseline: the one subclass of Baseline that its file defines."""
-    module = importlib.import_module(f"{__name__}.{name}")
-    (found,) = (
-        value
-        for value in vars(module).values()
-        if isinstance(value, type)
-        and issubclass(value, Baseline)
-        and value.__module__ == module.__name__
-    )
-    return found
+    return class_of(__name__, name, Baseline)
 
 
 def of_task(task: type[Task], *, extra: bool = False) -> tuple[str, ...]:

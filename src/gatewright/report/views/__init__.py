@@ -5,11 +5,10 @@ Its part of the page is the template of the same name beside it.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from functools import cache
 from typing import Any
 
+from gatewright.discovery import class_of, files_in
 from gatewright.errors import InputError
 from gatewright.report.outcome import Outcome
 from gatewright.report.views.view import PlottingView, View
@@ -19,22 +18,13 @@ from gatewright.tasks import Task
 @cache
 def names() -> tuple[str, ...]:
     """The names of the views, in alphabetical order."""
-    found = (module.name for module in pkgutil.iter_modules(__path__))
-    return tuple(sorted(name for name in found if name != "view"))
+    return files_in(__path__, "view")
 
 
 @cache
 def get(name: str) -> View:
     """A view: an object of the one subclass of View that its file defines."""
-    module = importlib.import_module(f"{__name__}.{name}")
-    (kind,) = (
-        value
-        for value in vars(module).values()
-        if isinstance(value, type)
-        and issubclass(value, View)
-        and value.__module__ == module.__name__
-    )
-    return kind()
+    return class_of(__name__, name, View)()  # type: ignore[type-abstract]
 
 
 def of_task(task: Task | type[Task]) -> list[View]:
