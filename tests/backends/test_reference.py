@@ -62,6 +62,7 @@ def make_states(cell: Cell, batch: int, hidden_size: int, directions: int = 1) -
 # Every cell -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @each_cell
 @pytest.mark.parametrize("check", [torch.autograd.gradcheck, torch.autograd.gradgradcheck])
 def test_derivatives(name: str, check: Callable[..., bool]) -> None:

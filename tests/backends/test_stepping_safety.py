@@ -77,6 +77,7 @@ def test_streams_of_one_layer_in_several_threads_keep_apart(
         assert_close([found["together", which]], [found["alone", which]])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_forked_child_steps(torch_threads: Callable[[int], None]) -> None:
@@ -97,6 +98,7 @@ with torch.inference_mode():
     assert run(code) == "0"
 
 
+@pytest.mark.slow
 def test_a_default_device_does_not_reach_the_engine() -> None:
     """torch.set_default_device moves new tensors elsewhere, where the engine cannot write."""
     code = """

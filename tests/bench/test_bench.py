@@ -336,7 +336,7 @@ def test_json_holds_everything_and_comes_back(results, tmp_path):
     assert first["reached"] == {"torch": True, "jax": False, PEAK: True}
     assert first["gflops"] == pytest.approx(80.0)
     assert set(first["timings"]["torch"]) == {"least", "median", "most", "rounds", "repeats"}
-    with pytest.raises(ValueError, match="no benchmark file of format"):
+    with pytest.raises(ValueError, match="not a benchmark file of format"):
         Results.from_json('{"format": 0}')
 
 

@@ -24,7 +24,7 @@ SOURCE = Path(gatewright.__file__).parent
 FLAG = re.compile(r"(?<![\w-])--[a-z]")
 ABOVE = {"cli", "bench"}  # of the command line
 # Which tell whole commands, or are one.
-COMMANDS = {"comparison/records.py", "report/__init__.py", "equations/emit.py"}
+COMMANDS = {"comparison/records.py", "report/__init__.py", "compiler/emit.py"}
 
 WRONG: list[dict[str, Any]] = [
     {"target": "nothing"},
@@ -74,6 +74,7 @@ def test_no_floor_below_the_command_line_names_a_flag(path: Path) -> None:
             assert not FLAG.search(node.value), f"{path}:{node.lineno}: say it with argument()"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrong", WRONG, ids=str)
 def test_each_door_names_arguments_in_its_way(
     wrong: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -65,6 +65,7 @@ NAMES = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_any_other_name_may_be_given_to_any_column(name: str, tmp_path: Path) -> None:
     frame = sales(name)
@@ -96,6 +97,7 @@ def test_a_column_without_a_name_gets_one(tmp_path: Path) -> None:
         assert list(read(tmp_path / source).schema) == ["day", "column 2", "other", "kind"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", WRITERS)
 @pytest.mark.parametrize("name", ["[1]", "*", "a?", "[!a]", "a[b-d]e", "]a[", "{a,b}"])
 def test_a_pattern_may_be_the_name_of_a_file(name: str, form: str, tmp_path: Path) -> None:

@@ -61,6 +61,7 @@ def test_lengths_equal_one_by_one(name: str, batch_first: bool) -> None:
         close([state[:, row] for state in states_of(final)], states_of(own))
 
 
+@pytest.mark.slow
 @each_cell
 @given(
     lengths=st.lists(st.integers(0, 4), max_size=3),

@@ -210,6 +210,7 @@ def test_an_empty_line_is_no_row_and_delimiters_alone_are_one(write: Write) -> N
         assert [table.lines(row) for row in range(3)] == [2, 4, 6]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["parquet", "arrow"])
 def test_damage_is_told_and_nothing_else_is_printed(
     tmp_path: Path, ending: str, capfd: pytest.CaptureFixture[str]
