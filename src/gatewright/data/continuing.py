@@ -137,7 +137,7 @@ def _fitting(table: Table, layout: Layout, history: pl.DataFrame | None) -> pl.D
         pl.col(name) if name in table.schema else pl.lit(None, pl.Float64).alias(name)
         for name in _columns(layout)
     ]
-    check_readings(table, layout)
+    check_readings(table, layout, layout.targets)
     frame = table.collect(table.frame.select(wanted))
     if history is not None:
         kinds = {name: kind for name, kind in history.schema.items() if name in frame.columns}
