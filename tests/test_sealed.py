@@ -19,8 +19,8 @@ from gatewright.sealed import (
     append_record,
     read_record,
     read_records,
+    refusing_damage,
     sound_records,
-    told,
     write_record,
     write_whole,
 )
@@ -46,7 +46,7 @@ def tensors(path: Path) -> Callable[[], Any]:
     save_tensors(path, held, {"epochs": [0.5, None]})
 
     def read() -> Any:
-        with told(path, "do it again"):
+        with refusing_damage(path, "do it again"):
             return load_tensors(path)
 
     return read

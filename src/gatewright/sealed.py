@@ -51,7 +51,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 @contextmanager
-def told(path: Path, remedy: str) -> Iterator[None]:
+def refusing_damage(path: Path, remedy: str) -> Iterator[None]:
     """Tell in one sentence, a DamagedError, of a file that cannot be read or is not as it was.
 
     remedy: what to do then.
@@ -83,7 +83,7 @@ def write_record(path: Path, record: BaseModel) -> None:
 
 def read_record(path: Path, kind: type[Record], remedy: str) -> Record:
     """What ``write_record`` wrote. Raises DamagedError where it is something else."""
-    with told(path, remedy):
+    with refusing_damage(path, remedy):
         return _opened(path.read_bytes(), kind)
 
 
@@ -128,7 +128,7 @@ def sound_records(path: Path, kind: type[Record], remedy: str) -> tuple[list[Rec
 
 
 def _lines(path: Path, kind: type[Record], remedy: str) -> Iterator[tuple[int, Record | None]]:
-    with told(path, remedy):
+    with refusing_damage(path, remedy):
         content = path.read_bytes() if os.path.lexists(path) else b""
     for number, line in enumerate(content.split(b"\n")[:-1], 1):
         try:

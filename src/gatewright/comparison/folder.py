@@ -24,8 +24,8 @@ from gatewright.sealed import (
     append_record,
     read_record,
     read_records,
+    refusing_damage,
     sound_records,
-    told,
     write_record,
     write_records,
     write_whole,
@@ -39,8 +39,9 @@ RECORDS = (
     *("report.html", "worker.log"),
 )
 BELOW = ("models", "scores", "checkpoints")  # a file a fit
-PLACES = ("data", ".data.partial", ".data.before")  # of arrays: whole, being written, replaced
-ARRAYS = [f"{place}/{name}" for place in PLACES for name in prepared.FILES]
+# Folders of arrays: whole, being written, replaced.
+ARRAY_FOLDERS = ("data", ".data.partial", ".data.before")
+ARRAYS = [f"{folder}/{name}" for folder in ARRAY_FOLDERS for name in prepared.FILES]
 AGAIN = (
     f"give the command of this comparison again, with this folder as {argument('out')}: it makes "
     "it anew"
@@ -67,7 +68,7 @@ class RunFolder:
 
         Raises InputError where the folder holds something else, is in use or cannot be written.
         """
-        with claimed(self.path, PLAN, "a comparison", writes=ARRAYS, early=PLACES):
+        with claimed(self.path, PLAN, "a comparison", writes=ARRAYS, early=ARRAY_FOLDERS):
             self.plan(ELSEWHERE)  # one that is not ours is found out before anything is written
             for name in BELOW:
                 if (self.path / name).is_symlink():
@@ -174,7 +175,7 @@ class RunFolder:
     def kept_score(self, score: Score) -> tuple[Tensors, Any]:
         """What stands beside the score of a fit, and its record."""
         path = self.score_path(score.name)
-        with told(path, AGAIN):
+        with refusing_damage(path, AGAIN):
             return load_tensors(path, score.file)
 
     def clear_arrays(self) -> None:
@@ -193,14 +194,14 @@ def pictures(plan: Plan) -> list[str]:
     return [f"plots/{name}.png" for name in names]
 
 
-def _below(plan: Plan, *places: str) -> list[str]:
-    return [f"{place}/{name}.safetensors" for place in places for name in plan.fit_names()]
+def _below(plan: Plan, *folders: str) -> list[str]:
+    return [f"{folder}/{name}.safetensors" for folder in folders for name in plan.fit_names()]
 
 
 def _is_sound(path: Path, written: str) -> bool:
     """Whether a file is that of a digest. Raises DamagedError where that cannot be mended."""
     try:
-        with told(path, AGAIN):
+        with refusing_damage(path, AGAIN):
             load_tensors(path, written)
     except DamagedError:
         if path.is_dir():

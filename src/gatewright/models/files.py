@@ -14,7 +14,7 @@ import polars as pl
 
 from gatewright.data.prepared import RECORD, Preparation, PreparedRecord
 from gatewright.models.undisturbed import undisturbed
-from gatewright.sealed import digest, read_record, told, write_record, write_whole
+from gatewright.sealed import digest, read_record, refusing_damage, write_record, write_whole
 from gatewright.training import Model
 
 HISTORY, MODEL = "history.arrow", "model.safetensors"
@@ -43,7 +43,7 @@ def read_history(folder: Path, remedy: str) -> pl.DataFrame | None:
     if not named:
         return None
     path = folder / HISTORY
-    with told(path, remedy):
+    with refusing_damage(path, remedy):
         content = path.read_bytes()
         if digest(content) != named:
             raise ValueError("a digest that is another's")
@@ -52,5 +52,5 @@ def read_history(folder: Path, remedy: str) -> pl.DataFrame | None:
 
 def read_model(path: Path, preparation: Preparation, written: str, remedy: str) -> Model:
     """The fitted model of a digest. Raises DamagedError likewise."""
-    with told(path, remedy), undisturbed():
+    with refusing_damage(path, remedy), undisturbed():
         return Model.load(path, preparation, written)
