@@ -29,5 +29,5 @@ def rows_of(array: Tensor, rows: Tensor, columns: list[int] | None = None) -> Te
     count = array.shape[1] if columns is None else len(columns)
     if count == 0:  # as is usual of categories: the shortest way pays in every training step
         return array.new_empty(*rows.shape, 0)
-    found = array.index_select(0, rows.reshape(-1)).view(*rows.shape, array.shape[1])
-    return found if columns is None else found[..., columns]
+    gathered = array.index_select(0, rows.reshape(-1)).view(*rows.shape, array.shape[1])
+    return gathered if columns is None else gathered[..., columns]

@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gatewright.errors import InputError
-from gatewright.limits import LONGEST_INTEGER_STEP, LONGEST_TOLD, MILLENNIUM
+from gatewright.limits import LONGEST_INTEGER_STEP, LONGEST_QUOTE, MILLENNIUM
 from gatewright.wording.numbers import counted
 
 Integers = NDArray[np.int64]
@@ -44,11 +44,11 @@ class Frequency:
 
         Raises InputError if it is not one, or longer than any rows are apart.
         """
-        found = _PART.findall(text)
-        if any(len(count) > DIGITS for count, _ in found):
+        parts = _PART.findall(text)
+        if any(len(count) > DIGITS for count, _ in parts):
             raise _too_far(text)
-        if found and "".join(count + unit for count, unit in found) == text:
-            counts = {unit: int(count) for count, unit in found}
+        if parts and "".join(count + unit for count, unit in parts) == text:
+            counts = {unit: int(count) for count, unit in parts}
             for unit, sizes in UNITS.items():
                 if counts.keys() <= sizes.keys() and any(counts.values()):
                     step = cls(sum(count * sizes[name] for name, count in counts.items()), unit)
@@ -72,10 +72,11 @@ class Frequency:
 
 
 def _too_far(text: str) -> InputError:
-    told = text if len(text) <= LONGEST_TOLD else f"{text[:LONGEST_TOLD]}..."
+    quoted = text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}..."
     return InputError(
-        f"a frequency of {told!r} is too far between steps: a thousand years at most, and of whole "
-        f"numbers {LONGEST_INTEGER_STEP:,}; write a number and a unit, such as 15m, 1h, 1d or 1mo"
+        f"a frequency of {quoted!r} is too far between steps: a thousand years at most, and of "
+        f"whole numbers {LONGEST_INTEGER_STEP:,}; write a number and a unit, such as 15m, 1h, 1d "
+        "or 1mo"
     )
 
 

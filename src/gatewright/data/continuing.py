@@ -25,17 +25,17 @@ ALL = "all series"  # one group of rows where there are no series
 
 @dataclasses.dataclass(frozen=True)
 class Joined(Table):
-    """Rows of a table with others before and after them; told by their places in that table."""
+    """Rows of a table with others before and after them; told by their numbers in that table."""
 
-    given: Table | None = None  # None: there is no table, only the rows of the training
+    original: Table | None = None  # None: there is no table, only the rows of the training
     numbers: NDArray[np.int64] = dataclasses.field(default_factory=lambda: np.empty(0, np.int64))
 
     def where(self, row: int) -> str:
         """A row in words: one of the table as that tells it."""
         number = int(self.numbers[row])
-        if self.given is None or number < 0:
+        if self.original is None or number < 0:
             return f"a row beside those of {self.name}"
-        return self.given.where(number)
+        return self.original.where(number)
 
 
 def history_of(table: Table, layout: Layout, *, whole: bool = False) -> pl.DataFrame:
@@ -67,15 +67,15 @@ def join_history(table: Table | None, history: pl.DataFrame | None, layout: Layo
         rows = pl.concat([_seen_before(rows, history, layout, name), rows], how="diagonal_relaxed")
     if layout.time:
         rows = rows.sort([*_by(layout), layout.time], maintain_order=True)
-    found = pl.concat(list(_extended(rows, layout, name)), how="vertical_relaxed")
-    frame = found.drop(NUMBER)
+    joined = pl.concat(list(_extended(rows, layout, name)), how="vertical_relaxed")
+    frame = joined.drop(NUMBER)
     return Joined(
         name=name,
         frame=frame.lazy(),
         schema=frame.schema,
         rows=len(frame),
-        given=table,
-        numbers=found[NUMBER].fill_null(-1).to_numpy(),
+        original=table,
+        numbers=joined[NUMBER].fill_null(-1).to_numpy(),
     )
 
 
@@ -87,8 +87,8 @@ def earlier(history: pl.DataFrame, table: Table, layout: Layout) -> pl.DataFrame
     rows = _fitting(table, layout, history)
     spans = _of_each(rows, layout, begin=pl.col(layout.time).min())
     after = pl.col(layout.time) >= pl.col("begin")
-    found = _with(history, spans, layout, "left").filter(~after.fill_null(value=False))
-    return found.select(history.columns)
+    before = _with(history, spans, layout, "left").filter(~after.fill_null(value=False))
+    return before.select(history.columns)
 
 
 def any_target(layout: Layout) -> pl.Expr:
@@ -109,16 +109,16 @@ def _columns(layout: Layout) -> list[str]:
     return [*_by(layout), *([layout.time] if layout.time else []), *layout.targets, *layout.inputs]
 
 
-def _of_each(frame: pl.DataFrame, layout: Layout, **found: pl.Expr) -> pl.DataFrame:
+def _of_each(frame: pl.DataFrame, layout: Layout, **values: pl.Expr) -> pl.DataFrame:
     """Some aggregates of each series, or of all rows where there are none."""
     one = pl.lit(1).alias(ALL)
-    return frame.with_columns(one).group_by([*_by(layout), ALL], maintain_order=True).agg(**found)
+    return frame.with_columns(one).group_by([*_by(layout), ALL], maintain_order=True).agg(**values)
 
 
-def _with(frame: pl.DataFrame, found: pl.DataFrame, layout: Layout, how: str) -> pl.DataFrame:
+def _with(frame: pl.DataFrame, values: pl.DataFrame, layout: Layout, how: str) -> pl.DataFrame:
     """Rows beside the aggregates of their series."""
     keys = [*_by(layout), ALL]
-    return frame.with_columns(pl.lit(1).alias(ALL)).join(found, on=keys, how=how, nulls_equal=True)  # type: ignore[arg-type]
+    return frame.with_columns(pl.lit(1).alias(ALL)).join(values, on=keys, how=how, nulls_equal=True)  # type: ignore[arg-type]
 
 
 # What is given ----------------------------------------------------------------------------------
@@ -158,20 +158,20 @@ def _as_in_training(values: pl.Series, kind: pl.DataType, name: str, *, exactly:
 
     "1.0" is not the name of series "1", and 10:30 on a day does not become that day.
     """
-    found = values.dtype
-    alike = found.is_numeric() and kind.is_numeric() and not exactly
-    if found == kind or alike or values.null_count() == len(values):
+    dtype = values.dtype
+    alike = dtype.is_numeric() and kind.is_numeric() and not exactly
+    if dtype == kind or alike or values.null_count() == len(values):
         return values if alike else values.cast(kind)
-    zones = [getattr(each, "time_zone", None) for each in (found, kind)]
+    zones = [getattr(each, "time_zone", None) for each in (dtype, kind)]
     if (zones[0] is None) == (zones[1] is None):
         try:
             cast = values.cast(kind)
-            if (cast.cast(found) == values).all():
+            if (cast.cast(dtype) == values).all():
                 return cast
         except pl.exceptions.PolarsError:
             pass
     raise InputError(
-        f"column {values.name!r} of {name} holds {_kind(found)}, and held {_kind(kind)} in "
+        f"column {values.name!r} of {name} holds {_kind(dtype)}, and held {_kind(kind)} in "
         "training: write it as it was written there"
     )
 
@@ -197,13 +197,13 @@ def _seen_before(
         # Rows have no place but their order: what is given goes on from what was seen.
         number = pl.int_range(pl.len())
         ends = _of_each(history, layout, end=number.filter(seen).max())
-        given = _of_each(rows, layout).join(ends, on=keys, nulls_equal=True)
-        before = _with(history, given, layout, "inner")
+        bounds = _of_each(rows, layout).join(ends, on=keys, nulls_equal=True)
+        before = _with(history, bounds, layout, "inner")
         return before.filter(number.over(keys) <= pl.col("end")).select(history.columns)
     time = pl.col(layout.time)
-    given = _of_each(rows, layout, begin=time.min(), known=time.filter(seen).max())
+    bounds = _of_each(rows, layout, begin=time.min(), known=time.filter(seen).max())
     end = _of_each(history, layout, end=time.filter(seen).max())
-    spans = given.join(end, on=keys, nulls_equal=True)
+    spans = bounds.join(end, on=keys, nulls_equal=True)
     _check_begin(spans.filter(pl.col("known").is_null()), layout, name)
     spans = spans.with_columns(
         origin=pl.coalesce("known", "end"), end=pl.coalesce("end", "begin")
@@ -254,17 +254,17 @@ def _extended(frame: pl.DataFrame, layout: Layout, name: str) -> Iterator[pl.Dat
             yield piece  # nothing to go on from; the predictor says so
             continue
         end = int(with_target[-1]) + 1
-        given = len(piece) - end
-        missing = layout.horizon - given
+        future_rows = len(piece) - end
+        missing = layout.horizon - future_rows
         if missing <= 0:
             yield piece.head(end + layout.horizon)
             continue
         if layout.known:
             which = f" of {piece[layout.series][0]!r}" if layout.series else ""
             raise InputError(
-                f"{', '.join(layout.known)} is known ahead, but {name} gives it for {given} of the "
-                f"{layout.horizon} steps{which} to forecast: add {missing} more rows with it and "
-                "an empty target"
+                f"{', '.join(layout.known)} is known ahead, but {name} gives it for {future_rows} "
+                f"of the {layout.horizon} steps{which} to forecast: add {missing} more rows with "
+                "it and an empty target"
             )
         yield pl.concat([piece, _rows_to_come(piece, layout, missing)], how="diagonal_relaxed")
 
@@ -302,6 +302,6 @@ def _after(times: pl.Series, steps: NDArray[np.int64], frequency: Frequency | No
     last = np.full(len(steps), moments[-1], dtype=np.int64)
     if frequency is None:
         return from_integers(last + int(np.median(np.diff(moments))) * steps)
-    ahead = from_integers(steps_after(last, steps, frequency))
+    times_ahead = from_integers(steps_after(last, steps, frequency))
     month_ends = frequency.unit == "month" and (times.dt.month_end() == times).all()
-    return ahead.dt.month_end() if month_ends else ahead
+    return times_ahead.dt.month_end() if month_ends else times_ahead

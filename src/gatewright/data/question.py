@@ -39,7 +39,7 @@ class Relation(Protocol):
         """Add rows: (rows, columns) and (rows, targets), NaN where missing; ``first`` (rows,)
         marks the first row of each example."""
 
-    def found(self) -> NDArray[np.bool_]:
+    def related(self) -> NDArray[np.bool_]:
         """(targets, columns)"""
 
 

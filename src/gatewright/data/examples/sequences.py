@@ -119,8 +119,8 @@ class Sequences(Examples):
         return prediction
 
     def scale(self, data: Prepared, examples: Tensor) -> tuple[Tensor, Tensor]:
-        found = (data.preparation.target_mean, data.preparation.target_scale)
-        center, scale = (torch.tensor(each, dtype=torch.float64) for each in found)
+        moments = (data.preparation.target_mean, data.preparation.target_scale)
+        center, scale = (torch.tensor(each, dtype=torch.float64) for each in moments)
         return center.expand(len(examples), -1), scale.expand(len(examples), -1)
 
     def needs(self, layout: Layout) -> tuple[str, str]:

@@ -116,7 +116,7 @@ class Windows(Examples):
         whole = bool((lengths == context).all())
         if not whole:
             rows = torch.minimum(rows, examples - 1)  # beyond a length nothing is looked at
-        ahead = examples + torch.arange(horizon)[:, None]
+        future_rows = examples + torch.arange(horizon)[:, None]
         channels, categories = data.preparation.channels, data.preparation.categories
         known = [number for number, channel in enumerate(channels) if channel.known]
         codes = [number for number, category in enumerate(categories) if category.known]
@@ -124,9 +124,9 @@ class Windows(Examples):
             values=rows_of(data.values, rows),
             codes=rows_of(data.codes, rows),
             lengths=None if whole else lengths,
-            target=rows_of(data.target, ahead.T),
-            future=rows_of(data.values, ahead, known),
-            future_codes=rows_of(data.codes, ahead, codes),
+            target=rows_of(data.target, future_rows.T),
+            future=rows_of(data.values, future_rows, known),
+            future_codes=rows_of(data.codes, future_rows, codes),
         )
 
     def units(self, data: Prepared, examples: Tensor) -> NDArray[Any]:
@@ -216,12 +216,12 @@ def origins(data: Prepared, part: str) -> Tensor:
     least = torch.where(room >= layout.context, layout.context, max(1, layout.context // 2))
     first = torch.maximum(begin, start + least)
     last = end - layout.horizon
-    found = [
+    origins = [
         torch.arange(low, high + 1)
         for low, high in zip(first.tolist(), last.tolist(), strict=True)
         if high >= low
     ]
-    return torch.cat(found) if found else torch.empty(0, dtype=torch.int64)
+    return torch.cat(origins) if origins else torch.empty(0, dtype=torch.int64)
 
 
 def _origin(data: Prepared, item: int) -> int:

@@ -98,12 +98,12 @@ def _check_numbers(
 
 def _axis(table: Table, columns: Mapping[str, Column], roles: Roles, notes: Notes) -> Roles:
     """With the columns of times and of series, checked."""
-    found = find_time(table, columns, roles)
-    if found is None:
+    time_and_why = find_time(table, columns, roles)
+    if time_and_why is None:
         if roles.series is None:
             notes.add("time column", "none", "time", "no column of dates; the rows are in order")
         return roles
-    time, why = found
+    time, why = time_and_why
     missing = row_of(table, pl.col(time).is_null()) if columns[time].missing else None
     if missing is not None:
         raise InputError(f"{table.where(missing[0])} has no {time}; fill in the time of the row.")
@@ -168,8 +168,8 @@ def _candidates(table: Table, columns: Mapping[str, Column], roles: Roles) -> li
 def _say_repeated(table: Table, columns: Mapping[str, Column], roles: Roles) -> None:
     time = roles.time
     assert time is not None
-    found = row_of(table, pl.col(time).is_first_distinct().not_(), pl.col(time).cast(pl.String))
-    row, value = found if found is not None else (0, None)
+    again = pl.col(time).is_first_distinct().not_()
+    row, value = row_of(table, again, pl.col(time).cast(pl.String)) or (0, None)
     hint = "leave one row for each time"
     candidates = _candidates(table, columns, roles)[:8]
     for one, two in combinations(candidates, 2):
@@ -189,7 +189,7 @@ def _check_order(table: Table, roles: Roles) -> None:
     steps = time.diff().to_physical()
     within, repeated = "", False
     if roles.series is None:
-        found = _unsorted(table, roles)
+        step_back = _unsorted(table, roles)
     else:
         missing = row_of(table, pl.col(roles.series).is_null())
         if missing is not None:
@@ -204,14 +204,14 @@ def _check_order(table: Table, roles: Roles) -> None:
         )
         back, apart = table.collect(counts).row(0)
         # The rows of a series are seldom apart; if they are, a pass in memory finds their order.
-        found = _unsorted(table, roles) if back or apart else None
+        step_back = _unsorted(table, roles) if back or apart else None
         repeated = not unique_with(table, roles.series, roles.time)
-    if found is not None:
-        row, value, before, other = found
+    if step_back is not None:
+        row, value, before, other = step_back
         raise InputError(
             f"{table.where(row)} has the {roles.time} {value} after {before} in "
-            f"{table.place(other)}{within}; sort the rows by {roles.time}, or correct it where it "
-            "is wrong."
+            f"{table.row_in_words(other)}{within}; sort the rows by {roles.time}, or correct it "
+            "where it is wrong."
         )
     if repeated and roles.series is not None:
         again = pl.struct(roles.series, roles.time).is_first_distinct().not_()
@@ -231,8 +231,8 @@ def _unsorted(table: Table, roles: Roles) -> tuple[Any, ...] | None:
     back = frame.with_columns(pl.col("time", "row").shift().over("by").name.suffix(" before"))
     shown = (pl.col(name).cast(pl.String) for name in ("time", "time before"))
     query = back.filter(pl.col("time") < pl.col("time before")).head(1)
-    found = table.collect(query.select("row", *shown, "row before"))
-    return found.row(0) if len(found) else None
+    first = table.collect(query.select("row", *shown, "row before"))
+    return first.row(0) if len(first) else None
 
 
 def _split(table: Table, roles: Roles, notes: Notes, *, said: bool) -> Roles:
@@ -280,8 +280,8 @@ def _sample(table: Table, roles: Roles) -> _Sample:
         ids = table.collect(frame.select(pl.col(roles.series).unique().sort().head(SERIES)))
         frame = frame.filter(pl.col(roles.series).is_in(ids[roles.series].to_list()))
         rows = ROWS
-    found = table.collect(frame.select(*names, *targets).head(rows))
-    parts = [found] if roles.series is None else found.partition_by(roles.series)
+    sample = table.collect(frame.select(*names, *targets).head(rows))
+    parts = [sample] if roles.series is None else sample.partition_by(roles.series)
     if roles.series is not None:
         parts = [part.head(max(2, int(len(part) * TRAINING))) for part in parts]
     filled = pl.col(*roles.targets).interpolate().forward_fill().backward_fill()
@@ -300,20 +300,20 @@ def _sample(table: Table, roles: Roles) -> _Sample:
 def _frequency(roles: Roles, sample: _Sample, notes: Notes) -> str | None:
     if roles.frequency is not None or roles.time is None:
         return roles.frequency
-    found = frequency_of(sample.times)
-    if found is None:
+    finding = frequency_of(sample.times)
+    if finding is None:
         return None
-    notes.add("frequency", found.value, "frequency", found.why)
-    return found.value
+    notes.add("frequency", finding.value, "frequency", finding.why)
+    return finding.value
 
 
 def _season(roles: Roles, frequency: str | None, sample: _Sample, notes: Notes) -> int:
     if roles.season is not None:
         return roles.season
-    found = season_of(frequency, sample.values, _workdays(frequency, sample.times))
-    value = found.value if found.value != "1" else "none"
-    notes.add("season", value, "season", found.why)
-    return int(found.value)
+    finding = season_of(frequency, sample.values, _workdays(frequency, sample.times))
+    value = finding.value if finding.value != "1" else "none"
+    notes.add("season", value, "season", finding.why)
+    return int(finding.value)
 
 
 def _workdays(frequency: str | None, times: Sequence[pl.Series]) -> bool:

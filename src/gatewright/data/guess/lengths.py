@@ -43,10 +43,10 @@ def _rows(table: Table, roles: Roles) -> tuple[_Rows, _Rows]:
         return middle, longest
     part = part_of(roles.split)
     sums = [(part == name).sum().alias(name) for name in ("train", "validation", "test")]
-    found = table.collect(table.frame.group_by(by).agg(pl.len().alias("all"), *sums))
+    counted = table.collect(table.frame.group_by(by).agg(pl.len().alias("all"), *sums))
     both = []
-    for row in (found.median(), found.max()):
-        count = {name: int(row[name].item() or 0) for name in found.columns[1:]}
+    for row in (counted.median(), counted.max()):
+        count = {name: int(row[name].item() or 0) for name in counted.columns[1:]}
         tested = min(size for size in (count["validation"], count["test"]) if size or count["test"])
         both.append(_Rows(count["all"], count["train"], tested or count["test"]))
     return both[0], both[1]

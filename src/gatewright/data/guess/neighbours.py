@@ -38,8 +38,8 @@ def likeness(table: Table, columns: tuple[str, ...], targets: tuple[str, ...]) -
     rows = max(2, VALUES // len(columns))
     names = [*targets, *columns]
     query = table.frame.select(pl.col(name).cast(pl.Float64) for name in names).head(rows)
-    found = table.collect(query).to_numpy()
-    labels, values = found[:, : len(targets)], found[:, len(targets) :]
+    numbers = table.collect(query).to_numpy()
+    labels, values = numbers[:, : len(targets)], numbers[:, len(targets) :]
     group = np.zeros(len(values), dtype=np.int64)
     for label in labels.T:
         known = label[~np.isnan(label)]
@@ -64,10 +64,10 @@ def of_examples(table: Table, layout: Layout) -> list[str]:
     counts = []
     for name in layout.targets:
         values = table.frame.select(pl.col(name).cast(pl.Float64).drop_nulls().drop_nans())
-        found = table.collect(values.unique().head(FEW + 1)).to_series().to_numpy()
-        if len(found) > FEW or not few_classes(found, table.rows):
+        distinct = table.collect(values.unique().head(FEW + 1)).to_series().to_numpy()
+        if len(distinct) > FEW or not few_classes(distinct, table.rows):
             return []
-        counts.append(f"{name} holds only {len(found)} different whole numbers")
+        counts.append(f"{name} holds only {len(distinct)} different whole numbers")
     return [
         f"{' and '.join(counts)}, and no column orders the rows: if each row is an example of its "
         "own, this is no table of sequences, and Gatewright compares networks on sequences; name "
@@ -105,5 +105,5 @@ def _centred(values: Floats, group: NDArray[np.int64]) -> Floats:
 def _mean(values: Floats) -> Floats:
     """Of each column, 0 where it has no value."""
     counts = np.maximum(1, np.count_nonzero(~np.isnan(values), axis=0))
-    found: Floats = np.nansum(values, axis=0) / counts
-    return found
+    means: Floats = np.nansum(values, axis=0) / counts
+    return means

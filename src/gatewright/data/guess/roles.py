@@ -161,10 +161,10 @@ def look(table: Table) -> dict[str, Column]:
             ("constant", pl.col(name).min() == pl.col(name).max()),
         )
     )
-    found = table.collect(counts).row(0)
+    counted = table.collect(counts).row(0)
     columns = {name: Column(dtype, plain=False) for name, dtype in table.schema.items()}
     for number, name in enumerate(plain):
-        missing, distinct, constant = found[3 * number : 3 * number + 3]
+        missing, distinct, constant = counted[3 * number : 3 * number + 3]
         everything = missing == table.rows
         columns[name] = Column(table.schema[name], missing, distinct, bool(constant) or everything)
     return columns
@@ -199,9 +199,9 @@ def find_time(table: Table, columns: Mapping[str, Column], roles: Roles) -> tupl
         if dtype.is_integer() or dtype == pl.Date() or isinstance(dtype, pl.Datetime):
             return roles.time, "given"
         first = row_of(table, pl.col(roles.time).is_not_null(), pl.col(roles.time))
-        found = f"{first[1]!r} in {table.where(first[0])}" if first else f"no value in {table.name}"
+        holds = f"{first[1]!r} in {table.where(first[0])}" if first else f"no value in {table.name}"
         raise InputError(
-            f"{argument('time', roles.time)}: expected times or whole numbers, found {found}; "
+            f"{argument('time', roles.time)}: expected times or whole numbers, found {holds}; "
             "write times as 2024-01-31 or 2024-01-31 13:00, or give another column."
         )
     taken = roles.taken | {*roles.known, *roles.categories}
@@ -261,10 +261,10 @@ def part_of(split: str) -> pl.Expr:
     return pl.col(split).str.to_lowercase().replace(PARTS)
 
 
-def _no_split(table: Table, name: str, found: str) -> str:
+def _no_split(table: Table, name: str, holds: str) -> str:
     return (
         f"{argument('split', name)}: expected the values train, validation and test in "
-        f"{table.name}, found {found}; correct them, or leave {argument('split')} out."
+        f"{table.name}, found {holds}; correct them, or leave {argument('split')} out."
     )
 
 
@@ -279,17 +279,17 @@ def steps_of(columns: Mapping[str, Column], roles: Roles) -> tuple[str, ...]:
         if match and column.numeric:
             families.setdefault(match[1], []).append((int(match[2]), name))
     taken = roles.taken | {*roles.known, *roles.categories}
-    found = [_counted(sorted(family), taken) for family in families.values()]
-    longest = max(found, key=len, default=())
+    runs = [_counted(sorted(family), taken) for family in families.values()]
+    longest = max(runs, key=len, default=())
     return longest if len(longest) >= STEPS_AT_LEAST else ()
 
 
 def _counted(family: Sequence[tuple[int, str]], taken: Collection[str]) -> tuple[str, ...]:
     """Those names of a family that are free, if its numbers follow each other without a gap."""
-    free = [place for place, (_, name) in enumerate(family) if name not in taken]
+    free = [number for number, (_, name) in enumerate(family) if name not in taken]
     within = family[free[0] : free[-1] + 1] if free else []
     counted = all(after - before == 1 for (before, _), (after, _) in pairwise(within))
-    return tuple(family[place][1] for place in free) if counted else ()
+    return tuple(family[number][1] for number in free) if counted else ()
 
 
 def unique_with(table: Table, *columns: str) -> bool:
@@ -380,5 +380,5 @@ def row_of(table: Table, where: pl.Expr, *values: pl.Expr) -> tuple[Any, ...] | 
     """(row, values) of the first row for which a condition holds."""
     shown = [value.alias(f"value {number}") for number, value in enumerate(values)]
     query = table.frame.select(where.alias("where"), *shown).with_row_index("row")
-    found = table.collect(query.filter(pl.col("where")).drop("where").head(1))
-    return found.row(0) if len(found) else None
+    first = table.collect(query.filter(pl.col("where")).drop("where").head(1))
+    return first.row(0) if len(first) else None

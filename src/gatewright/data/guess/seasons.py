@@ -20,14 +20,14 @@ LASTING = 0.6  # share of it that has to be left after two cycles
 
 
 @dataclass(frozen=True)
-class Found:
+class Finding:
     """A value and the reason for it."""
 
     value: str
     why: str
 
 
-def frequency_of(times: Sequence[pl.Series]) -> Found | None:
+def frequency_of(times: Sequence[pl.Series]) -> Finding | None:
     """The most common difference between rows, over series of increasing times or integers.
 
     As polars writes durations: "1h", "1d", "1mo", "1q", and "1i" for integers.
@@ -41,7 +41,7 @@ def frequency_of(times: Sequence[pl.Series]) -> Found | None:
     values, counts = np.unique(steps * DAY if dates else steps, return_counts=True)
     step, share = int(values[counts.argmax()]), counts.max() / counts.sum()
     if times[0].dtype.is_integer():
-        return Found(f"{step}i", _share(share))
+        return Finding(f"{step}i", _share(share))
     months = np.concatenate([_months(series) for series in times])
     if step >= 28 * DAY and len(months):
         month = int(np.bincount(months.clip(0, 10_000)).argmax())
@@ -49,8 +49,8 @@ def frequency_of(times: Sequence[pl.Series]) -> Found | None:
         # 28 days each time are four weeks; months differ, unless there are only one or two.
         lengths = values[counts * 20 >= counts.sum()]
         if usual >= share and (len(lengths) > 1 or step % (7 * DAY)) and month > 0:
-            return Found(_in_months(month), _share(usual))
-    return Found(_in_units(step), _share(share))
+            return Finding(_in_months(month), _share(usual))
+    return Finding(_in_units(step), _share(share))
 
 
 def steps_in_months(months: NDArray[np.int64], month: int) -> float:
@@ -117,7 +117,7 @@ CALENDAR = {
 }
 
 
-def season_of(frequency: str | None, values: Sequence[Floats], workdays: bool = False) -> Found:
+def season_of(frequency: str | None, values: Sequence[Floats], workdays: bool = False) -> Finding:
     """After how many steps the series repeat, with the reason; 1 if they do not.
 
     The calendar proposes the cycle and the autocorrelation confirms it, or proves another that
@@ -129,19 +129,19 @@ def season_of(frequency: str | None, values: Sequence[Floats], workdays: bool = 
     if workdays:
         calendar = (5, 260)
     tested = {season: strength(values, season) for season in calendar}
-    known = {season: found for season, found in tested.items() if found is not None}
-    good = {season: found[0] for season, found in known.items() if _lasts(found, WEAK)}
+    known = {season: strengths for season, strengths in tested.items() if strengths is not None}
+    good = {season: strengths[0] for season, strengths in known.items() if _lasts(strengths, WEAK)}
     if good:
         # A longer cycle holds the shorter one, and should be clearly better to be preferred.
         season = next(s for s in sorted(good) if good[s] > max(good.values()) - 0.1)
-        return Found(
+        return Finding(
             str(season), f"{_data(frequency)}; autocorrelation at {season} is {good[season]:.2f}"
         )
     if calendar and not known:
         return _unknown(frequency, calendar[0], values)
     reason = "".join(
-        f"{_data(frequency)}, but autocorrelation at {season} is only {found[0]:.2f}"
-        for season, found in [*known.items()][:1]
+        f"{_data(frequency)}, but autocorrelation at {season} is only {strengths[0]:.2f}"
+        for season, strengths in [*known.items()][:1]
     )
     return _other(values, reason)
 
@@ -163,28 +163,30 @@ def _data(frequency: str | None) -> str:
     )
 
 
-def _unknown(frequency: str | None, season: int, values: Sequence[Floats]) -> Found:
+def _unknown(frequency: str | None, season: int, values: Sequence[Floats]) -> Finding:
     longest = max(map(len, values), default=0)
     if season * 2 <= longest:
-        return Found(str(season), f"{_data(frequency)}; too few rows to confirm it")
-    return Found("1", f"{longest} rows are too few to see a cycle of {season}")
+        return Finding(str(season), f"{_data(frequency)}; too few rows to confirm it")
+    return Finding("1", f"{longest} rows are too few to see a cycle of {season}")
 
 
-def _other(values: Sequence[Floats], reason: str) -> Found:
+def _other(values: Sequence[Floats], reason: str) -> Finding:
     peaks = [peak for series in values if (peak := _peak(series)) is not None]
     if not peaks:
-        return Found("1", reason or "no cycle stands out in the autocorrelation")
+        return Finding("1", reason or "no cycle stands out in the autocorrelation")
     peak = int(np.median(peaks))
-    found = strength(values, peak)
-    if found is None or len(peaks) * 2 < len(values) or not _lasts(found, STRONG):
+    strengths = strength(values, peak)
+    if strengths is None or len(peaks) * 2 < len(values) or not _lasts(strengths, STRONG):
         drifts = f"the cycle of about {peak} does not keep its length"
-        return Found("1", f"{reason}, and {drifts}" if reason else drifts)
+        return Finding("1", f"{reason}, and {drifts}" if reason else drifts)
     also = f"{reason}, and " if reason else "autocorrelation "
-    return Found(str(peak), f"{also}{'at' if not reason else 'that at'} {peak} is {found[0]:.2f}")
+    return Finding(
+        str(peak), f"{also}{'at' if not reason else 'that at'} {peak} is {strengths[0]:.2f}"
+    )
 
 
-def _lasts(found: tuple[float, float], least: float) -> bool:
-    once, twice = found
+def _lasts(strengths: tuple[float, float], least: float) -> bool:
+    once, twice = strengths
     return once >= least and twice >= LASTING * once
 
 
@@ -194,16 +196,16 @@ def strength(values: Sequence[Floats], season: int) -> tuple[float, float] | Non
     What changes more slowly than the cycle, its moving average over one, is taken off first, so
     that a trend does not count as repetition.
     """
-    found = []
+    of_series = []
     for series in values:
         rest = series - moving_average(series, season)
         rest = rest[~np.isnan(rest)]
         if len(rest) >= 2 * season + 4:
             twice = autocorrelation(rest, 2 * season)
-            found.append((autocorrelation(rest, season), twice))
-    if not found:
+            of_series.append((autocorrelation(rest, season), twice))
+    if not of_series:
         return None
-    once, twice = np.median(np.array(found), axis=0)
+    once, twice = np.median(np.array(of_series), axis=0)
     return float(once), float(twice)
 
 

@@ -71,8 +71,8 @@ def _changing(table: Table, sequence: str, targets: tuple[str, ...]) -> str | No
     by = table.frame.group_by(sequence).agg(
         (pl.col(name).min() != pl.col(name).max()).alias(name) for name in targets
     )
-    found = table.collect(by.select(pl.col(name).any() for name in targets)).row(0, named=True)
-    return next((name for name in targets if found[name]), None)
+    changes = table.collect(by.select(pl.col(name).any() for name in targets)).row(0, named=True)
+    return next((name for name in targets if changes[name]), None)
 
 
 def guess_sequences(
@@ -141,11 +141,11 @@ def _long(
     every_step: bool,
 ) -> Roles:
     if roles.sequence is None:
-        found = find_sequence(table, columns, roles)
-        assert found is not None  # the shape is long
+        sequence = find_sequence(table, columns, roles)
+        assert sequence is not None  # the shape is long
         targets = " and ".join(roles.targets)
-        notes.add("sequence", found, "sequence", f"{targets} keeps its value within each")
-        roles = roles.replace(sequence=found)
+        notes.add("sequence", sequence, "sequence", f"{targets} keeps its value within each")
+        roles = roles.replace(sequence=sequence)
     else:
         _check_sequence(table, roles, every_step=every_step)
     sequence = roles.sequence
@@ -193,8 +193,7 @@ def _check_sequence(table: Table, roles: Roles, *, every_step: bool) -> None:
         return
     # A streamed group is in no order, so the first of the odd sequences is looked up by rows.
     odd = (pl.col(name) != pl.col(name).drop_nulls().first()).over(sequence)
-    found = row_of(table, odd, pl.col(name), pl.col(sequence))
-    row, value, label = found if found is not None else (0, None, None)
+    row, value, label = row_of(table, odd, pl.col(name), pl.col(sequence)) or (0, None, None)
     raise InputError(
         f"{argument('sequence', sequence)}: {name} changes within sequence {label!r} "
         f"({table.where(row)} has {value!r}), and a sequence has one label; give another column, "
@@ -232,8 +231,7 @@ def _check_step(table: Table, columns: Mapping[str, Column], sequence: str, step
         )
     if not unique_with(table, sequence, step):
         twice = pl.struct(sequence, step).is_first_distinct().not_()
-        found = row_of(table, twice, pl.col(step), pl.col(sequence))
-        row, value, name = found if found is not None else (0, None, None)
+        row, value, name = row_of(table, twice, pl.col(step), pl.col(sequence)) or (0, None, None)
         raise InputError(
             f"{argument('step', step)}: {table.where(row)} has {value} for the second time in "
             f"sequence {name!r}; number the rows of a sequence with different values."

@@ -61,8 +61,8 @@ def by_workdays(table: Table, layout: Layout) -> Layout:
         weekend=(day.dt.weekday() > 5).any(),
         weeks=(day.max().cast(pl.Date) - day.min().cast(pl.Date)).dt.total_days() >= 14,
     )
-    found = table.collect(query).row(0, named=True)
-    workdays = found["weeks"] and not found["weekend"]
+    days = table.collect(query).row(0, named=True)
+    workdays = days["weeks"] and not days["weekend"]
     return layout.model_copy(update={"frequency": "1bd"}) if workdays else layout
 
 

@@ -159,13 +159,13 @@ def wide_blocks(
 
 def wide_lengths(table: Table, layout: Layout) -> Integers:
     """The steps of each row of a wide table up to the last that is there, (rows,)."""
-    found = [np.empty(0, dtype=np.int64)]
+    lengths = [np.empty(0, dtype=np.int64)]
     size = max(1, BATCH // len(layout.steps))
     for frame in _ordered(table, layout.steps, (), None, size):
         present = ~np.isnan(_numbers(frame, layout.steps))
         trailing = present[:, ::-1].argmax(axis=1)
-        found.append(np.where(present.any(axis=1), len(layout.steps) - trailing, 0))
-    return np.concatenate(found)
+        lengths.append(np.where(present.any(axis=1), len(layout.steps) - trailing, 0))
+    return np.concatenate(lengths)
 
 
 def _ordered(
@@ -202,7 +202,7 @@ def _numbers(frame: pl.DataFrame, columns: tuple[str, ...]) -> Floats:
     return numbers
 
 
-def place_of(table: Table, axis: Axis | None, rows: Rows, row: int) -> str:
+def source_row(table: Table, axis: Axis | None, rows: Rows, row: int) -> str:
     """A row of the arrays as the row of the table that it comes from, in words."""
     starts = rows.starts[rows.kept]
     item = int(np.searchsorted(starts, row, side="right")) - 1

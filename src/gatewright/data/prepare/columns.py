@@ -100,10 +100,10 @@ def selection(
 ) -> list[pl.Expr]:
     """Numbers as Float64, categories as text, targets as they are; ``TEXT`` and ``TARGET`` before
     the names of the last two."""
-    found = [
+    expressions = [
         pl.col(name).cast(pl.Float64, strict=table.schema[name] != pl.String) for name in numbers
     ]
-    found += [pl.col(name).cast(pl.String).alias(TEXT + name) for name in categories]
-    found += [pl.col(name).alias(TARGET + name) for name in targets]
+    expressions += [pl.col(name).cast(pl.String).alias(TEXT + name) for name in categories]
+    expressions += [pl.col(name).alias(TARGET + name) for name in targets]
     # Of no columns polars would not know the number of rows.
-    return found or [pl.col(next(iter(table.schema))).is_null().alias(TEXT)]
+    return expressions or [pl.col(next(iter(table.schema))).is_null().alias(TEXT)]

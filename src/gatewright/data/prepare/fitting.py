@@ -46,8 +46,8 @@ def fit(layout: Layout, partition: Partition, question: Question) -> FittedPrepa
         shared.add(np.zeros_like(item), numbers[:, targets:])
         missing |= np.isnan(numbers).any(axis=0)
         mask = pl.Series(training[block.present], dtype=pl.Boolean)
-        for name, found in values.items():
-            found.update(block.texts[name].filter(mask).drop_nulls().unique().to_list())
+        for name, texts in values.items():
+            texts.update(block.texts[name].filter(mask).drop_nulls().unique().to_list())
         if block.targets is not None:
             labels.append(block.targets.filter(mask))
             every.append(block.targets.unique())
@@ -70,8 +70,8 @@ def fit(layout: Layout, partition: Partition, question: Question) -> FittedPrepa
         layout=layout,
         channels=_channels(layout, names, targets, means, scales, missing),
         categories=tuple(
-            Category(column=name, values=tuple(sorted(found)), known=name in layout.known)
-            for name, found in values.items()
+            Category(column=name, values=tuple(sorted(texts)), known=name in layout.known)
+            for name, texts in values.items()
         ),
         **of_targets,
     )
@@ -131,7 +131,7 @@ def _channels(
 ) -> tuple[Channel, ...]:
     """``targets``: how many of the columns, the first ones, are targets."""
     columns = [None if layout.steps and not at else name for at, name in enumerate(names)]
-    found = [
+    channels = [
         Channel(
             name=name,
             column=column,
@@ -142,21 +142,21 @@ def _channels(
         )
         for at, (name, column) in enumerate(zip(names, columns, strict=True))
     ]
-    found += [
+    channels += [
         Channel(name=name, column=None, role="calendar", known=True)
         for name in channel_names(frequency_of(layout))
     ]
-    found += [
+    channels += [
         Channel(name=f"{name} missing", column=column, role="missing", known=name in layout.known)
         for name, column, some in zip(names, columns, missing, strict=True)
         if some
     ]
-    return tuple(found)
+    return tuple(channels)
 
 
 def _finite(one: Floats, other: Floats) -> NDArray[np.bool_]:
-    found: NDArray[np.bool_] = np.isfinite(one) & np.isfinite(other)
-    return found
+    both: NDArray[np.bool_] = np.isfinite(one) & np.isfinite(other)
+    return both
 
 
 def _check_finite(

@@ -16,7 +16,7 @@ from gatewright.data.calendar import Integers, as_integers, as_units
 from gatewright.data.layout import Layout
 from gatewright.data.prepare.columns import frequency_of
 from gatewright.data.prepare.storage import Spool
-from gatewright.data.table.damage import told
+from gatewright.data.table.damage import naming_damage
 from gatewright.data.table.reading import Table
 from gatewright.errors import InputError
 
@@ -93,7 +93,7 @@ def batches(table: Table, frame: pl.LazyFrame, size: int = BATCH) -> Iterator[pl
 
     Raises InputError where the file cannot be read to its end.
     """
-    with told(table.name):
+    with naming_damage(table.name):
         yield from frame.collect_batches(chunk_size=size, maintain_order=True, engine="streaming")
 
 

@@ -39,33 +39,33 @@ def read_labels(
     columns = [*targets, *(name for name in (layout.group, layout.split) if name)]
     here = [name for name in columns if name in table.schema]
     if layout.steps:
-        found = table.collect(table.frame.select(here)) if here else pl.DataFrame()
+        labels = table.collect(table.frame.select(here)) if here else pl.DataFrame()
     else:
-        found = _one_each(table, layout, here, items)
+        labels = _one_each(table, layout, here, items)
     absent = [
         pl.repeat(None, len(items), dtype=pl.Float64).alias(name)
         for name in columns
         if name not in here
     ]
     if absent:
-        found = (
-            pl.concat([found, pl.select(absent)], how="horizontal") if here else pl.select(absent)
+        labels = (
+            pl.concat([labels, pl.select(absent)], how="horizontal") if here else pl.select(absent)
         )
     group = np.arange(len(items))
     if layout.group in here:
-        dense = found[layout.group].cast(pl.String).rank("dense").cast(pl.Int64) - 1
+        dense = labels[layout.group].cast(pl.String).rank("dense").cast(pl.Int64) - 1
         alone = pl.Series(group + len(items))  # a missing group is a group of its own
         group = dense.fill_null(alone).to_numpy()
     part = None
     if layout.split in here:
-        part = found.select(part_numbers(layout.split)).to_series().to_numpy()
+        part = labels.select(part_numbers(layout.split)).to_series().to_numpy()
         if (part < 0).any():
             wrong = items[int((part < 0).argmax())]
             raise InputError(
                 f"{layout.split} of sequence {wrong} in {table.name} is none of "
                 f"{', '.join(PARTS)}; correct it"
             )
-    return Labels(found.select(targets), group, part)
+    return Labels(labels.select(targets), group, part)
 
 
 def _one_each(
@@ -78,7 +78,7 @@ def _one_each(
     item = pl.col(layout.sequence).cast(pl.String).alias("item")
     values = {f"value {at}": pl.col(name) for at, name in enumerate(columns)}
     each = [pl.col(name).drop_nulls() for name in values]
-    found = table.collect(
+    per_item = table.collect(
         table.frame.select(item, **values)
         .group_by("item")
         .agg(
@@ -87,16 +87,17 @@ def _one_each(
         )
     )
     order = pl.DataFrame({"item": items})
-    found = order.join(found, on="item", how="left", maintain_order="left")
+    per_item = order.join(per_item, on="item", how="left", maintain_order="left")
     for name, value in zip(columns, values, strict=True):
-        several = found[f"{value} count"] > 1
+        several = per_item[f"{value} count"] > 1
         if several.any():
             at = int(several.arg_max() or 0)
+            count = per_item[f"{value} count"][at]
             what = "labels" if name in layout.targets else "values"
             raise InputError(
-                f"sequence {items[at]} of {table.name} has {found[f'{value} count'][at]} {what} in "
+                f"sequence {items[at]} of {table.name} has {count} {what} in "
                 f"{name}; a sequence has one, the same in all of its rows"
             )
-    return found.select(
+    return per_item.select(
         pl.col(value).alias(name) for name, value in zip(columns, values, strict=True)
     )

@@ -67,11 +67,11 @@ class Leaks:
         return columns, self.labels[block.item[begins]], begins[begins]
 
     def _targets(self, block: Block) -> Floats:
-        found = np.full((len(block.item), len(self.layout.targets)), np.nan)
+        targets = np.full((len(block.item), len(self.layout.targets)), np.nan)
         if block.targets is not None:
             numbers = self.question.target.as_numbers(block.targets, self.preparation)
-            found[block.present] = numbers
-        return found
+            targets[block.present] = numbers
+        return targets
 
     def _steps(self, block: Block) -> Floats:
         """The values of a wide table's block, (sequences, steps)."""
@@ -83,7 +83,7 @@ class Leaks:
     def notes(self) -> list[str]:
         """A sentence for each column that seems to hold the answer."""
         notes = []
-        for target, name in np.argwhere(self.relation.found()) if self.names else ():
+        for target, name in np.argwhere(self.relation.related()) if self.names else ():
             column, what = self.names[name], self.layout.targets[target]
             instead = f" instead of {argument('known')}" if column in self.layout.known else ""
             notes.append(

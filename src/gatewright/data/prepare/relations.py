@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from gatewright.data.calendar import Floats
 
 EVIDENCE = 10  # examples with another answer; with fewer, chance would make ordinary columns fit
-PLACES = 9  # after the decimal point; numbers with more are taken for unrounded
+DECIMALS = 9  # after the decimal point; numbers with more are taken for unrounded
 RELATED = 0.999  # of the variance, at least, however coarsely numbers are rounded
 CLOSE = 1e-5  # of the spread: what the arithmetic of 32-bit numbers leaves
 
@@ -24,11 +24,11 @@ class LinearMap:
     def __init__(self, targets: int, columns: int) -> None:
         self.count, self.changes = np.zeros((2, targets, columns))
         self.x, self.y, self.xx, self.yy, self.xy = np.zeros((5, targets, columns))
-        self.places_x, self.places_y = np.zeros(columns), np.zeros(targets)
+        self.decimals_x, self.decimals_y = np.zeros(columns), np.zeros(targets)
 
     def add(self, columns: Floats, target: Floats, first: Mask) -> None:
-        self.places_x = _places(columns, self.places_x)
-        self.places_y = _places(target, self.places_y)
+        self.decimals_x = _decimals(columns, self.decimals_x)
+        self.decimals_y = _decimals(target, self.decimals_y)
         for at in range(target.shape[1]):
             both = ~np.isnan(columns) & ~np.isnan(target[:, at, None])
             differ = np.diff(target[:, at])[:, None] != 0
@@ -51,16 +51,18 @@ class LinearMap:
         self.x[at] += apart_x * weight
         self.y[at] += apart_y * weight
 
-    def found(self) -> Mask:
+    def related(self) -> Mask:
         with np.errstate(all="ignore"):
             slope = self.xy / self.xx
             left = self.yy - slope * self.xy
             # Rounding to a unit moves a number by a twelfth of its square in the mean square;
             # twice that, as it is estimated from few rows.
-            rounded = (_unit(self.places_y)[:, None] ** 2 + (slope * _unit(self.places_x)) ** 2) / 6
+            rounded = (
+                _unit(self.decimals_y)[:, None] ** 2 + (slope * _unit(self.decimals_x)) ** 2
+            ) / 6
             near = left <= self.count * rounded + CLOSE**2 * self.yy
-            found: Mask = near & (left <= (1 - RELATED) * self.yy) & (self.changes >= EVIDENCE)
-        return found
+            related: Mask = near & (left <= (1 - RELATED) * self.yy) & (self.changes >= EVIDENCE)
+        return related
 
 
 class OneForEach:
@@ -83,35 +85,35 @@ class OneForEach:
         order = np.argsort(label, kind="stable")
         begins = np.flatnonzero(np.diff(label[order], prepend=-1))
         here, values = label[order][begins], columns[:, left][order]
-        place = np.ix_(here, left)
-        self.low[place] = np.fmin(self.low[place], np.fmin.reduceat(values, begins))
-        self.high[place] = np.fmax(self.high[place], np.fmax.reduceat(values, begins))
+        cells = np.ix_(here, left)
+        self.low[cells] = np.fmin(self.low[cells], np.fmin.reduceat(values, begins))
+        self.high[cells] = np.fmax(self.high[cells], np.fmax.reduceat(values, begins))
         counted = ~np.isnan(values) & first[order][:, None]
-        self.examples[place] += np.add.reduceat(counted, begins, dtype=np.float64)
+        self.examples[cells] += np.add.reduceat(counted, begins, dtype=np.float64)
         self.left = left[~(self.low[:, left] < self.high[:, left]).any(axis=0)]
 
-    def found(self) -> Mask:
+    def related(self) -> Mask:
         evident = self.examples.sum(axis=0) - self.examples.max(axis=0) >= EVIDENCE
-        found = np.zeros((1, self.low.shape[1]), dtype=bool)
+        related = np.zeros((1, self.low.shape[1]), dtype=bool)
         for column in self.left:
             values = self.low[:, column]
             apart = len(np.unique(values)) == len(values) and not np.isnan(values).any()
-            found[0, column] = apart and evident[column]
-        return found
+            related[0, column] = apart and evident[column]
+        return related
 
 
-def _places(numbers: Floats, places: Floats) -> Floats:
-    """The decimal places of columns (rows, columns), at least those given, PLACES + 1 for more."""
+def _decimals(numbers: Floats, decimals: Floats) -> Floats:
+    """The decimal places of columns (rows, columns), at least those given; DECIMALS + 1: more."""
     while True:
-        scaled = numbers * 10.0**places
+        scaled = numbers * 10.0**decimals
         away = np.abs(scaled - np.rint(scaled))
         more = ~(np.isnan(scaled) | (away <= 1e-9 + 1e-12 * np.abs(scaled))).all(axis=0)
-        more &= places <= PLACES
+        more &= decimals <= DECIMALS
         if not more.any():
-            return places
-        places = places + more
+            return decimals
+        decimals = decimals + more
 
 
-def _unit(places: Floats) -> Floats:
+def _unit(decimals: Floats) -> Floats:
     """What numbers are rounded to; 0 for those that are not."""
-    return np.where(places <= PLACES, 10.0**-places, 0.0)
+    return np.where(decimals <= DECIMALS, 10.0**-decimals, 0.0)

@@ -71,8 +71,8 @@ class Moments:
         """
         root = np.sqrt(self.squares / np.maximum(self.count, 1))
         # What overflows on both sides has no sum.
-        found: Floats = np.where(np.isnan(root), np.inf, root)
-        return np.where(self.high > self.low, found, 0.0)
+        deviations: Floats = np.where(np.isnan(root), np.inf, root)
+        return np.where(self.high > self.low, deviations, 0.0)
 
 
 def center_and_scale(moments: Moments) -> tuple[Floats, Floats, Floats, Floats]:

@@ -20,17 +20,17 @@ def split_sequences(
     classes: tuple[str, ...],
     label: Integers,
     group: Integers,
-    given: Integers | None,
+    stated_parts: Integers | None,
     shares: tuple[float, float, float],
     seed: int,
 ) -> Integers:
     """The part of each sequence, (items,), as a number in ``PARTS``.
 
-    ``label`` holds the number of the class of each, all 0 in regression; ``given`` what the split
-    column says. Raises InputError for a class with too few sequences.
+    ``label`` holds the number of the class of each, all 0 in regression; ``stated_parts`` what
+    the split column says. Raises InputError for a class with too few sequences.
     """
     random = np.random.default_rng(seed)
-    if given is None:
+    if stated_parts is None:
         if not len(label):
             raise InputError(f"no sequence has a value of {layout.targets[0]}; give each its own")
         parts = _by_group(label, group, shares, random) if layout.group else None
@@ -38,8 +38,8 @@ def split_sequences(
             _check_counts(layout, classes, label)
             parts = _stratified(label, shares, random)
     else:
-        parts = given.astype(np.int64)
-        _check_given(layout, parts)
+        parts = stated_parts.astype(np.int64)
+        _check_stated_parts(layout, parts)
         training = np.flatnonzero(parts == TRAIN)
         if not (parts == VALIDATION).any():
             share = (1 - FROM_TRAINING, FROM_TRAINING, 0.0)
@@ -48,7 +48,7 @@ def split_sequences(
             else:
                 some = _stratified(label[training], share, random)
             parts[training] = some
-    _check_parts(layout, classes, label, parts, everywhere=given is None)
+    _check_parts(layout, classes, label, parts, everywhere=stated_parts is None)
     return parts
 
 
@@ -100,11 +100,11 @@ def _by_group(
             hurry = len(order) - at <= len(empty)  # the last groups go to parts that have none
             part_of[each] = max(empty if hurry else parts_needed, key=lambda part: lacking[part])
             lacking[part_of[each]] -= sizes[each]
-        found = [len(np.unique(label[part_of[of] == part])) for part in parts_needed]
-        score = sum(found) + len(parts_needed) * everything * (found[0] == everything)
+        classes_in = [len(np.unique(label[part_of[of] == part])) for part in parts_needed]
+        score = sum(classes_in) + len(parts_needed) * everything * (classes_in[0] == everything)
         if score > best_score:
             best, best_score = part_of, score
-        if min(found) == everything:
+        if min(classes_in) == everything:
             break
     return best[of]
 
@@ -125,7 +125,7 @@ def _check_counts(layout: Layout, classes: tuple[str, ...], label: Integers) -> 
         )
 
 
-def _check_given(layout: Layout, parts: Integers) -> None:
+def _check_stated_parts(layout: Layout, parts: Integers) -> None:
     for part in (TRAIN, TEST):
         if not (parts == part).any():
             raise InputError(

@@ -18,7 +18,7 @@ from gatewright.data.prepare.blocks import (
     Block,
     Rows,
     long_blocks,
-    place_of,
+    source_row,
     wide_blocks,
     wide_lengths,
 )
@@ -71,8 +71,8 @@ def partition_sequences(
     label = np.zeros(len(kept), dtype=np.int64)
     if reader is not None:
         classes, label = reader.strata(labels.values[kept])
-    given = None if labels.part is None else labels.part[kept].astype(np.int64)
-    parts = split_sequences(layout, classes, label, labels.group[kept], given, shares, seed)
+    stated_parts = None if labels.part is None else labels.part[kept].astype(np.int64)
+    parts = split_sequences(layout, classes, label, labels.group[kept], stated_parts, shares, seed)
     return whole.partition(table, layout, keep, labels, parts, notes, every_step=reader is None)
 
 
@@ -133,7 +133,7 @@ class _Sequences:
             training=np.where(parts == TRAIN, ends, starts),
             future=ends,
             blocks=blocks,
-            where=lambda row: place_of(table, axis, rows, row),
+            where=lambda row: source_row(table, axis, rows, row),
             labels=None if every_step else labels.values[rows.kept],
             notes=tuple(notes),
         )

@@ -12,7 +12,7 @@ from gatewright.data.guess.neighbours import of_examples
 from gatewright.data.guess.roles import some
 from gatewright.data.layout import Layout
 from gatewright.data.prepare.axis import Axis, axis_of
-from gatewright.data.prepare.blocks import Rows, long_blocks, place_of
+from gatewright.data.prepare.blocks import Rows, long_blocks, source_row
 from gatewright.data.prepare.partition import Partition
 from gatewright.data.prepare.series_splits import (
     Cuts,
@@ -90,7 +90,7 @@ def _partition(
         training=bounds[:, 1],
         future=future,
         blocks=lambda: long_blocks(table, layout, columns, axis, rows),
-        where=lambda row: place_of(table, axis, rows, row),
+        where=lambda row: source_row(table, axis, rows, row),
         notes=tuple(notes),
     )
 
@@ -106,8 +106,8 @@ def _with_targets(axis: Axis) -> Integers:
     lengths = axis.lengths.copy()
     for item in np.flatnonzero(~axis.seen[axis.begins[1:] - 1].astype(bool)):
         begin, end = axis.begins[item : item + 2]
-        places = np.flatnonzero(axis.seen[begin:end])
-        lengths[item] = axis.step[begin + places[-1]] + 1 if len(places) else 0
+        seen = np.flatnonzero(axis.seen[begin:end])
+        lengths[item] = axis.step[begin + seen[-1]] + 1 if len(seen) else 0
     return lengths
 
 

@@ -111,6 +111,6 @@ class Spool:
         """All of it, mapped; removed from the folder when no longer in use."""
         self._file.close()
         empty = self.path.stat().st_size == 0
-        found = np.empty(0, self.dtype) if empty else np.memmap(self.path, self.dtype, mode="r")
+        mapped = np.empty(0, self.dtype) if empty else np.memmap(self.path, self.dtype, mode="r")
         self.path.unlink()
-        return found
+        return mapped

@@ -132,15 +132,15 @@ class Writer:
         codes = np.zeros((len(block.item), len(self.preparation.categories)), dtype=np.int64)
         for at, category in enumerate(self.preparation.categories):
             texts = block.texts[category.column]
-            found = texts.replace_strict(
+            numbers = texts.replace_strict(
                 list(category.values),
                 list(range(1, len(category.values) + 1)),
                 default=0,
                 return_dtype=pl.Int64,
             ).to_numpy()
-            codes[block.present, at] = found
+            codes[block.present, at] = numbers
             present = len(texts) - texts.null_count()
-            self.counts.unseen[category.column] += present - int(np.count_nonzero(found))
+            self.counts.unseen[category.column] += present - int(np.count_nonzero(numbers))
         return codes
 
     def _check_future(self, block: Block) -> None:
@@ -172,15 +172,15 @@ class Writer:
         """The targets of the rows, (rows, targets)."""
         if self.question.examples.sees_targets:
             return scaled[:, : self.targets]
-        found = np.full((len(block.item), len(self.preparation.layout.targets)), np.nan)
+        targets = np.full((len(block.item), len(self.preparation.layout.targets)), np.nan)
         if block.targets is not None:
 
             def where(row: int) -> str:
                 return self.partition.where(block.start + int(block.present[row]))
 
             encode = self.question.target.encode
-            found[block.present] = encode(block.targets, self.preparation, where)
-        return found
+            targets[block.present] = encode(block.targets, self.preparation, where)
+        return targets
 
     def _labels(self, labels: pl.DataFrame) -> Floats:
         """The targets of the sequences, (items, targets)."""

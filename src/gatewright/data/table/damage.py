@@ -18,7 +18,7 @@ UNSUPPORTED = re.compile("(un|not yet )supported|not implemented|feature", re.IG
 
 
 @contextmanager
-def told(
+def naming_damage(
     name: str, damage: type[pl.exceptions.PolarsError] = pl.exceptions.ComputeError
 ) -> Iterator[None]:
     """Tell what is raised where a file is damaged as one sentence about it.
@@ -100,8 +100,8 @@ def check_times(frame: pl.LazyFrame, schema: Mapping[str, pl.DataType], name: st
     ]
     if not odd:
         return
-    found = frame.select(odd).collect(engine="streaming").row(0, named=True)
-    for column, row in found.items():
+    rows = frame.select(odd).collect(engine="streaming").row(0, named=True)
+    for column, row in rows.items():
         if row is not None:
             raise InputError(
                 f"row {row + 1} of {name} has a {column} before the year 1 or after the year 9999; "

@@ -186,10 +186,10 @@ def check_names(names: tuple[str, ...], where: str) -> None:
                 f"{where}: column {number} is named {name!r}, which is a pattern of names; give it "
                 "another name."
             )
-        places = [str(number) for number, other in enumerate(names, 1) if other == name]
-        if len(places) > 1:
+        numbers = [str(number) for number, other in enumerate(names, 1) if other == name]
+        if len(numbers) > 1:
             raise InputError(
-                f"{where}: columns {' and '.join(places)} are both named {name!r}; "
+                f"{where}: columns {' and '.join(numbers)} are both named {name!r}; "
                 "give each column a name of its own."
             )
 
@@ -276,14 +276,14 @@ def _check_rows(path: Path, delimiter: str, columns: int) -> tuple[int, NDArray[
         offset += len(chunk)
         ends_at, marks_at = np.flatnonzero(ends), np.flatnonzero(marks)
         upto = np.searchsorted(marks_at, ends_at)
-        found = np.diff(upto, prepend=-carried)
+        delimiters = np.diff(upto, prepend=-carried)
         carried = len(marks_at) - (int(upto[-1]) if len(upto) else -carried)
         if columns > 1:
             empty = _empty_lines(data, ends_at)
             blank.append(records + np.flatnonzero(empty))
-            found[empty] = columns - 1
-        records += len(found)
-        if (found != columns - 1).any():
+            delimiters[empty] = columns - 1
+        records += len(delimiters)
+        if (delimiters != columns - 1).any():
             _say_ragged(path, delimiter, columns)
     if quoted:
         _say_open_quote(path)
@@ -304,22 +304,26 @@ def _check_quotes(
     ``divided``: where fields end, were there no quotes; ``quoted``: whether the chunk, at
     ``offset`` of the file, begins within quotes.
     """
-    places = np.flatnonzero(quotes)
+    positions = np.flatnonzero(quotes)
     edges = divided | quotes  # two quotes one after the other stand for one
-    start = divided[np.maximum(places, 1) - 1] | quotes[np.maximum(places, 1) - 1] | (places == 0)
+    start = (
+        divided[np.maximum(positions, 1) - 1]
+        | quotes[np.maximum(positions, 1) - 1]
+        | (positions == 0)
+    )
     if not offset and data[:3].tobytes() == b"\xef\xbb\xbf":
-        start |= places == 3
-    last = np.minimum(places + 1, len(data) - 1)
+        start |= positions == 3
+    last = np.minimum(positions + 1, len(data) - 1)
     end = edges[last] | (data[last] == ord("\r"))
-    opening = np.arange(quoted, len(places), 2)  # every second one; its partner is the next
+    opening = np.arange(quoted, len(positions), 2)  # every second one; its partner is the next
     closing = opening + 1
-    until = np.append(places, len(data))[closing]  # without one here it reaches past the chunk
+    until = np.append(positions, len(data))[closing]  # without one here it reaches past the chunk
     ended = np.append(end, True)[closing]
     fields = np.concatenate([[0], np.cumsum(divided)])
-    hides = fields[until] > fields[places[opening]]
+    hides = fields[until] > fields[positions[opening]]
     stray = np.where(start[opening], ~ended, hides)
     if stray.any():
-        at = int(places[opening[stray.argmax()]])
+        at = int(positions[opening[stray.argmax()]])
         raise InputError(
             f'{path.name}, line {_lines_before(path, offset + at) + 1}: a quote (") stands in the '
             "middle of a field; take it out, or put quotes round the whole field and write the one "

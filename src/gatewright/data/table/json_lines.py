@@ -30,23 +30,23 @@ def say_broken(path: Path) -> None:
                 continue
             try:
                 row = json.loads(text, parse_constant=_no_constant)
-                found = "null" if row is None else JSON_TYPES[type(row)]
+                kind = "null" if row is None else JSON_TYPES[type(row)]
             except InputError as error:
-                row, found = None, str(error)
+                row, kind = None, str(error)
             except (ValueError, RecursionError):
-                row, found = None, "what is not JSON"
+                row, kind = None, "what is not JSON"
             if not isinstance(row, dict):
                 raise InputError(
                     f"{path.name}, line {number}: expected one JSON object a line, as in "
-                    f'{{"time": "2024-01-31", "sales": 3}}, found {found}; write it so.'
+                    f'{{"time": "2024-01-31", "sales": 3}}, found {kind}; write it so.'
                 )
             for name, value in row.items():
                 if value is None:
                     continue
-                found = JSON_TYPES[type(value)]
-                if types.setdefault(name, found) != found:
+                kind = JSON_TYPES[type(value)]
+                if types.setdefault(name, kind) != kind:
                     raise InputError(
-                        f"{path.name}, line {number}: column {name!r} holds {found}, and "
+                        f"{path.name}, line {number}: column {name!r} holds {kind}, and "
                         f"{types[name]} before; give it values of one type."
                     )
 

@@ -185,10 +185,10 @@ def _with_dots(
         and before.get(name) != kind.name
         and samples[name].str.contains(EITHER).all()
     ]
-    told = dots(frame, numbers, [name for name, kind in kinds.items() if kind is COMMA])
+    by_column = dots(frame, numbers, [name for name, kind in kinds.items() if kind is COMMA])
     return {
         name: Reading(COMMA if each.thousands else kinds[name], dots=each)
-        for name, each in told.items()
+        for name, each in by_column.items()
     }
 
 
@@ -230,8 +230,8 @@ def _misfits(frame: pl.LazyFrame, names: Sequence[str], kinds: dict[str, Kind]) 
     if not names:
         return []
     counts = frame.select(unread(pl.col(name), kinds[name]).any().alias(name) for name in names)
-    found = counts.collect(engine="streaming").row(0, named=True)
-    return [name for name in names if found[name]]
+    misfits = counts.collect(engine="streaming").row(0, named=True)
+    return [name for name in names if misfits[name]]
 
 
 def _closest(sample: pl.Series, choices: Iterable[Kind]) -> Kind | None:
@@ -258,6 +258,6 @@ def _nearly(frame: pl.LazyFrame, closest: dict[str, Kind | None]) -> dict[str, K
             kind.parse(pl.col(name)).count().alias(f"{name} read"),
         )
     )
-    found = counts.collect(engine="streaming").row(0)
-    pairs = zip(kinds.items(), found[::2], found[1::2], strict=True)
+    counted = counts.collect(engine="streaming").row(0)
+    pairs = zip(kinds.items(), counted[::2], counted[1::2], strict=True)
     return {name: kind for (name, kind), rows, read in pairs if MIXED * rows <= read < rows}

@@ -35,25 +35,25 @@ def dots(frame: pl.LazyFrame, numbers: Sequence[str], commas: Sequence[str]) -> 
     """
     if not numbers:
         return {}
-    found = frame.select(
+    counts = frame.select(
         *(each.alias(f"{name} {what}") for name in numbers for what, each in _asked(name)),
         *(_shows_comma(pl.col(name)).any().alias(name) for name in commas),
     )
-    row = found.collect(engine="streaming").row(0, named=True)
+    row = counts.collect(engine="streaming").row(0, named=True)
     shown = next((name for name in commas if row[name]), None)
-    told = {}
+    by_column = {}
     for name in numbers:
         either, plain, small, example = (row[f"{name} {what}"] for what, _ in _asked(name))
         if not either or example is None:
             continue
         if shown is not None:
-            told[name] = Dots(True, example, f"column {shown!r} has a decimal comma")
+            by_column[name] = Dots(True, example, f"column {shown!r} has a decimal comma")
         elif plain == 0:
             why = "every value has one dot before three digits, which may mark thousands too"
-            told[name] = Dots(False, example, why)
+            by_column[name] = Dots(False, example, why)
         elif small == plain:
-            told[name] = Dots(True, example, "every value without a dot is below 1000")
-    return told
+            by_column[name] = Dots(True, example, "every value without a dot is below 1000")
+    return by_column
 
 
 def _asked(name: str) -> list[tuple[str, pl.Expr]]:
@@ -71,12 +71,12 @@ def _shows_comma(text: pl.Expr) -> pl.Expr:
     return text.str.contains(DECIMAL_COMMA) & ~text.str.contains(THOUSANDS_COMMA)
 
 
-def guesses(told: Mapping[str, Dots]) -> tuple[Guess, ...]:
+def guesses(by_column: Mapping[str, Dots]) -> tuple[Guess, ...]:
     """One guess for all columns that are read in one way for one reason."""
     alike: dict[tuple[bool, str], list[str]] = {}
-    for name, each in told.items():
+    for name, each in by_column.items():
         alike.setdefault((each.thousands, each.why), []).append(name)
-    return tuple(_guess(names, told[names[0]]) for names in alike.values())
+    return tuple(_guess(names, by_column[names[0]]) for names in alike.values())
 
 
 def _guess(names: Sequence[str], first: Dots) -> Guess:

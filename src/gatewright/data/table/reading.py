@@ -23,7 +23,7 @@ import polars as pl
 
 from gatewright.data.layout import Guess
 from gatewright.data.table import json_lines, marks
-from gatewright.data.table.damage import check_ends, check_times, read_whole, told
+from gatewright.data.table.damage import check_ends, check_times, naming_damage, read_whole
 from gatewright.data.table.files import DELIMITERS, TextFile, check_names, check_text, look_over
 from gatewright.data.table.kinds import EMPTY, Reading, clean, readings_of, unread
 from gatewright.data.table.times import Derived, derive
@@ -56,9 +56,9 @@ class Table:
 
     def where(self, row: int) -> str:
         """A data row, from 0, in words: "row 17 (line 18) of sales.csv"."""
-        return f"{self.place(row)} of {self.name}"
+        return f"{self.row_in_words(row)} of {self.name}"
 
-    def place(self, row: int) -> str:
+    def row_in_words(self, row: int) -> str:
         """The same where the table was named before: "row 17 (line 18)"."""
         line = f" (line {self.lines(row)})" if self.lines is not None else ""
         return f"row {row + 1}{line}"
@@ -69,7 +69,7 @@ class Table:
         Raises:
             InputError: the file cannot be read to its end.
         """
-        with told(self.name):
+        with naming_damage(self.name):
             return query.collect(engine="streaming")
 
 
@@ -124,7 +124,7 @@ def read(
     try:
         if path.stat().st_size == 0:
             raise InputError(f"{path.name} is empty; expected a table of {_formats()}.")
-        with told(path.name, pl.exceptions.PolarsError):
+        with naming_damage(path.name, pl.exceptions.PolarsError):
             raw = reader(path, delimiter)
     except OSError as error:
         raise InputError(f"{path} cannot be opened: {error.strerror or error}.") from None
@@ -136,7 +136,7 @@ def _formats() -> str:
 
 
 def _typed(raw: _Raw, name: str, source: Path | None, before: Mapping[str, str] | None) -> Table:
-    with told(name):
+    with naming_damage(name):
         raw = _named(raw)
         schema = dict(raw.frame.collect_schema())
         if not schema:

@@ -114,13 +114,13 @@ def order(frame: pl.LazyFrame, text: pl.Expr, read: TimeFormat) -> TimeFormat | 
     if other is None:
         return read
     one, two = read.parse(text), other.parse(text)
-    found = frame.select(
+    counts = frame.select(
         rows=text.count(),
         other=two.count(),
         days=one.dt.day().n_unique(),
         other_days=two.dt.day().n_unique(),
     ).collect(engine="streaming")
-    rows, others, days, other_days = found.row(0)
+    rows, others, days, other_days = counts.row(0)
     if others < rows or days == 1:
         return read
     return other if other_days == 1 else None
@@ -165,27 +165,27 @@ def _free(schema: Mapping[str, pl.DataType], *names: str) -> str:
 
 
 def _from_parts(schema: Mapping[str, pl.DataType]) -> Derived | None:
-    found: list[str] = []
+    parts: list[str] = []
     for names in PARTS.values():
         name = next((name for name in schema if name.lower() in names), None)
         if name is None or schema[name] not in (pl.Int64(), pl.String()):
             break
-        found.append(name)
-    if len(found) < 2:
+        parts.append(name)
+    if len(parts) < 2:
         return None
-    numbers = [pl.col(name).cast(pl.Int64, strict=False) for name in found]
+    numbers = [pl.col(name).cast(pl.Int64, strict=False) for name in parts]
     year = numbers[0]
     year = pl.when(year.is_between(1000, 2999)).then(year)
-    month, day, hour, minute = (*numbers[1:], *[pl.lit(1), pl.lit(0), pl.lit(0)][len(found) - 2 :])
+    month, day, hour, minute = (*numbers[1:], *[pl.lit(1), pl.lit(0), pl.lit(0)][len(parts) - 2 :])
     # Through text, because polars raises an error for a day that does not exist.
     text = pl.format("{}-{}-{}", year, month, day)
     day_of_year = text.str.to_date("%Y-%m-%d", strict=False)
     moment = day_of_year.cast(pl.Datetime("us")) + pl.duration(hours=hour, minutes=minute)
-    whole = len(found) <= 3
+    whole = len(parts) <= 3
     valid = hour.is_between(0, 24) & minute.is_between(0, 59)
     return Derived(
         name=_free(schema, "time", "datetime"),
-        columns=tuple(found),
+        columns=tuple(parts),
         dtype=pl.Date() if whole else pl.Datetime("us"),
         expression=day_of_year if whole else pl.when(valid).then(moment),
     )

@@ -39,8 +39,8 @@ class Numbers(Target):
                 )
 
     def known(self, values: pl.DataFrame) -> NDArray[np.bool_]:
-        found: NDArray[np.bool_] = np.any(~np.isnan(_finite(values)), axis=1)
-        return found
+        any_number: NDArray[np.bool_] = np.any(~np.isnan(_finite(values)), axis=1)
+        return any_number
 
     def strata(self, values: pl.DataFrame) -> tuple[tuple[str, ...], Integers]:
         return (), np.zeros(len(values), dtype=np.int64)
