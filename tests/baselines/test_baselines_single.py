@@ -56,12 +56,14 @@ def test_ridge_on_lags_equals_scikit_learn() -> None:
     window, line = baseline.window, baseline.line
     batch = baseline.task.examples.batch(data, baseline.task.examples.of_part(data, "train"))
     rows, level, spread = window.rows(batch)
-    told = window.told((batch.target - level) / spread)
+    told = window.target_rows((batch.target - level) / spread)
     peer = Ridge(alpha=line.alpha).fit(rows.numpy(), told.double().numpy())
     torch.testing.assert_close(line.weights, torch.from_numpy(peer.coef_.T), rtol=0, atol=1e-6)
     examples = baseline.task.examples.of_part(data, "test")
     rows, level, spread = window.rows(baseline.task.examples.batch(data, examples))
-    expected = window.untold(torch.from_numpy(peer.predict(rows.numpy()))) * spread + level
+    expected = (
+        window.from_target_rows(torch.from_numpy(peer.predict(rows.numpy()))) * spread + level
+    )
     found = baseline.predict(data, examples)[..., 0].double()
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
 

@@ -48,20 +48,20 @@ class Sums:
     def __init__(self, features: int, outputs: int) -> None:
         self.count = 0
         self.rows = torch.zeros(features, dtype=torch.float64)
-        self.told = torch.zeros(outputs, dtype=torch.float64)
+        self.targets = torch.zeros(outputs, dtype=torch.float64)
         self.inner = torch.zeros(features, features, dtype=torch.float64)
         self.outer = torch.zeros(features, outputs, dtype=torch.float64)
 
-    def add(self, rows: Tensor, told: Tensor) -> None:
+    def add(self, rows: Tensor, targets: Tensor) -> None:
         self.count += len(rows)
         self.rows += rows.sum(0)
         self.inner.addmm_(rows.T, rows)
-        self.add_told(rows, told)
+        self.add_targets(rows, targets)
 
-    def add_told(self, rows: Tensor, told: Tensor) -> None:
+    def add_targets(self, rows: Tensor, targets: Tensor) -> None:
         """Add to the targets of rows that were added before."""
-        self.told += told.sum(0)
-        self.outer.addmm_(rows.T, told)
+        self.targets += targets.sum(0)
+        self.outer.addmm_(rows.T, targets)
 
     def factor(self, alpha: float) -> Tensor | None:
         """The Cholesky factor; None where the products are singular to working precision."""
@@ -71,9 +71,9 @@ class Sums:
         return None if failed else factor
 
     def solve(self, factor: Tensor, alpha: float) -> Line:
-        mean, told = self.rows / self.count, self.told / self.count
-        weights = torch.cholesky_solve(self.outer - torch.outer(self.rows, told), factor)
-        return Line(weights, told - mean @ weights, alpha)
+        mean, target_mean = self.rows / self.count, self.targets / self.count
+        weights = torch.cholesky_solve(self.outer - torch.outer(self.rows, target_mean), factor)
+        return Line(weights, target_mean - mean @ weights, alpha)
 
 
 def fit(
@@ -107,11 +107,11 @@ def fit(
 
 def _sums(pieces: Iterable[Piece]) -> tuple[Sums, bool]:
     sums, missing = None, False
-    for rows, told, guess in pieces:
-        sums = sums or Sums(rows.shape[1], told.shape[1])
-        unknown = told.isnan()
+    for rows, targets, guess in pieces:
+        sums = sums or Sums(rows.shape[1], targets.shape[1])
+        unknown = targets.isnan()
         missing = missing or bool(unknown.any())
-        sums.add(rows, torch.where(unknown, guess, told))
+        sums.add(rows, torch.where(unknown, guess, targets))
     if sums is None:
         raise ValueError("ridge regression needs at least one row")
     return sums, missing
@@ -129,12 +129,12 @@ def _without_missing(sums: Sums, line: Line, pieces: Callable[[], Iterator[Piece
     assert factor is not None
     before: Line | None = None
     for _ in range(ROUNDS):
-        for rows, told, guess in pieces():
-            unknown = told.isnan()
+        for rows, targets, guess in pieces():
+            unknown = targets.isnan()
             touched = unknown.any(1)
             rows = rows[touched]
             filled = guess[touched] if before is None else before(rows)
-            sums.add_told(rows, torch.where(unknown[touched], line(rows) - filled, 0.0))
+            sums.add_targets(rows, torch.where(unknown[touched], line(rows) - filled, 0.0))
         before, line = line, sums.solve(factor, line.alpha)
         change = (line.weights - before.weights).abs().max()
         if change <= TOLERANCE * line.weights.abs().max():

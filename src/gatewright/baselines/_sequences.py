@@ -125,10 +125,10 @@ class Flat(Features):
         """(time, batch, categories kept), if any."""
         if not len(self.kept):
             return []
-        place = torch.full((sum(self.counts),), len(self.kept))
-        place[self.kept] = torch.arange(len(self.kept))
-        found = torch.zeros(*codes.shape[:2], len(self.kept) + 1, dtype=torch.float64)
-        return [found.scatter_(2, place[self.numbered(codes)], 1.0)[..., :-1]]
+        column_of = torch.full((sum(self.counts),), len(self.kept))
+        column_of[self.kept] = torch.arange(len(self.kept))
+        chosen = torch.zeros(*codes.shape[:2], len(self.kept) + 1, dtype=torch.float64)
+        return [chosen.scatter_(2, column_of[self.numbered(codes)], 1.0)[..., :-1]]
 
 
 def resample(values: Tensor, lengths: Tensor, steps: int) -> Tensor:

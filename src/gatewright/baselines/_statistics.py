@@ -94,7 +94,7 @@ class Statistical(Fitted):
         layout = data.layout
         targets = len(layout.targets)
         items = items_of(data, examples)
-        found = np.empty((len(examples), layout.horizon, targets))
+        forecasts = np.empty((len(examples), layout.horizon, targets))
         pieces = self.numbers.split(self.counts.tolist())
         fitted = self._fitted(data)
         model = self._installed(self.season)
@@ -102,21 +102,21 @@ class Statistical(Fitted):
             zip(examples.tolist(), items.tolist(), strict=True)
         ):
             last = data.values[origin - 1, :targets].numpy()
-            found[number] = last
+            forecasts[number] = last
             if item not in fitted:
                 continue
             rows = self.history(data, item, origin, fitted[item])
             for target in range(targets):
                 center, scale = data.center[item, target].item(), data.scale[item, target].item()
-                told = self._apply(
+                forecast = self._apply(
                     model,
                     pieces[fitted[item] * targets + target],
                     self._series(data, item, target, rows),
                 )
-                told = (told - center) / scale
-                if np.isfinite(told).all():
-                    found[number, :, target] = told
-        return torch.from_numpy(found).float()[..., None]
+                forecast = (forecast - center) / scale
+                if np.isfinite(forecast).all():
+                    forecasts[number, :, target] = forecast
+        return torch.from_numpy(forecasts).float()[..., None]
 
     def _fitted(self, data: Prepared) -> dict[int, int]:
         """Series of the data -> their numbers in training, of which the data may hold others."""
@@ -133,8 +133,8 @@ class Statistical(Fitted):
         model.model_ = self.fitted_from(numbers)
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            told: Array = model.forward(history, horizon)["mean"]
-        return told
+            forecast: Array = model.forward(history, horizon)["mean"]
+        return forecast
 
     def _series(self, data: Prepared, item: int, target: int, rows: slice) -> Array:
         """In the table's units: models with factors need to know where 0 is."""

@@ -62,12 +62,12 @@ class WindowRows:
         quarter = MOST_FEATURES // 4
 
         known = sum(channel.known for channel in channels)
-        self.ahead = evenly(self.horizon, max(1, quarter // max(1, known)))
+        self.future_steps = evenly(self.horizon, max(1, quarter // max(1, known)))
         self.categories = _few(preparation, known=False, most=quarter)
-        self.categories_ahead = _few(preparation, known=True, most=quarter // self.horizon)
-        room = MOST_FEATURES - known * len(self.ahead)
+        self.future_categories = _few(preparation, known=True, most=quarter // self.horizon)
+        room = MOST_FEATURES - known * len(self.future_steps)
         room -= sum(count for _, count in self.categories)
-        room -= self.horizon * sum(count for _, count in self.categories_ahead)
+        room -= self.horizon * sum(count for _, count in self.future_categories)
 
         self.fits = windows * layout.context <= room
         whole = (windows + others) * layout.context <= room
@@ -90,9 +90,9 @@ class WindowRows:
         shared = torch.cat(
             [
                 values[:, self.other_lags, self.targets :].flatten(1),
-                batch.future[self.ahead].transpose(0, 1).flatten(1),
+                batch.future[self.future_steps].transpose(0, 1).flatten(1),
                 *_one_hot(_last_codes(batch), self.categories),
-                *_one_hot(batch.future_codes, self.categories_ahead),
+                *_one_hot(batch.future_codes, self.future_categories),
             ],
             1,
         )
@@ -103,13 +103,13 @@ class WindowRows:
             rows = torch.cat([seen.transpose(1, 2).flatten(0, 1), shared], 1)
         return rows.double(), level[:, None], spread[:, None]
 
-    def told(self, target: Tensor) -> Tensor:
+    def target_rows(self, target: Tensor) -> Tensor:
         """(batch, horizon, targets) as the rows predict it: (batch, horizon x targets) if joint,
         else (batch x targets, horizon)."""
         return target.flatten(1) if self.joint else target.transpose(1, 2).flatten(0, 1)
 
-    def untold(self, rows: Tensor) -> Tensor:
-        """The inverse of ``told``."""
+    def from_target_rows(self, rows: Tensor) -> Tensor:
+        """The inverse of ``target_rows``."""
         if self.joint:
             return rows.view(-1, self.horizon, self.targets)
         return rows.view(-1, self.targets, self.horizon).transpose(1, 2)

@@ -105,13 +105,13 @@ class RidgeLags(Fitted):
 
 def _piece(window: WindowRows, batch: Batch, imputed: Tensor) -> Piece:
     rows, level, spread = window.rows(batch)
-    told, guess = (
-        window.told((target - level) / spread).double() for target in (batch.target, imputed)
+    targets, guess = (
+        window.target_rows((target - level) / spread).double() for target in (batch.target, imputed)
     )
-    return rows, told, guess
+    return rows, targets, guess
 
 
 def _predict(window: WindowRows, line: Line, batch: Batch) -> Tensor:
     """(batch, horizon, targets, 1)"""
     rows, level, spread = window.rows(batch)
-    return (window.untold(line(rows)) * spread + level).float()[..., None]
+    return (window.from_target_rows(line(rows)) * spread + level).float()[..., None]

@@ -32,8 +32,8 @@ class SeasonalNaive(Fitted):
         """Looks back a season even where the context is shorter, but not beyond the series: where
         less than a season has passed, the last value is repeated."""
         layout = data.layout
-        ahead = torch.arange(layout.horizon)
-        back = layout.season - ahead % layout.season  # from the origin, for each step ahead
+        steps = torch.arange(layout.horizon)
+        back = layout.season - steps % layout.season  # from the origin, for each step ahead
         start = data.bounds[items_of(data, examples), 0]
         rows = examples[:, None] - back
         rows = torch.where(rows >= start[:, None], rows, examples[:, None] - 1)
