@@ -70,9 +70,9 @@ def draw_settings(count: int, variants: Sequence[str]) -> tuple[Setting, ...]:
     generator = np.random.default_rng(0)
     low, high = (math.log(rate) for rate in RATES)
     found = [Setting(variant=variants[0])]
-    places = generator.permutation(max(1, count - 1))
+    slots = generator.permutation(max(1, count - 1))
     for number in range(1, count):
-        share = (places[number - 1] + 0.25 + 0.5 * generator.random()) / (count - 1)
+        share = (slots[number - 1] + 0.25 + 0.5 * generator.random()) / (count - 1)
         found.append(
             Setting(
                 learning_rate=float(f"{math.exp(low + share * (high - low)):.2g}"),
@@ -132,10 +132,10 @@ def solve_widths(
             title=cell,
             baseline=False,
             trained=True,
-            hidden_sizes=tuple(rungs[place][0] for rungs in met),
-            parameters=tuple(rungs[place][1] for rungs in met),
+            hidden_sizes=tuple(rungs[number][0] for rungs in met),
+            parameters=tuple(rungs[number][1] for rungs in met),
         )
-        for place, cell in enumerate(cells)
+        for number, cell in enumerate(cells)
     ]
 
 
@@ -181,5 +181,5 @@ def _ladder(task: Task, cell: str, shape: Setting, low: float, high: float) -> d
 def _at_least(ladder: dict[int, int], goal: int) -> tuple[int, int]:
     """The smallest width with so many parameters; both rise along the ladder, which ends above."""
     widths, counts = list(ladder), list(ladder.values())
-    place = min(bisect.bisect_left(counts, goal), len(counts) - 1)
-    return widths[place], counts[place]
+    rung = min(bisect.bisect_left(counts, goal), len(counts) - 1)
+    return widths[rung], counts[rung]

@@ -73,10 +73,10 @@ def decide(
     numbers = _checked(arrays, unit, overlapping, horizon, groups)
     # Of two that lose alike, the baseline comes first.
     names = sorted(arrays, key=lambda name: (float(arrays[name].mean()), name not in baselines))
-    places = [(i, j) for i in range(len(names)) for j in range(i + 1, len(names))]
+    rank_pairs = [(i, j) for i in range(len(names)) for j in range(i + 1, len(names))]
     ordered = [arrays[name] for name in names]
-    tests = _tests(ordered, places, overlapping, horizon, numbers, level, seed)
-    pairs = tuple(_pairs(names, places, tests, level))
+    tests = _tests(ordered, rank_pairs, overlapping, horizon, numbers, level, seed)
+    pairs = tuple(_pairs(names, rank_pairs, tests, level))
     best_baseline = next((name for name in names if name in baselines), None)
     best_recurrent = next((name for name in names if name not in baselines), None)
     better = [pair.lower for pair in pairs if pair.told_apart and pair.higher == best_baseline]
@@ -94,7 +94,7 @@ def decide(
         horizon=horizon,
         level=level,
         comparable=tests.enough,
-        candidates=tuple(_candidates(names, places, tests, baselines, titles)),
+        candidates=tuple(_candidates(names, rank_pairs, tests, baselines, titles)),
         pairs=pairs,
         confidence_set=(names[0], *close),
         best=names[0],
@@ -124,13 +124,13 @@ def _checked(
         if candidate.ndim != 2 or 0 in candidate.shape:
             raise ValueError(f"losses of {name!r} have shape {candidate.shape}: (seeds, units)")
         if candidate.shape[1] != units:
-            given = f"losses of {name!r} are for {candidate.shape[1]} units"
-            raise ValueError(f"{given}, those of another for {units}: give the same units")
+            counted = f"losses of {name!r} are for {candidate.shape[1]} units"
+            raise ValueError(f"{counted}, those of another for {units}: give the same units")
         if not (np.abs(candidate) < LARGEST).all():
             raise ValueError(f"losses of {name!r} are not all finite: leave it out")
     if groups is not None and (overlapping or len(groups) != units):
-        given = f"groups has {len(groups)} entries for {units} {unit}s"
-        raise ValueError(f"{given}: give one for each {unit}, none where they overlap")
+        counted = f"groups has {len(groups)} entries for {units} {unit}s"
+        raise ValueError(f"{counted}: give one for each {unit}, none where they overlap")
     if overlapping or (groups is None and units <= MOST_GROUPS):
         return None
     labels = range(units) if groups is None else groups
@@ -141,16 +141,16 @@ def _checked(
 
 def _tests(
     losses: Sequence[Array],
-    places: Sequence[tuple[int, int]],
+    rank_pairs: Sequence[tuple[int, int]],
     overlapping: bool,
     horizon: int,
     groups: NDArray[np.int64] | None,
     level: float,
     seed: int,
 ) -> _Tests:
-    """All pairs tested: ``places`` of the lower and the higher in ``losses``, sorted by mean."""
+    """All pairs tested: ``rank_pairs`` index the lower and the higher in ``losses``, by mean."""
     averages = np.stack([candidate.mean(0) for candidate in losses], axis=1)
-    lower, higher = np.array(places, dtype=int).reshape(-1, 2).T
+    lower, higher = np.array(rank_pairs, dtype=int).reshape(-1, 2).T
     differences = averages[:, higher] - averages[:, lower]
     if groups is not None:
         losses = [statistics.grouped(candidate, groups) for candidate in losses]
@@ -159,13 +159,13 @@ def _tests(
     units = len(averages)
     freedom = units - 1
     if overlapping:
-        freedom = statistics.smooth_parts(units, horizon, differences if places else averages)
+        freedom = statistics.smooth_parts(units, horizon, differences if rank_pairs else averages)
     means = statistics.estimate(losses, max(freedom, 1), overlapping=overlapping)
     weights = np.eye(len(losses))
     contrasts = statistics.contrasts(means, weights[higher] - weights[lower])
     single = statistics.contrasts(means, weights)
-    p, second = np.ones(len(places)), np.full(len(places), np.nan)
-    critical, own = np.full(len(places), np.inf), np.full(len(losses), np.inf)
+    p, second = np.ones(len(rank_pairs)), np.full(len(rank_pairs), np.nan)
+    critical, own = np.full(len(rank_pairs), np.inf), np.full(len(losses), np.inf)
     possible = list(range(len(losses)))
     if freedom >= 1:
         critical = statistics.quantile(1 - level / 2, contrasts.freedom)
@@ -194,19 +194,19 @@ def _tests(
 
 
 def _saving(lower: int, higher: int, tests: _Tests, critical: float) -> Interval | None:
-    """Interval of 1 - loss of ``lower`` / loss of ``higher``, their places by rank."""
-    places = [lower, higher]
-    above, below = tests.means.values[places]
-    covariance = tests.means.covariance[np.ix_(places, places)]
+    """Interval of 1 - loss of ``lower`` / loss of ``higher``, by their ranks."""
+    ranks = [lower, higher]
+    above, below = tests.means.values[ranks]
+    covariance = tests.means.covariance[np.ix_(ranks, ranks)]
     ends = statistics.ratio_interval((float(above), float(below)), covariance, critical)
     return None if ends is None else (1 - ends[1], 1 - ends[0])
 
 
 def _pairs(
-    names: Sequence[str], places: Sequence[tuple[int, int]], tests: _Tests, level: float
+    names: Sequence[str], rank_pairs: Sequence[tuple[int, int]], tests: _Tests, level: float
 ) -> Iterator[Pair]:
     adjusted = statistics.holm(tests.p)
-    for number, (lower, higher) in enumerate(places):
+    for number, (lower, higher) in enumerate(rank_pairs):
         difference = float(tests.differences.values[number])
         critical = float(tests.critical[number])
         half = critical * float(tests.differences.errors[number])
@@ -229,26 +229,26 @@ def _pairs(
 
 def _candidates(
     names: Sequence[str],
-    places: Sequence[tuple[int, int]],
+    rank_pairs: Sequence[tuple[int, int]],
     tests: _Tests,
     baselines: Collection[str],
     titles: Mapping[str, str],
 ) -> Iterator[Placing]:
-    base = next((place for place, name in enumerate(names) if name in baselines), None)
-    for place, name in enumerate(names):
-        loss, own = float(tests.means.values[place]), float(tests.own[place])
+    base = next((index for index, name in enumerate(names) if name in baselines), None)
+    for index, name in enumerate(names):
+        loss, own = float(tests.means.values[index]), float(tests.own[index])
         skill, interval = None, None
         if base is not None and tests.means.values[base] > 0:
             skill = 1 - loss / float(tests.means.values[base])
-            if place != base:
-                number = places.index((min(place, base), max(place, base)))
-                interval = _saving(place, base, tests, float(tests.critical[number]))
+            if index != base:
+                number = rank_pairs.index((min(index, base), max(index, base)))
+                interval = _saving(index, base, tests, float(tests.critical[number]))
         yield Placing(
             name=name,
             title=titles.get(name, name),
             baseline=name in baselines,
-            seeds=int(tests.means.seeds[place]),
-            rank=place + 1,
+            seeds=int(tests.means.seeds[index]),
+            rank=index + 1,
             loss=loss,
             interval=(min(loss, max(0.0, loss - own)), loss + own) if own < math.inf else None,
             skill=skill,
