@@ -78,30 +78,30 @@ class RaggedArray:
         return cls(np.concatenate(found), np.array([len(steps) for steps in found]))
 
 
-def is_list(given: Any) -> bool:
+def is_list(values: Any) -> bool:
     """Whether these are sequences one by one: arrays, or lists of different lengths."""
-    if isinstance(given, np.ndarray):
-        return given.ndim == 1 and given.dtype == object and all(map(_is_array, given))
-    if not isinstance(given, list | tuple) or not given:
+    if isinstance(values, np.ndarray):
+        return values.ndim == 1 and values.dtype == object and all(map(_is_array, values))
+    if not isinstance(values, list | tuple) or not values:
         return False
-    if all(map(_is_array, given)):
+    if all(map(_is_array, values)):
         return True
     return (
-        all(isinstance(each, list | tuple) for each in given)
-        and len({len(each) for each in given}) > 1
+        all(isinstance(each, list | tuple) for each in values)
+        and len({len(each) for each in values}) > 1
     )
 
 
-def dimensions(given: Any) -> int:
+def dimensions(values: Any) -> int:
     """The dimensions of an array, a frame or nested lists; 2 if they cannot be told."""
-    if isinstance(given, list | tuple):
-        return int(np.ndim(given))
-    shape: tuple[int, ...] = getattr(given, "shape", (0, 0))
+    if isinstance(values, list | tuple):
+        return int(np.ndim(values))
+    shape: tuple[int, ...] = getattr(values, "shape", (0, 0))
     return len(shape)
 
 
-def _is_array(given: Any) -> bool:
-    return getattr(given, "ndim", 0) > 0
+def _is_array(values: Any) -> bool:
+    return getattr(values, "ndim", 0) > 0
 
 
 def _order(channels_first: bool) -> str:
@@ -168,8 +168,8 @@ def fit_channels(sequences: RaggedArray, training: NDArray[np.bool_]) -> tuple[C
     ]
     found += [
         Channel(name=f"{name} missing", column=name, role="missing", known=False)
-        for place, name in enumerate(names)
-        if np.isnan(rows[:, place]).any()
+        for column, name in enumerate(names)
+        if np.isnan(rows[:, column]).any()
     ]
     return tuple(found)
 
@@ -224,5 +224,9 @@ def _scaled(sequences: RaggedArray, channels: Sequence[Channel]) -> Tensor:
     if missing.any():
         numbers = LastSeen(len(inputs)).fill(sequences.item, numbers)
     names = [channel.name for channel in inputs]
-    told = [names.index(str(channel.column)) for channel in channels if channel.role == "missing"]
-    return torch.from_numpy(np.concatenate([numbers, missing[:, told]], axis=1, dtype=np.float32))
+    flagged = [
+        names.index(str(channel.column)) for channel in channels if channel.role == "missing"
+    ]
+    return torch.from_numpy(
+        np.concatenate([numbers, missing[:, flagged]], axis=1, dtype=np.float32)
+    )

@@ -20,7 +20,7 @@ from gatewright.data.layout import Guess, Layout
 from gatewright.data.table.reading import Table, read
 from gatewright.errors import InputError
 from gatewright.estimators import arguments
-from gatewright.estimators.saving import given_arguments, plain_arguments
+from gatewright.estimators.saving import arguments_of, plain_arguments
 from gatewright.estimators.series import (
     REPLACED,
     as_frame,
@@ -160,8 +160,8 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
             data = prepare_all(table, layout, split, arrays)
             model = arguments.train(recipe, data, stopping)
             name = str(source) if isinstance(source, str | Path) else table.name
-            told = (*guesses, *more)
-            record = record_of(recipe, stopping, data, arrays, name, told, split)
+            all_guesses = (*guesses, *more)
+            record = record_of(recipe, stopping, data, arrays, name, all_guesses, split)
             record = record.ended(model, judge(model, data, "validation"))
         self._settle(record, Predictor(model, history_of(table, data.layout)))
         return self
@@ -253,12 +253,12 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
         for name in self.layout_.targets:
             if name not in table.schema:
                 raise InputError(f"{table.name} has no column {name!r} to judge forecasts by")
-        given, came = last_steps(table, self.layout_)
+        past, came = last_steps(table, self.layout_)
         history = self.predictor_.history
         if history is not None:
             history = earlier(history, table, self.layout_)
-        told = Predictor(self.model_, history).predict(given)
-        errors = _side_by_side(told, came, self.layout_)
+        forecasts = Predictor(self.model_, history).predict(past)
+        errors = _side_by_side(forecasts, came, self.layout_)
         if not np.isfinite(errors).any():
             raise InputError(
                 f"no forecast falls on a row of {table.name} with a target: give rows that go on "
@@ -287,24 +287,24 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
         made = record.estimator if record else {}
         if record is None or made.get("name") != cls.__name__:
             raise InputError(f"{path} holds no {cls.__name__}: load it with gatewright.load")
-        found = cls(**given_arguments(made["arguments"]))
+        found = cls(**arguments_of(made["arguments"]))
         found._array = tuple(made["array"])
         found._settle(record, predictor)
         return found
 
 
-def _side_by_side(told: pl.DataFrame, came: pl.DataFrame, layout: Layout) -> Any:
+def _side_by_side(forecasts: pl.DataFrame, came: pl.DataFrame, layout: Layout) -> Any:
     """Errors (rows, targets) of the forecasts, NaN where nothing came."""
     targets = list(layout.targets)
     keys = [name for name in (layout.series, layout.time) if name]
     if layout.time is None:
-        place = pl.int_range(pl.len())
-        place = (place.over(layout.series) if layout.series else place).alias("step of the horizon")
-        told, came = told.with_columns(place), came.with_columns(place)
+        step = pl.int_range(pl.len())
+        step = (step.over(layout.series) if layout.series else step).alias("step of the horizon")
+        forecasts, came = forecasts.with_columns(step), came.with_columns(step)
         keys = [*keys, "step of the horizon"]
     if layout.series:  # forecasts name the series in text
-        told, came = (each.cast({layout.series: pl.String}) for each in (told, came))
-    both = told.select(*keys, *targets).join(
+        forecasts, came = (each.cast({layout.series: pl.String}) for each in (forecasts, came))
+    both = forecasts.select(*keys, *targets).join(
         came.select(*keys, *targets), on=keys, how="inner", suffix=" came"
     )
     pairs = [pl.col(name) - pl.col(f"{name} came").alias(name) for name in targets]

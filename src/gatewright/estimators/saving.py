@@ -79,7 +79,7 @@ def load(kind: type[Estimator], folder: Path) -> Estimator:
         raise InputError(f"the {record.name} in {folder} is not saved whole: {AGAIN}")
     if record.name != kind.__name__:
         raise InputError(f"{folder} holds a {record.name}: load it with {record.name}.load")
-    found = kind(**given_arguments(record.arguments))
+    found = kind(**arguments_of(record.arguments))
     for name in ATTRIBUTES:
         if name in record.attributes:
             setattr(found, name, record.attributes[name])
@@ -93,7 +93,7 @@ def load(kind: type[Estimator], folder: Path) -> Estimator:
     return found
 
 
-def given_arguments(held: dict[str, Any]) -> dict[str, Any]:
+def arguments_of(held: dict[str, Any]) -> dict[str, Any]:
     """The arguments as they were before JSON, which knows no tuples."""
     return {
         name: tuple(value) if isinstance(value, list) else value for name, value in held.items()

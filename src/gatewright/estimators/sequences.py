@@ -301,8 +301,8 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[mi
 
     def predict(self, X: Any) -> NDArray[Any]:  # noqa: N803
         """The most probable class of each sequence, (samples,)."""
-        place = self._predict(X).argmax(1).numpy()
-        found: NDArray[Any] = self.classes_[place]
+        index = self._predict(X).argmax(1).numpy()
+        found: NDArray[Any] = self.classes_[index]
         return found
 
     def predict_proba(self, X: Any) -> Floats:  # noqa: N803
@@ -339,10 +339,10 @@ class SequenceRegressor(RegressorMixin, SequenceEstimator):  # type: ignore[misc
 
     def predict(self, X: Any) -> Floats:  # noqa: N803
         """The numbers of each sequence: (samples,), or (samples, targets) as y was."""
-        told = self._predict(X).numpy()
+        scaled = self._predict(X).numpy()
         preparation = self.model_.preparation
-        found: Floats = told * preparation.target_scale + np.array(preparation.target_mean)
-        return found[:, 0] if self._flat else found
+        numbers: Floats = scaled * preparation.target_scale + np.array(preparation.target_mean)
+        return numbers[:, 0] if self._flat else numbers
 
     @np.errstate(over="ignore", invalid="ignore")
     def _read_target(self, y: Any, samples: int) -> tuple[Floats, Integers | None]:

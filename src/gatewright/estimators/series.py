@@ -38,7 +38,7 @@ def frame_of(array: Any, names: tuple[str, ...]) -> pl.DataFrame:
             f"expected an array (steps, {len(names)}), found the shape {numbers.shape}: give a row "
             "a step and a column a target"
         )
-    return pl.DataFrame({name: columns[:, place] for place, name in enumerate(names)})
+    return pl.DataFrame({name: columns[:, column] for column, name in enumerate(names)})
 
 
 def names_for(array: Any) -> tuple[str, ...]:
@@ -47,7 +47,7 @@ def names_for(array: Any) -> tuple[str, ...]:
     if len(shape) > 2 or 0 in shape:
         raise InputError(f"expected an array (steps, targets), found the shape {shape}")
     count = shape[1] if len(shape) == 2 else 1
-    return ("target",) if count == 1 else tuple(f"target {place}" for place in range(count))
+    return ("target",) if count == 1 else tuple(f"target {number}" for number in range(count))
 
 
 def as_frame(source: Any) -> Any:

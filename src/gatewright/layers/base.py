@@ -268,7 +268,7 @@ class RecurrentBase(nn.Module):
         return ", ".join(parts)
 
 
-def _as_cell(given: str | Cell | Callable[..., Any]) -> Cell:
-    if isinstance(given, str):
-        return cells.get(given)
-    return given if isinstance(given, Cell) else make_cell(given)
+def _as_cell(cell: str | Cell | Callable[..., Any]) -> Cell:
+    if isinstance(cell, str):
+        return cells.get(cell)
+    return cell if isinstance(cell, Cell) else make_cell(cell)

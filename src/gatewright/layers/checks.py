@@ -141,9 +141,9 @@ def check_state_dimensions(states: list[Tensor], names: tuple[str, ...], batched
 
 def check_states(x: Tensor, states: list[Tensor], shapes: list[tuple[int, int, int]]) -> None:
     """The states' shapes, (num_layers * directions, batch, size), their device and dtype."""
-    for place, (state, shape) in enumerate(zip(states, shapes, strict=True)):
+    for number, (state, shape) in enumerate(zip(states, shapes, strict=True)):
         if tuple(state.shape) != shape:
-            which = "size" if len(states) == 1 else f"[{place}] size"
+            which = "size" if len(states) == 1 else f"[{number}] size"
             raise RuntimeError(
                 f"Expected hidden{' ' if len(states) == 1 else ''}{which} {shape}, "
                 f"got {list(state.shape)}"

@@ -146,7 +146,7 @@ class Recurrent(RecurrentBase):
     ) -> tuple[PackedSequence, Any]:
         self._check_packed(packed, lengths)
         x, ends = pad_packed_sequence(packed)  # in the order in which it was packed
-        states = self._states_given(x, hx)
+        states = self._initial_states(x, hx)
         output, final = self._run(x, states, ends)
         if packed.sorted_indices is not None:
             output = output.index_select(1, packed.sorted_indices)
@@ -163,24 +163,24 @@ class Recurrent(RecurrentBase):
         checks.check_input(packed.data, self.input_size, self._weight, dimensions=2)
 
     def _prepare(
-        self, given: Tensor, hx: Hidden | None, lengths: Lengths | None
+        self, x: Tensor, hx: Hidden | None, lengths: Lengths | None
     ) -> tuple[Tensor, list[Tensor], Tensor | None, bool]:
         """The input as (time, batch, input_size), the states, the lengths, and if batched."""
-        if not isinstance(given, Tensor):
-            kind = type(given).__name__
+        if not isinstance(x, Tensor):
+            kind = type(x).__name__
             raise TypeError(f"input should be a tensor or a PackedSequence, got {kind}")
-        if given.dim() not in (2, 3):
-            raise ValueError(self._dimensions_text.format(type(self).__name__, given.dim()))
-        batched = given.dim() == 3
+        if x.dim() not in (2, 3):
+            raise ValueError(self._dimensions_text.format(type(self).__name__, x.dim()))
+        batched = x.dim() == 3
         if not batched:
-            x = given.unsqueeze(1)
-        else:
-            x = given.transpose(0, 1) if self.batch_first else given
-        states = self._states_given(x, hx, batched)
+            x = x.unsqueeze(1)
+        elif self.batch_first:
+            x = x.transpose(0, 1)
+        states = self._initial_states(x, hx, batched)
         ends = None if lengths is None else checks.check_lengths(lengths, x.size(0), x.size(1))
         return x, states, ends, batched
 
-    def _states_given(self, x: Tensor, hx: Hidden | None, batched: bool = True) -> list[Tensor]:
+    def _initial_states(self, x: Tensor, hx: Hidden | None, batched: bool = True) -> list[Tensor]:
         """The input checked, and the initial states, (num_layers * directions, batch, size)."""
         states = None
         if hx is not None:

@@ -92,8 +92,8 @@ class _CellModule(nn.Module):
             states = [zeros] * len(self.cell.states)
         else:
             states = unpack_states(hx, self.cell.states, self.cell.name + "_cell")
-            for place, state in enumerate(states):
-                which = "hidden" if len(states) == 1 else f"hx[{place}]"
+            for number, state in enumerate(states):
+                which = "hidden" if len(states) == 1 else f"hx[{number}]"
                 if state.dim() not in (1, 2):
                     raise ValueError(
                         f"{name}: Expected {which} to be 1D or 2D, got {state.dim()}D instead"
@@ -109,19 +109,19 @@ class _CellModule(nn.Module):
                 f"input has inconsistent input_size: got {x.size(1)} expected {self.input_size}"
             )
         weight = self.weight_ih
-        for place, state in enumerate(states):
+        for number, state in enumerate(states):
             if state.size(0) != x.size(0):
                 raise RuntimeError(
-                    f"Input batch size {x.size(0)} doesn't match hidden{place} batch size "
+                    f"Input batch size {x.size(0)} doesn't match hidden{number} batch size "
                     f"{state.size(0)}"
                 )
             if state.dim() > 1 and state.size(1) != self.hidden_size:
                 raise RuntimeError(
-                    f"hidden{place} has inconsistent hidden_size: got {state.size(1)}, expected "
+                    f"hidden{number} has inconsistent hidden_size: got {state.size(1)}, expected "
                     f"{self.hidden_size}"
                 )
             if state.dim() != 2:
-                raise RuntimeError(f"hidden{place} should have a batch exactly if the input has")
+                raise RuntimeError(f"hidden{number} should have a batch exactly if the input has")
         for called, tensor in (("input", x), *((f"hidden{i}", s) for i, s in enumerate(states))):
             if tensor.device != weight.device:
                 raise RuntimeError(
@@ -138,8 +138,8 @@ class _CellModule(nn.Module):
             return self._run_in(wide_dtype(self.weight_ih), x, states)
 
     def _run_in(self, dtype: torch.dtype, x: Tensor, states: list[Tensor]) -> list[Tensor]:
-        given = (self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
-        weights = [tensor.to(dtype) for tensor in given if tensor is not None]
+        tensors = (self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
+        weights = [tensor.to(dtype) for tensor in tensors if tensor is not None]
         before = [state.to(dtype).unsqueeze(0) for state in states]
         return self._choice.run(x.to(dtype).unsqueeze(0), before, [weights])[1]
 

@@ -63,8 +63,8 @@ class Predictor:
             data = transform(table, self.preparation, task, Path(folder) / "data")
             asked = examples.to_predict(data)
             rows = examples.rows(self.model.predict(data, asked), data, asked)
-            told = target.columns(rows, *examples.scale(data, asked), self.preparation)
-            return pl.DataFrame(examples.index(data, table, asked) | told)
+            columns = target.columns(rows, *examples.scale(data, asked), self.preparation)
+            return pl.DataFrame(examples.index(data, table, asked) | columns)
 
 
 def history_for(table: Table, layout: Layout, candidates: Iterable[str]) -> pl.DataFrame | None:

@@ -36,13 +36,13 @@ class Bands(Numbers):
         self, prediction: Tensor, center: Tensor, scale: Tensor, preparation: Preparation
     ) -> dict[str, Any]:
         """A column for each target's point, under its name, and ``NAME 0.05`` for a quantile."""
-        told = (prediction.double() * scale[..., None] + center[..., None]).numpy()
-        found = {}
+        numbers = (prediction.double() * scale[..., None] + center[..., None]).numpy()
+        columns = {}
         for at, target in enumerate(preparation.layout.targets):
-            found[target] = told[:, at, 0]
-            for place, level in enumerate(QUANTILES, 1):
-                found[f"{target} {level:g}"] = told[:, at, place]
-        return found
+            columns[target] = numbers[:, at, 0]
+            for output, level in enumerate(QUANTILES, 1):
+                columns[f"{target} {level:g}"] = numbers[:, at, output]
+        return columns
 
 
 class Forecast(Task):

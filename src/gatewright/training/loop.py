@@ -166,8 +166,8 @@ class _Training:
         self.network.train()
         losses, norms, clipped = 0.0, 0.0, 0
         order = _order(self.examples, number, self.steps * self.batch_size, self.seed)
-        for place, some in enumerate(order.split(self.batch_size)):
-            step = (number - 1) * self.steps + place
+        for batch, some in enumerate(order.split(self.batch_size)):
+            step = (number - 1) * self.steps + batch
             if self.stopping.seconds is None:
                 way = step / (self.steps * self.stopping.epochs)
             else:
