@@ -143,7 +143,8 @@ def full() -> list[Case]:
     ]
     order = list(GROUPS)
     return sorted(
-        found, key=lambda case: (order.index(case.group), case.work, _place(case.shape), case.cell)
+        found,
+        key=lambda case: (order.index(case.group), case.work, _shape_number(case.shape), case.cell),
     )
 
 
@@ -156,7 +157,7 @@ def small() -> list[Case]:
     ]
 
 
-def _place(shape: Shape) -> int:
+def _shape_number(shape: Shape) -> int:
     return SHAPES.index(shape) if shape in SHAPES else len(SHAPES)
 
 

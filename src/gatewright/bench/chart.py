@@ -143,11 +143,11 @@ def _colours(shown: Sequence[Panel]) -> dict[str, str]:
             m.case.cell == cell for panel in shown if panel.other == "torch" for m in panel.found
         )
     ]
-    named = {cell: COLOURS[place % len(COLOURS)] for place, cell in enumerate(beside)}
+    named = {cell: COLOURS[number % len(COLOURS)] for number, cell in enumerate(beside)}
     return {cell: named.get(cell, "#7A869A") for cell in cells}
 
 
-def _places(panel: Panel) -> Iterator[tuple[float, str | Measurement]]:
+def _depths(panel: Panel) -> Iterator[tuple[float, str | Measurement]]:
     """(depth in inches, heading or measurement) from the top of the panel downwards."""
     depth = 0.0
     for title, found in panel.groups:
@@ -169,7 +169,7 @@ def _panel(axes: Axes, panel: Panel, colours: dict[str, str]) -> None:
     edge = -NAMES / BARS  # the margin of the column
     axes.set_title(panel.title, loc="left", x=edge, size=11.5, weight="bold", pad=5)
     labels: list[tuple[float, str]] = []
-    for depth, item in _places(panel):
+    for depth, item in _depths(panel):
         if isinstance(item, str):
             _heading(axes, edge, depth, item)
         else:
@@ -189,8 +189,10 @@ def _panel(axes: Axes, panel: Panel, colours: dict[str, str]) -> None:
 def _heading(axes: Axes, edge: float, depth: float, text: str) -> None:
     """The name of a task, on white so that no line of the grid runs through it."""
     white = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
-    place = axes.get_yaxis_transform()
-    axes.text(edge, depth, text, transform=place, va="center", size=8.5, color=FAINT, bbox=white)
+    transform = axes.get_yaxis_transform()
+    axes.text(
+        edge, depth, text, transform=transform, va="center", size=8.5, color=FAINT, bbox=white
+    )
 
 
 def _bar(

@@ -25,7 +25,7 @@ KINK_ROOM = 5e-3
 
 def judge(
     problem: Problem,
-    given: Mapping[str, Tensor],
+    results: Mapping[str, Tensor],
     rounded: Mapping[str, Tensor],
     exact: Mapping[str, Tensor],
 ) -> str | None:
@@ -35,14 +35,14 @@ def judge(
     """
     kinked = any(item.operation in KINKED for item in problem.cell.values())
     for name, true in exact.items():
-        found = given.get(name)
-        if found is None:
+        result = results.get(name)
+        if result is None:
             return f"it gives no {name}"
-        if found.shape != true.shape:
-            return f"its {name} has shape {tuple(found.shape)}, not {tuple(true.shape)}"
+        if result.shape != true.shape:
+            return f"its {name} has shape {tuple(result.shape)}, not {tuple(true.shape)}"
         mean = kinked and problem.case.work == TRAINING and name != "output"
         room = KINK_ROOM if mean else UNIT * _terms(problem, name) ** 0.5
-        error = _size(found.double() - true, mean)
+        error = _size(result.double() - true, mean)
         limit = FACTOR * _size(rounded[name].double() - true, mean) + room * _size(true, mean)
         if not error <= limit:  # so that NaN is refused too
             return f"its {name} is off by {error:.1e} where {limit:.1e} is allowed"

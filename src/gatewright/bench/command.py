@@ -21,12 +21,12 @@ def command(plan: Schedule, out: Path, *, quiet: bool, json: bool, console: Cons
     """Measure, write bench.json and bench.png, show the table; the exit code."""
     with _progress(plan.length, quiet) as tell:
         results = run(plan, tell)
-    told = _write(results, out)
+    notes = _write(results, out)
     if json:
         print(results.to_json())
     else:
         table.show(results, console)
-    for line in told:
+    for line in notes:
         _say(line)
     for found, side, sentence in results.refused:
         _say(f"Refused, no speed is shown: {found.case.label} by {side}: {sentence}")

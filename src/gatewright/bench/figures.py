@@ -55,9 +55,9 @@ def _kept(figure: Figure, layer: Any, time: int) -> int:
     with saved_tensors_hooks(pack, lambda value: value):
         output, _ = layer(x)
     for held in (x, output, *layer.parameters()):
-        place = held.untyped_storage().data_ptr()
-        if place in kept:
-            kept[place] = max(0, kept[place] - held.numel() * held.element_size())
+        address = held.untyped_storage().data_ptr()
+        if address in kept:
+            kept[address] = max(0, kept[address] - held.numel() * held.element_size())
     return sum(kept.values())
 
 
@@ -74,11 +74,11 @@ print(middle - begin, perf_counter() - middle)
 
 def import_time(figure: Figure, make: Make) -> Value:
     """Seconds that gatewright with its layers adds to importing torch, in fresh processes."""
-    place = str(Path(gatewright.__file__).parents[1])
-    given = os.environ.get("PYTHONPATH")
+    package = str(Path(gatewright.__file__).parents[1])
+    path = os.environ.get("PYTHONPATH")
     environment = {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join([place, *([given] if given else [])]),
+        "PYTHONPATH": os.pathsep.join([package, *([path] if path else [])]),
     }
     found = []
     for _ in range(ROUNDS + 1):

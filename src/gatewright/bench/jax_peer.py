@@ -57,7 +57,7 @@ def _tensor(array: Any) -> Tensor:
 def _scan(cell: Cell) -> Callable[[Any, dict[str, Any]], Any]:
     """(x, weights) -> outputs; the input's products for all steps are one product up front."""
     plain = [name for name in cell.h_projections if name not in cell.applied]
-    at = {name: place for place, name in enumerate(cell.h_projections)}
+    at = {name: number for number, name in enumerate(cell.h_projections)}
 
     def run(x: Any, weights: dict[str, Any]) -> Any:
         kind = {name.removesuffix("_l0"): value for name, value in weights.items()}

@@ -91,10 +91,10 @@ def layer_side(name: str, problem: Problem, layer: Any, dtype: torch.dtype = tor
     layer.to(dtype)
     if problem.case.group == "step":
         return _step_side(name, problem, layer)
-    given = {} if problem.lengths is None else {"lengths": problem.lengths}
+    lengths = {} if problem.lengths is None else {"lengths": problem.lengths}
 
     def run(x: Tensor) -> Tensor:
-        output, _ = layer(x, **given)
+        output, _ = layer(x, **lengths)
         return output  # type: ignore[no-any-return]
 
     return torch_side(name, problem, layer, run, dtype)

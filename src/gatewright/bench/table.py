@@ -76,11 +76,11 @@ def _digits(value: float) -> str:
 def render(results: Results) -> Table:
     """The table for a terminal; a line between cases, each named once."""
     table = Table(title="Speed of each cell", title_justify="left", title_style="bold")
-    for place, title in enumerate(header(results)):
+    for column, title in enumerate(header(results)):
         table.add_column(
-            title.replace(" ", "\n", 1) if place >= NAMING else title,
-            justify="left" if place < NAMING else "right",
-            min_width=len("(100, 32, 128, 256)") if place == 0 else None,
+            title.replace(" ", "\n", 1) if column >= NAMING else title,
+            justify="left" if column < NAMING else "right",
+            min_width=len("(100, 32, 128, 256)") if column == 0 else None,
             vertical="top",
         )
     before: tuple[str, str] | None = None
@@ -147,7 +147,7 @@ def markdown(results: Results) -> str:
     titles = header(results)
     lines = ["| " + " | ".join(titles) + " |"]
     lines.append(
-        "|" + "".join(" --- |" if place < NAMING else " ---: |" for place in range(len(titles)))
+        "|" + "".join(" --- |" if column < NAMING else " ---: |" for column in range(len(titles)))
     )
     for found in results.measurements:
         lines.append("| " + " | ".join(entry.text for entry in row(results, found)) + " |")

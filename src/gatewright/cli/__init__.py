@@ -37,8 +37,8 @@ app = App(
     version=_version,
     help_format="markdown",
 )
-for place, command in enumerate([compare, fit, predict, report, cells, bench]):
-    app.command(command, sort_key=place)  # type: ignore[call-overload]
+for number, command in enumerate([compare, fit, predict, report, cells, bench]):
+    app.command(command, sort_key=number)  # type: ignore[call-overload]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -109,12 +109,12 @@ class TableFlags:
     def _split(self) -> Split:
         from gatewright.requests import Split
 
-        given: dict[str, Any] = {}
+        parts: dict[str, Any] = {}
         if self.shares is not None:
-            given["shares"] = _numbers(self.shares, limits.SHARE)
+            parts["shares"] = _numbers(self.shares, limits.SHARE)
         if self.rows is not None:
-            given["rows"] = _numbers(self.rows, limits.PART_ROWS)
-        return Split(**given)
+            parts["rows"] = _numbers(self.rows, limits.PART_ROWS)
+        return Split(**parts)
 
 
 @Parameter(name="*", group=Group("What is compared, and how long", sort_key=2))
@@ -170,13 +170,13 @@ GUESSED, USUAL = TableFlags(), ContestFlags()  # where no flag was given
 def repeating(command: str, file: Path, *asked: Any, **others: Any) -> str:
     """The command line that does the same again, without what was left at its default."""
     words = ["gatewright", command, str(file)]
-    given = {name: value for name, value in others.items() if value is not None}
+    flags = {name: value for name, value in others.items() if value is not None}
     for record in asked:
         for field in dataclasses.fields(record):
             value = getattr(record, field.name)
             if value != field.default:
-                given[field.name] = value
-    for name, value in given.items():
+                flags[field.name] = value
+    for name, value in flags.items():
         flag = f"--{name.replace('_', '-')}"
         words += [flag] if value is True else [flag, str(value)]
     return shlex.join(words)
@@ -185,12 +185,14 @@ def repeating(command: str, file: Path, *asked: Any, **others: Any) -> str:
 def _shared(flags: Any, kind: Any) -> dict[str, Any]:
     """Of a kind of record, the fields that flags of the same names give."""
     names = {field.name for field in dataclasses.fields(kind)}
-    given = {
+    values = {
         field.name: getattr(flags, field.name)
         for field in dataclasses.fields(flags)
         if field.name in names
     }
-    return {name: tuple(listed(value)) if name in LISTS else value for name, value in given.items()}
+    return {
+        name: tuple(listed(value)) if name in LISTS else value for name, value in values.items()
+    }
 
 
 def _numbers(text: str, limit: limits.Limit) -> tuple[Any, ...]:

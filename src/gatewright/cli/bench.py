@@ -6,9 +6,9 @@ from pathlib import Path
 
 from gatewright import cells as known
 from gatewright.cli.common import (
+    AnyPath,
     Flag,
     MaybeWhole,
-    Place,
     UsageError,
     among,
     console,
@@ -25,7 +25,7 @@ def bench(
     threads: MaybeWhole = None,
     forward: Flag = False,
     backward: Flag = False,
-    out: Place = Path("runs/bench"),
+    out: AnyPath = Path("runs/bench"),
     quiet: Flag = False,
     json: Flag = False,
 ) -> int:

@@ -36,7 +36,7 @@ def _path(kind: object, tokens: Sequence[Token]) -> Path:
     return Path(token.value)
 
 
-Place = Annotated[Path, Parameter(converter=_path)]
+AnyPath = Annotated[Path, Parameter(converter=_path)]
 Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
 Whole = Annotated[int, Parameter(converter=_number)]
 MaybeWhole = Annotated[int | None, Parameter(converter=_number)]

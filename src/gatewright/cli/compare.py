@@ -15,9 +15,9 @@ from gatewright.cli.asking import GUESSED, USUAL, ContestFlags, TableFlags, repe
 from gatewright.cli.common import (
     INTERRUPTED,
     WRONG,
+    AnyPath,
     Flag,
     MaybeWhole,
-    Place,
     cannot_write,
     console,
     source,
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 
 def compare(
-    file: Place,
+    file: AnyPath,
     /,
     *,
     table: TableFlags = GUESSED,
     contest: ContestFlags = USUAL,
-    out: Place | None = None,
+    out: AnyPath | None = None,
     jobs: MaybeWhole = None,
     restart: Flag = False,
     quiet: Flag = False,

@@ -16,10 +16,10 @@ from rich.text import Text
 from gatewright.cli.asking import GUESSED, TableFlags, repeating
 from gatewright.cli.common import (
     INTERRUPTED,
+    AnyPath,
     Flag,
     MaybeWhole,
     Number,
-    Place,
     Whole,
     cannot_write,
     console,
@@ -76,13 +76,13 @@ class Choices:
 
 
 def fit(
-    file: Place,
+    file: AnyPath,
     /,
     *,
     cell: Annotated[str, Parameter(show_default=False)],
     table: TableFlags = GUESSED,
     choices: Choices = Choices(),
-    out: Place | None = None,
+    out: AnyPath | None = None,
     quiet: Flag = False,
     json: Flag = False,
 ) -> int:
@@ -222,8 +222,8 @@ def _tell(record: FitRecord, folder: Path, screen: Console) -> None:
     if record.epochs:
         trained = f"{numbers.counted(record.epochs, 'epoch')} in {numbers.duration(record.seconds)}"
         words.append(f"{trained}, the best was number {record.best_epoch}")
-    told = f"{record.recipe.candidate}: {', '.join(words)}"
-    lines = {"Fitted": told}
+    summary = f"{record.recipe.candidate}: {', '.join(words)}"
+    lines = {"Fitted": summary}
     for part, judged in (("validation", record.validation), ("test", record.test)):
         if judged is not None:
             lines[f"On {part}"] = f"{judged.metric} {numbers.number(judged.loss)}"

@@ -90,7 +90,7 @@ class Terminal(Progress):
 def _overall(board: Board) -> Table:
     """One line: the stage, a bar of the whole, and the time left."""
     share, left = board.share(), board.time_left()
-    told = "" if left is None else f"about {numbers.duration(left)} left"
+    remaining = "" if left is None else f"about {numbers.duration(left)} left"
     line = Table.grid(padding=(0, 2))
     line.add_column(no_wrap=True)
     line.add_column(width=BAR)
@@ -98,7 +98,7 @@ def _overall(board: Board) -> Table:
     line.add_column(style="dim", no_wrap=True)
     bar = ProgressBar(total=1.0, completed=share, width=BAR, complete_style="cyan")
     title = f"{board.title} {board.done}/{board.jobs}" if board.jobs else board.title
-    line.add_row(Text(f" {title}", style="bold"), bar, f"{100 * share:.0f}%", told)
+    line.add_row(Text(f" {title}", style="bold"), bar, f"{100 * share:.0f}%", remaining)
     return line
 
 
@@ -119,7 +119,7 @@ def _running(board: Board, running: list[tuple[Job, Epoch]]) -> RenderableType:
         total = "" if timed else f"/{board.plan.stopping.epochs}"
         table.add_row(
             Text(board.plan.candidate(job.recipe.candidate).title),
-            _place(board.plan, job),
+            _seed_or_setting(board.plan, job),
             f"{epoch.number}{total}",
             numbers.number(epoch.train_loss),
             numbers.number(epoch.validation_loss),
@@ -130,7 +130,7 @@ def _running(board: Board, running: list[tuple[Job, Epoch]]) -> RenderableType:
     return table
 
 
-def _place(plan: Plan, job: Job) -> str:
+def _seed_or_setting(plan: Plan, job: Job) -> str:
     if job.recipe.seed != plan.seeds[0]:
         return f"seed {plan.seeds.index(job.recipe.seed) + 1} of {len(plan.seeds)}"
     return f"setting {job.setting + 1} of {len(plan.settings)}"

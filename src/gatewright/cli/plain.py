@@ -37,12 +37,12 @@ class Lines(Progress):
         self.board.fitted(fit)
         plan = self.board.plan
         metric = tasks.get(plan.layout.task).metric
-        told = f"failed: {fit.failed}"
+        result = f"failed: {fit.failed}"
         if not fit.failed:
-            told = f"{metric} {numbers.number(fit.validation_metric)} on validation"
+            result = f"{metric} {numbers.number(fit.validation_metric)} on validation"
             epochs = f" ({numbers.counted(len(fit.epochs), 'epoch')})" if fit.epochs else ""
-            told += f" after {numbers.duration(fit.seconds)}{epochs}"
-        self._line(f"{_name(plan, fit)}: {told}")
+            result += f" after {numbers.duration(fit.seconds)}{epochs}"
+        self._line(f"{_name(plan, fit)}: {result}")
 
     def scored(self, score: Score) -> None:
         if self.board is None:
@@ -50,12 +50,12 @@ class Lines(Progress):
         self.board.scored()
         plan = self.board.plan
         metric = tasks.get(plan.layout.task).metric
-        told = f"failed: {score.failed}"
+        result = f"failed: {score.failed}"
         if not score.failed:
-            told = f"{metric} {numbers.number(score.loss)} on test"
+            result = f"{metric} {numbers.number(score.loss)} on test"
         candidate = plan.candidate(score.candidate)
         seed = f", seed {score.seed}" if candidate.trained else ""
-        self._line(f"{candidate.title}{seed}: {told}")
+        self._line(f"{candidate.title}{seed}: {result}")
 
     def _line(self, text: str) -> None:
         assert self.board is not None

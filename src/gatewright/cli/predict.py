@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 from cyclopts import Parameter
 
-from gatewright.cli.common import Place, UsageError, character, source
+from gatewright.cli.common import AnyPath, UsageError, character, source
 from gatewright.folders import made
 from gatewright.wording.numbers import counted
 
@@ -31,12 +31,12 @@ WRITERS: dict[str, Callable[[pl.DataFrame, BinaryIO], object]] = {
 
 
 def predict(
-    run: Place,
-    file: Place | None = None,
+    run: AnyPath,
+    file: AnyPath | None = None,
     /,
     *,
-    out: Annotated[Place | None, Parameter(name=["--out", "-o"])] = None,
-    plot: Place | None = None,
+    out: Annotated[AnyPath | None, Parameter(name=["--out", "-o"])] = None,
+    plot: AnyPath | None = None,
     model: str | None = None,
     delimiter: str | None = None,
 ) -> int:

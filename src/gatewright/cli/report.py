@@ -6,11 +6,11 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from gatewright.cli.common import Place, cannot_write
+from gatewright.cli.common import AnyPath, cannot_write
 
 
 def report(
-    run: Place,
+    run: AnyPath,
     /,
     *,
     open_it: Annotated[bool, Parameter(name="--open", negative="--no-open")] = True,

@@ -98,14 +98,14 @@ def _cells(row: Row, result: Result, *, narrow: bool) -> Iterator[RenderableType
     yield Text(row.title, style=style)
     own = row.name == result.verdict.best_baseline
     over = numbers.NOTHING if own else numbers.skill(row.skill)
-    for told, interval in (
+    for figure, interval in (
         (numbers.number(row.loss), numbers.interval(row.low, row.high)),
         (over, numbers.interval(row.skill_low, row.skill_high, numbers.skill)),
     ):
         if narrow:
-            yield Text.assemble((told, style), (f"\n{interval}" if interval else "", "dim"))
+            yield Text.assemble((figure, style), (f"\n{interval}" if interval else "", "dim"))
         else:
-            yield Text(told, style=style)
+            yield Text(figure, style=style)
             yield Text(interval)
     yield f"{row.parameters:,}"
     yield str(row.seeds)

@@ -39,22 +39,22 @@ def sentence(error: CycloptsError) -> str:
         case RepeatArgumentError(token=token):
             return f"{token.keyword} is given more than once: give it once"
         case UnknownOptionError(token=token, argument_collection=flags):
-            given = token.keyword or token.value
+            word = token.keyword or token.value
             known = chain.from_iterable(each.names for each in flags if each.parse)
-            near = difflib.get_close_matches(given, known, n=1)
+            near = difflib.get_close_matches(word, known, n=1)
             hint = f"did you mean {near[0]}? " if near else ""
-            return f"{command} has no flag {given}: {hint}{helped}"
+            return f"{command} has no flag {word}: {hint}{helped}"
         case UnusedCliTokensError(unused_tokens=tokens):
-            given = " ".join(map(repr, tokens or ()))
+            word = " ".join(map(repr, tokens or ()))
             return (
-                f"{command} has no use for {given}: put a flag before each value, and quotes round "
+                f"{command} has no use for {word}: put a flag before each value, and quotes round "
                 f"what has spaces in it; {helped}"
             )
         case UnknownCommandError(unused_tokens=tokens):
-            given, commands = str((tokens or [""])[0]), _commands(error)
-            near = difflib.get_close_matches(given, commands, n=1)
+            word, commands = str((tokens or [""])[0]), _commands(error)
+            near = difflib.get_close_matches(word, commands, n=1)
             hint = f"did you mean {near[0]}? " if near else ""
-            return f"no command is called {given!r}: {hint}there are {', '.join(commands)}"
+            return f"no command is called {word!r}: {hint}there are {', '.join(commands)}"
     return f"{command} cannot be carried out ({error}): {helped}"
 
 

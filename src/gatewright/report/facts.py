@@ -123,10 +123,10 @@ def settings(plan: Plan) -> tuple[list[str], list[tuple[str, list[str]]]]:
         (
             setting_text(setting),
             [
-                f"{one.hidden_sizes[place]:,} wide, {one.parameters[place]:,} parameters"
+                f"{one.hidden_sizes[number]:,} wide, {one.parameters[number]:,} parameters"
                 for one in networks
             ],
         )
-        for place, setting in enumerate(plan.settings)
+        for number, setting in enumerate(plan.settings)
     ]
     return [one.title for one in networks], lines

@@ -44,8 +44,8 @@ def _curve(fit: Fit, setting: int | None) -> dict[str, Any]:
     # The best and the last epoch are shown whatever is left out.
     kept = [
         epoch
-        for place, epoch in enumerate(fit.epochs)
-        if place % step == 0 or place == last or epoch.number == fit.best_epoch
+        for index, epoch in enumerate(fit.epochs)
+        if index % step == 0 or index == last or epoch.number == fit.best_epoch
     ]
     return {
         "setting": fit.setting + 1,

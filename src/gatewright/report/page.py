@@ -30,7 +30,7 @@ def render(outcome: Outcome, pictures: list[str] | None) -> str:
     contents = views.contents(outcome)
     drawn = _drawn(outcome, contents)
     return environment.get_template(TEMPLATE).render(
-        **_told(outcome),
+        **_text_and_tables(outcome),
         views=contents,
         drawn=drawn,
         pictures=pictures,
@@ -76,7 +76,7 @@ def _drawn(outcome: Outcome, contents: dict[views.View, dict[str, Any]]) -> dict
     }
 
 
-def _told(outcome: Outcome) -> dict[str, Any]:
+def _text_and_tables(outcome: Outcome) -> dict[str, Any]:
     """What stands in the page as text and tables."""
     plan, verdict, rows = outcome.plan, outcome.verdict, outcome.rows
     names, lines = tables.measures(rows)

@@ -63,17 +63,17 @@ def _leaderboard(outcome: Outcome, figure: Figure) -> None:
     best = next((row.loss for row in rows if row.name == outcome.verdict.best_baseline), None)
     if best is not None:
         axes.axvline(best, color=looks.BASELINES[1], linewidth=0.9, linestyle=":")
-    for place, row in enumerate(rows):
+    for line, row in enumerate(rows):
         assert row.loss is not None
         colour = looks.BASELINES[0] if row.baseline else looks.NETWORKS[0]
         if row.low is not None and row.high is not None:
-            axes.plot([row.low, row.high], [place, place], color=colour, linewidth=1.4)
+            axes.plot([row.low, row.high], [line, line], color=colour, linewidth=1.4)
         if row.loss > high:
-            text, at = f"{numbers.number(row.loss)} \N{RIGHTWARDS ARROW}", (1, place)
+            text, at = f"{numbers.number(row.loss)} \N{RIGHTWARDS ARROW}", (1, line)
             style: dict[str, Any] = {"ha": "right", "va": "center", "fontsize": 8}
             axes.annotate(text, at, xycoords=("axes fraction", "data"), color=looks.FAINT, **style)
         face = "white" if row.baseline else colour
-        axes.plot([row.loss], [place], "o", color=colour, markerfacecolor=face, markersize=5)
+        axes.plot([row.loss], [line], "o", color=colour, markerfacecolor=face, markersize=5)
     axes.set_yticks(range(len(rows)), [row.title for row in rows], color=looks.INK)
     axes.set(xlim=(low, high), ylim=(len(rows) - 0.5, -0.5))
     level = 100 * (1 - outcome.verdict.level)

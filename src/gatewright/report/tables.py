@@ -103,9 +103,9 @@ def leaderboard(verdict: Verdict, rows: Sequence[Row]) -> Leaderboard:
     if verdict.best_baseline is None:
         del columns["skill"]
     best = next((row.loss for row in judged if row.name == verdict.best_baseline), None)
-    place = None if best is None or not low <= best <= high else 100 * (best - low) / (high - low)
+    best_at = None if best is None or not low <= best <= high else 100 * (best - low) / (high - low)
     lines = [_line(verdict, row, low, high) for row in rows]
-    return Leaderboard(columns, lines, (number(low, 2), number(high, 2)), place)
+    return Leaderboard(columns, lines, (number(low, 2), number(high, 2)), best_at)
 
 
 def reach(rows: Sequence[Row]) -> tuple[float, float]:
@@ -131,12 +131,12 @@ def _whisker(row: Row, low: float, high: float) -> Whisker | None:
     if row.loss is None:
         return None
 
-    def place(value: float) -> float:
+    def position(value: float) -> float:
         return round(min(100.0, max(0.0, 100 * (value - low) / (high - low))), 2)
 
     first = row.loss if row.low is None else row.low
     last = row.loss if row.high is None else row.high
-    return Whisker(place(first), place(row.loss), place(last), beyond=last > high)
+    return Whisker(position(first), position(row.loss), position(last), beyond=last > high)
 
 
 def _line(verdict: Verdict, row: Row, low: float, high: float) -> BoardLine:

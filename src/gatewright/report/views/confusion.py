@@ -79,11 +79,11 @@ class Confusion(PlottingView):
         shares = np.array([[square.share for square in row] for row in found.rows])
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         labels = [label if len(label) <= 24 else f"{label[:23]}…" for label in found.classes]
-        places = range(len(labels))
+        ticks = range(len(labels))
         axes.set_xticks(
-            places, labels, rotation=90 if max(map(len, labels)) > 5 else 0, color=looks.INK
+            ticks, labels, rotation=90 if max(map(len, labels)) > 5 else 0, color=looks.INK
         )
-        axes.set_yticks(places, labels, color=looks.INK)
+        axes.set_yticks(ticks, labels, color=looks.INK)
         axes.set(xlabel="predicted", ylabel="true", title=found.title)
         axes.grid(visible=False)
         if len(labels) <= MOST_NUMBERED:
@@ -106,15 +106,15 @@ def matrix(title: str, classes: Sequence[str], counts: list[list[int]]) -> Matri
     """The matrix of some counts, its rarest classes as one where there are many."""
     labels = list(classes)
     if len(labels) > MOST_CLASSES:
-        order = sorted(range(len(labels)), key=lambda place: -sum(counts[place]))
+        order = sorted(range(len(labels)), key=lambda number: -sum(counts[number]))
         kept = sorted(order[: MOST_CLASSES - 1])
-        counts, labels = _gathered(counts, kept), [*(labels[place] for place in kept), OTHERS]
+        counts, labels = _gathered(counts, kept), [*(labels[number] for number in kept), OTHERS]
     squares = []
-    for place, row in enumerate(counts):
+    for number, row in enumerate(counts):
         total = max(1, sum(row))
         squares.append(
             [
-                Square(count, count / total, place == other and labels[place] != OTHERS)
+                Square(count, count / total, number == other and labels[number] != OTHERS)
                 for other, count in enumerate(row)
             ]
         )
@@ -123,8 +123,8 @@ def matrix(title: str, classes: Sequence[str], counts: list[list[int]]) -> Matri
 
 def _gathered(counts: list[list[int]], kept: list[int]) -> list[list[int]]:
     """The counts with all classes that are not kept as one."""
-    rest = [place for place in range(len(counts)) if place not in set(kept)]
-    groups = [*([place] for place in kept), rest]
+    rest = [number for number in range(len(counts)) if number not in set(kept)]
+    groups = [*([number] for number in kept), rest]
     return [
         [sum(counts[row][column] for row in rows for column in columns) for columns in groups]
         for rows in groups
@@ -148,8 +148,8 @@ def _counts(panel: Axes, frame: pl.DataFrame, target: str, classes: tuple[str, .
 
 
 def _chances(panel: Axes, frame: pl.DataFrame, target: str, classes: tuple[str, ...]) -> None:
-    colours = [panels.COLOURS[place % len(panels.COLOURS)] for place in range(len(classes))]
-    shades = [1.0 - 0.3 * (place // len(panels.COLOURS) % 3) for place in range(len(classes))]
+    colours = [panels.COLOURS[number % len(panels.COLOURS)] for number in range(len(classes))]
+    shades = [1.0 - 0.3 * (number // len(panels.COLOURS) % 3) for number in range(len(classes))]
     labels = [str(name) for name in frame[frame.columns[0]]]
     left = [0.0] * len(frame)
     for name, colour, shade in zip(classes, colours, shades, strict=True):

@@ -74,11 +74,11 @@ class Forecasts(PlottingView):
             min(len(wanted), PANELS), 8.0, 3.0 if len(wanted) == 1 else 2.2
         )
         for panel, (name, target) in zip(axes, wanted, strict=False):
-            ahead, seen = frame, past
+            forecast, seen = frame, past
             if layout.series:
-                ahead = frame.filter(pl.col(layout.series) == name)
+                forecast = frame.filter(pl.col(layout.series) == name)
                 seen = past.filter(pl.col(layout.series).cast(pl.String) == name)
-            _plot_one(panel, seen, ahead, target, layout)
+            _plot_one(panel, seen, forecast, target, layout)
             panel.set_title(target if name is None else f"{target}, {name}")
         axes[0].legend(loc="best", ncols=4, fontsize=8)
         if len(wanted) > PANELS:
@@ -114,10 +114,10 @@ def on_page(plan: Plan, shown: Mapping[str, Shown]) -> dict[str, Any]:
 
 def _bands(prediction: Array, targets: int) -> dict[str, Any]:
     """Each (origins, targets, horizon)."""
-    places = {"point": POINT, "lowest": LOWEST, "low": LOW, "high": HIGH, "highest": HIGHEST}
+    outputs = {"point": POINT, "lowest": LOWEST, "low": LOW, "high": HIGH, "highest": HIGHEST}
     return {
-        name: plain(prediction[:, :, :targets, place].transpose(0, 2, 1))
-        for name, place in places.items()
+        name: plain(prediction[:, :, :targets, output].transpose(0, 2, 1))
+        for name, output in outputs.items()
     }
 
 
@@ -170,14 +170,14 @@ def _paint_origin(outcome: Outcome, axes: Axes, shown: Mapping[str, Shown], orig
         truth = np.concatenate([first.before[origin, :, 0], truth])
     steps, horizon = np.arange(len(truth)), first.target.shape[1]
     axes.plot(steps, truth, color=looks.INK, linewidth=1.1, label="what happened", zorder=3)
-    ahead = steps[-horizon:]
+    future = steps[-horizon:]
     for name, one in shown.items():
-        found, style = one.prediction[origin, :, 0], styles[name]
+        bands, style = one.prediction[origin, :, 0], styles[name]
         for lower, upper, alpha in ((LOWEST, HIGHEST, 0.14), (LOW, HIGH, 0.2)):
-            ends = found[:, lower], found[:, upper]
-            axes.fill_between(ahead, *ends, color=style["color"], alpha=alpha, linewidth=0)
-        marker = "o" if len(ahead) == 1 else ""
-        axes.plot(ahead, found[:, POINT], marker=marker, zorder=4, **style)
+            ends = bands[:, lower], bands[:, upper]
+            axes.fill_between(future, *ends, color=style["color"], alpha=alpha, linewidth=0)
+        marker = "o" if len(future) == 1 else ""
+        axes.plot(future, bands[:, POINT], marker=marker, zorder=4, **style)
     axes.locator_params(axis="y", nbins=5)
     times = _times_of(first, outcome.plan.layout, origin)
     # Labels of a short horizon would run into each other.
@@ -203,24 +203,24 @@ def _past(joined: Table, layout: Layout) -> pl.DataFrame:
 
 
 def _plot_one(
-    panel: Axes, seen: pl.DataFrame, ahead: pl.DataFrame, target: str, layout: Layout
+    panel: Axes, seen: pl.DataFrame, forecast: pl.DataFrame, target: str, layout: Layout
 ) -> None:
     time = layout.time or "step"
     seen = seen.filter(pl.col(target).is_not_null()).tail(SEEN * layout.horizon)
     panel.plot(
         seen[time].to_numpy(), seen[target].to_numpy(), color=panels.INK, lw=1.2, label="seen"
     )
-    at = ahead[time].to_numpy()
+    at = forecast[time].to_numpy()
     half = len(QUANTILES) // 2
     for low, high in zip(QUANTILES[:half], reversed(QUANTILES), strict=False):
         panel.fill_between(
             at,
-            ahead[f"{target} {low:g}"].to_numpy(),
-            ahead[f"{target} {high:g}"].to_numpy(),
+            forecast[f"{target} {low:g}"].to_numpy(),
+            forecast[f"{target} {high:g}"].to_numpy(),
             color=panels.COLOURS[0],
             alpha=0.14,
             lw=0,
             label=f"{100 * (high - low):.0f}% band" if low == QUANTILES[0] else None,
         )
-    panel.plot(at, ahead[target].to_numpy(), color=panels.COLOURS[0], lw=1.6, label="forecast")
+    panel.plot(at, forecast[target].to_numpy(), color=panels.COLOURS[0], lw=1.6, label="forecast")
     panel.margins(x=0.01)
