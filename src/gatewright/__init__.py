@@ -70,7 +70,7 @@ __all__ = [
 
 _LAYERS = ("GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell", "Recurrent", "Trace")
 _ESTIMATORS = ("Forecaster", "SequenceClassifier", "SequenceRegressor")
-_PLACES = {
+_MODULES = {
     **dict.fromkeys(_LAYERS, "gatewright.layers"),
     **dict.fromkeys(_ESTIMATORS, "gatewright.estimators"),
     "InputError": "gatewright.errors",
@@ -83,7 +83,7 @@ def __getattr__(name: str) -> Any:
     if name == "__version__":
         value: Any = _version()
     elif name in __all__:
-        module = _PLACES.get(name, "gatewright.equations")
+        module = _MODULES.get(name, "gatewright.equations")
         value = getattr(importlib.import_module(module), name)
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

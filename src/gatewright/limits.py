@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from gatewright.errors import InputError, argument
 
 MILLION = 1_000_000
-LONGEST_TOLD = 40  # characters of a value that is told back
+LONGEST_QUOTE = 40  # characters of a value that is quoted back
 
 
 class Limit(Protocol):
@@ -112,12 +112,12 @@ MILLENNIUM = 365_250  # days; the longest step
 LONGEST_INTEGER_STEP = 10**18
 
 
-def check(given: Mapping[str, Any], *, optional: Sequence[str] = ()) -> None:
+def check(values: Mapping[str, Any], *, optional: Sequence[str] = ()) -> None:
     """Raise InputError for the first argument that is beyond its limit.
 
-    given: arguments by name, others than numbers too; optional: those that may be None.
+    values: arguments by name, others than numbers too; optional: those that may be None.
     """
-    for name, value in given.items():
+    for name, value in values.items():
         limit = LIMITS.get(name)
         if limit is None or (value is None and name in optional):
             continue
@@ -128,11 +128,11 @@ def check(given: Mapping[str, Any], *, optional: Sequence[str] = ()) -> None:
 def refusal(called: str, limit: Limit, value: Any) -> InputError:
     """The sentence for a number that is beyond its limit."""
     try:
-        told = repr(value)
+        quoted = repr(value)
     except ValueError:  # a whole number of more digits than Python writes
-        told = "one of thousands of digits"
-    told = told if len(told) <= LONGEST_TOLD else f"{told[:LONGEST_TOLD]}..."
-    return InputError(f"{called} is to be {limit.words}, not {told}")
+        quoted = "one of thousands of digits"
+    quoted = quoted if len(quoted) <= LONGEST_QUOTE else f"{quoted[:LONGEST_QUOTE]}..."
+    return InputError(f"{called} is to be {limit.words}, not {quoted}")
 
 
 def check_shares(shares: Any) -> None:
@@ -155,8 +155,8 @@ def check_rows(rows: Any) -> None:
 def _check_three(values: Any, limit: Limit, called: str, what: str) -> None:
     several = isinstance(values, Sequence) and not isinstance(values, str)
     if not several or len(values) != 3:
-        told = ",".join(map(str, values)) if several else repr(values)
-        raise InputError(f"{called} is to be {what}, not {told[:LONGEST_TOLD]}")
+        quoted = ",".join(map(str, values)) if several else repr(values)
+        raise InputError(f"{called} is to be {what}, not {quoted[:LONGEST_QUOTE]}")
     for value in values:
         if not limit.holds(value):
             raise refusal(f"each of the three numbers of {called}", limit, value)

@@ -16,9 +16,9 @@ AMOUNTS = ("settings", "seeds", "epochs", "parameters")
 EQUAL = ("parameters", "time")
 
 
-def names(given: Names) -> tuple[str, ...]:
+def names(one_or_more: Names) -> tuple[str, ...]:
     """Names that are given as one or as several."""
-    return (given,) if isinstance(given, str) else tuple(given)
+    return (one_or_more,) if isinstance(one_or_more, str) else tuple(one_or_more)
 
 
 @dataclass(frozen=True, kw_only=True)

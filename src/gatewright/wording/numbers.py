@@ -54,11 +54,13 @@ def loss_end(value: float) -> str:
     return number(value, DIGITS_OF_ENDS)
 
 
-def interval(low: float | None, high: float | None, told: Callable[[float], str] = loss_end) -> str:
+def interval(
+    low: float | None, high: float | None, words: Callable[[float], str] = loss_end
+) -> str:
     """As "0.265 to 0.921"; one number where both ends read alike, empty where there is none."""
     if low is None or high is None:
         return ""
-    ends = [told(low), told(high)]
+    ends = [words(low), words(high)]
     return ends[0] if ends[0] == ends[1] else " to ".join(ends)
 
 
