@@ -26,8 +26,8 @@ def get(name: str) -> type[Baseline]:
 
 def of_task(task: type[Task], *, extra: bool = False) -> tuple[str, ...]:
     """The baselines that answer a task; ``extra``: those that need one too."""
-    found = (name for name in names() if get(name).answers(task))
-    return tuple(name for name in found if extra or not get(name).extra)
+    answering = (name for name in names() if get(name).answers(task))
+    return tuple(name for name in answering if extra or not get(name).extra)
 
 
 __all__ = ["Baseline", "Fitted", "Trained", "get", "names", "of_task"]

@@ -60,9 +60,9 @@ class Features(ABC):
         lengths = lengths_of(batch)
         codes = self.numbered(batch.codes)
         inside = (torch.arange(len(codes))[:, None] < lengths)[..., None].expand_as(codes)
-        found = torch.zeros(batch.size, sum(self.counts))
+        shares = torch.zeros(batch.size, sum(self.counts))
         share = inside / lengths.clamp(min=1)[:, None]
-        return found.scatter_add_(
+        return shares.scatter_add_(
             1, codes.transpose(0, 1).flatten(1), share.transpose(0, 1).flatten(1)
         )
 
@@ -167,28 +167,28 @@ class Rows:
     def fit(self, data: Prepared, examples: Tensor) -> Tensor:
         """Returns the rows of examples, (examples, features) in float64."""
         self.features.fit(data, self._blocks(data, examples), self.task)
-        found = self._raw(data, examples)
-        self.mean, scale = found.mean(0), found.std(0, correction=0)
+        rows = self._raw(data, examples)
+        self.mean, scale = rows.mean(0), rows.std(0, correction=0)
         self.scale = torch.where(scale > 1e-6, scale, 1.0)
-        return (found - self.mean) / self.scale
+        return (rows - self.mean) / self.scale
 
     def __call__(self, data: Prepared, examples: Tensor) -> Tensor:
         return (self._raw(data, examples) - self.mean) / self.scale
 
     def _raw(self, data: Prepared, examples: Tensor) -> Tensor:
         blocks = self._blocks(data, examples)
-        found = [self.features.rows(self.task.examples.batch(data, some)) for some in blocks]
-        return torch.cat(found) if found else self.mean.new_empty(0, len(self.mean))
+        rows = [self.features.rows(self.task.examples.batch(data, some)) for some in blocks]
+        return torch.cat(rows) if rows else self.mean.new_empty(0, len(self.mean))
 
     def _blocks(self, data: Prepared, examples: Tensor) -> list[Tensor]:
         kept = len(self.features.kept) if isinstance(self.features, Flat) else 0
         return blocks_of(data, examples, self.features.channels + len(self.features.counts) + kept)
 
     def state(self) -> dict[str, Tensor]:
-        found = {name: getattr(self.features, name) for name in ("kept", "steps")}
+        tensors = {name: getattr(self.features, name) for name in ("kept", "steps")}
         if isinstance(self.features, Flat):
-            found["resampled"] = self.features.resampled
-        return {**found, "mean": self.mean, "scale": self.scale}
+            tensors["resampled"] = self.features.resampled
+        return {**tensors, "mean": self.mean, "scale": self.scale}
 
     def restore(self, state: dict[str, Tensor]) -> None:
         self.features.kept, self.features.steps = state["kept"], state["steps"]

@@ -68,18 +68,18 @@ class Statistical(Fitted):
         number of the series in training."""
 
     def fit(self, data: Prepared) -> None:
-        found: list[list[float]] = []
+        models: list[list[float]] = []
         begins = []
         for item in range(len(data.bounds)):
             rows, start = training_rows(data, item), int(data.bounds[item, 0])
             begins.append([int(data.time[start]), rows.start - start])
-            found += [
+            models += [
                 self._fit_one(self._series(data, item, target, rows))
                 for target in range(len(data.layout.targets))
             ]
         self.begins = torch.tensor(begins)
-        self.counts = torch.tensor([len(one) for one in found])
-        self.numbers = torch.tensor([number for one in found for number in one]).double()
+        self.counts = torch.tensor([len(one) for one in models])
+        self.numbers = torch.tensor([number for one in models for number in one]).double()
 
     def _fit_one(self, series: Array) -> list[float]:
         if len(series) < self.least or np.ptp(series) == 0:
@@ -139,8 +139,8 @@ class Statistical(Fitted):
     def _series(self, data: Prepared, item: int, target: int, rows: slice) -> Array:
         """In the table's units: models with factors need to know where 0 is."""
         values: Array = data.values[rows, target].double().numpy()
-        found: Array = values * data.scale[item, target].item() + data.center[item, target].item()
-        return found
+        series: Array = values * data.scale[item, target].item() + data.center[item, target].item()
+        return series
 
     def _installed(self, season: int) -> Any:
         try:

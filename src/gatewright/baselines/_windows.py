@@ -118,9 +118,9 @@ class WindowRows:
 def _few(preparation: Preparation, known: bool, most: int) -> list[tuple[int, int]]:
     """(column of the codes, how many values) of the categories that fit; known: of those known
     ahead, and their columns among those."""
-    found = [category for category in preparation.categories if category.known or not known]
+    categories = [category for category in preparation.categories if category.known or not known]
     kept = []
-    for column, category in enumerate(found):
+    for column, category in enumerate(categories):
         if len(category.values) <= most:
             kept.append((column, len(category.values)))
             most -= len(category.values)

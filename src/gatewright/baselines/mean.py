@@ -19,8 +19,8 @@ class Mean(Fitted):
     mean: Tensor  # (targets,)
 
     def fit(self, data: Prepared) -> None:
-        found = data.target[self.task.examples.of_part(data, "train")].double().nanmean(0)
-        self.mean = found.nan_to_num().float()  # a target without any value is told as 0
+        mean = data.target[self.task.examples.of_part(data, "train")].double().nanmean(0)
+        self.mean = mean.nan_to_num().float()  # a target without any value is told as 0
 
     def predict(self, data: Prepared, examples: Tensor) -> Tensor:
         return self.mean.expand(len(examples), -1)

@@ -68,8 +68,10 @@ class RidgeLags(Fitted):
         return fit(pieces, judge)
 
     def predict(self, data: Prepared, examples: Tensor) -> Tensor:
-        found = [_predict(self.window, self.line, batch) for batch in self._batches(data, examples)]
-        return torch.cat(found)
+        forecasts = [
+            _predict(self.window, self.line, batch) for batch in self._batches(data, examples)
+        ]
+        return torch.cat(forecasts)
 
     def _blocks(self, examples: Tensor) -> tuple[Tensor, ...]:
         layout = self.task.layout
