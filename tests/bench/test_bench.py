@@ -364,7 +364,7 @@ def test_table_shows_speeds_targets_and_refusals(results):
 
 def test_picture(results, tmp_path):
     pytest.importorskip("matplotlib")
-    assert [(p.title, len(p.found)) for p in chart.panels(results)] == [
+    assert [(p.title, len(p.measurements)) for p in chart.panels(results)] == [
         ("Forward, beside torch.nn", 1),
         ("Training step, beside its own reference", 1),
     ]

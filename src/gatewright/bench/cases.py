@@ -129,21 +129,21 @@ FIGURES = (
 
 def full() -> list[Case]:
     """Every case with its targets; a cell without a row of its own is among the others."""
-    found = [
+    cases = [
         Case(group, cell, work, shape, targets)
         for group, cell, work, shapes, targets in ROWS
         for shape in shapes
     ]
-    listed = {case.cell for case in found}
+    listed = {case.cell for case in cases}
     shape, targets = OTHERS
-    found += [
+    cases += [
         Case("others", cell, TRAINING, shape, targets)
         for cell in cells.names()
         if cell not in listed
     ]
     order = list(GROUPS)
     return sorted(
-        found,
+        cases,
         key=lambda case: (order.index(case.group), case.work, _shape_number(case.shape), case.cell),
     )
 
@@ -173,12 +173,12 @@ def select(
     chosen: Iterable[str], only: Iterable[str] = (), works: Iterable[str] = (FORWARD, TRAINING)
 ) -> list[Case]:
     """The cases of these sets and groups, for the cells ``only`` (none: every one)."""
-    found: list[Case] = []
+    cases: list[Case] = []
     for name in chosen:
         add = SETS[name]() if name in SETS else [case for case in full() if case.group == name]
-        found += [case for case in add if case not in found]
+        cases += [case for case in add if case not in cases]
     kept, wanted = set(only), set(works)
-    return [case for case in found if case.work in wanted and (not kept or case.cell in kept)]
+    return [case for case in cases if case.work in wanted and (not kept or case.cell in kept)]
 
 
 def figures(chosen: Iterable[str], only: Iterable[str] = ()) -> list[Figure]:

@@ -32,19 +32,19 @@ class Panel:
 
     title: str
     other: str
-    found: list[Measurement]
+    measurements: list[Measurement]
 
     @property
     def groups(self) -> list[tuple[str, list[Measurement]]]:
         """The measurements of the same task together."""
-        found: dict[str, list[Measurement]] = {}
-        for measurement in self.found:
-            found.setdefault(measurement.case.title, []).append(measurement)
-        return list(found.items())
+        by_title: dict[str, list[Measurement]] = {}
+        for measurement in self.measurements:
+            by_title.setdefault(measurement.case.title, []).append(measurement)
+        return list(by_title.items())
 
     @property
     def height(self) -> float:
-        return EDGE + GAP * len(self.groups) + ROW * len(self.found)
+        return EDGE + GAP * len(self.groups) + ROW * len(self.measurements)
 
 
 def panels(results: Results) -> list[Panel]:
@@ -56,14 +56,14 @@ def panels(results: Results) -> list[Panel]:
         for other in sides
         for work in titles
     ]
-    return [panel for panel in every if panel.found]
+    return [panel for panel in every if panel.measurements]
 
 
 def _with(results: Results, work: str, other: str) -> list[Measurement]:
     return [
-        found
-        for found in results.measurements
-        if found.case.work == work and found.ratio(other) is not None
+        measurement
+        for measurement in results.measurements
+        if measurement.case.work == work and measurement.ratio(other) is not None
     ]
 
 
@@ -104,7 +104,7 @@ def draw(results: Results, path: Path) -> bool:
 def _margins(figure: Figure, results: Results) -> None:
     """The heading above the panels and what the numbers hold for below them."""
     wide, high = figure.get_size_inches()
-    targets = any(found.case.targets for found in results.measurements)
+    targets = any(measurement.case.targets for measurement in results.measurements)
     mark = "the dark mark is the target, " if targets else ""
     lines: tuple[tuple[float, str, dict[str, Any]], ...] = (
         (high - 0.36, "Speed of each cell", {"size": 15, "weight": "bold"}),
@@ -135,12 +135,15 @@ def _columns(shown: Sequence[Panel]) -> list[list[Panel]]:
 
 def _colours(shown: Sequence[Panel]) -> dict[str, str]:
     """A colour for each cell that stands beside torch; the cells beside themselves share one."""
-    cells = dict.fromkeys(m.case.cell for panel in shown for m in panel.found)
+    cells = dict.fromkeys(m.case.cell for panel in shown for m in panel.measurements)
     beside = [
         cell
         for cell in cells
         if any(
-            m.case.cell == cell for panel in shown if panel.other == "torch" for m in panel.found
+            m.case.cell == cell
+            for panel in shown
+            if panel.other == "torch"
+            for m in panel.measurements
         )
     ]
     named = {cell: COLOURS[number % len(COLOURS)] for number, cell in enumerate(beside)}
@@ -150,10 +153,10 @@ def _colours(shown: Sequence[Panel]) -> dict[str, str]:
 def _depths(panel: Panel) -> Iterator[tuple[float, str | Measurement]]:
     """(depth in inches, heading or measurement) from the top of the panel downwards."""
     depth = 0.0
-    for title, found in panel.groups:
+    for title, measurements in panel.groups:
         yield depth + GAP * 0.62, title
         depth += GAP
-        for measurement in found:
+        for measurement in measurements:
             yield depth + ROW / 2, measurement
             depth += ROW
 
@@ -161,8 +164,8 @@ def _depths(panel: Panel) -> Iterator[tuple[float, str | Measurement]]:
 def _panel(axes: Axes, panel: Panel, colours: dict[str, str]) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    ratios = [found.ratio(panel.other) or 0.0 for found in panel.found]
-    targets = [found.case.targets.get(panel.other, 0.0) for found in panel.found]
+    ratios = [measurement.ratio(panel.other) or 0.0 for measurement in panel.measurements]
+    targets = [measurement.case.targets.get(panel.other, 0.0) for measurement in panel.measurements]
     reach = max(*ratios, *targets, 1.0)
     axes.set_xlim(0, reach * 1.16)
     axes.set_ylim(panel.height - EDGE, 0)

@@ -28,8 +28,8 @@ def command(plan: Schedule, out: Path, *, quiet: bool, json: bool, console: Cons
         table.show(results, console)
     for line in notes:
         _say(line)
-    for found, side, sentence in results.refused:
-        _say(f"Refused, no speed is shown: {found.case.label} by {side}: {sentence}")
+    for measurement, side, sentence in results.refused:
+        _say(f"Refused, no speed is shown: {measurement.case.label} by {side}: {sentence}")
     if not results.complete:
         done = len(results.measurements) + len(results.figures)
         _say(f"Interrupted: {done} of {plan.length} were measured, and only these are written")

@@ -80,13 +80,13 @@ def import_time(figure: Figure, make: Make) -> Value:
         **os.environ,
         "PYTHONPATH": os.pathsep.join([package, *([path] if path else [])]),
     }
-    found = []
+    times = []
     for _ in range(ROUNDS + 1):
         done = subprocess.run(
             [sys.executable, "-c", _IMPORTS], env=environment, capture_output=True, check=True
         )
-        found.append(tuple(float(part) for part in done.stdout.split()))
-    torch_alone, added = (statistics.median(part) for part in zip(*found[1:], strict=True))
+        times.append(tuple(float(part) for part in done.stdout.split()))
+    torch_alone, added = (statistics.median(part) for part in zip(*times[1:], strict=True))
     note = f"torch alone: {torch_alone:.2f} {figure.unit}"
     return Value(figure.title, added, figure.unit, figure.at_most, note)
 

@@ -44,8 +44,8 @@ def side(problem: Problem) -> Side:
         if not problem.training:
             return {"output": _tensor(program(x, weights))}
         (_, output), (by_x, by_weights) = program(x, weights)
-        found = {"output": _tensor(output), "gradient of x": _tensor(by_x)}
-        return found | {f"gradient of {name}": _tensor(by_weights[name]) for name in weights}
+        results = {"output": _tensor(output), "gradient of x": _tensor(by_x)}
+        return results | {f"gradient of {name}": _tensor(by_weights[name]) for name in weights}
 
     return Side("jax", lambda: _wait(program(x, weights)), results)
 

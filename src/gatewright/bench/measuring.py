@@ -47,7 +47,7 @@ def measure(sides: Mapping[str, Work], pace: Pace) -> dict[str, Timing]:
                 _rest(pace)
                 work()  # wakes the threads and fills the caches
                 samples[name].append(1e3 * _sample(work, repeats[name]))
-    return {name: Timing.of(found, repeats[name]) for name, found in samples.items()}
+    return {name: Timing.of(times, repeats[name]) for name, times in samples.items()}
 
 
 def _rest(pace: Pace) -> None:

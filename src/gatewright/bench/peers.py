@@ -97,8 +97,8 @@ def _torch_cell(problem: Problem) -> Side:
 
     def results() -> dict[str, Tensor]:
         with torch.inference_mode():
-            found = module(x, state)
-        return {"output": found[0] if isinstance(found, tuple) else found}
+            new_state = module(x, state)
+        return {"output": new_state[0] if isinstance(new_state, tuple) else new_state}
 
     return Side("torch", lambda: module(x, state), results)
 

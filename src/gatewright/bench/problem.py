@@ -139,10 +139,10 @@ def torch_side(
     def results() -> dict[str, Tensor]:
         if not problem.training:
             return {"output": forward()}
-        found = {"output": train().detach(), "gradient of x": _gradient(x)}
+        results = {"output": train().detach(), "gradient of x": _gradient(x)}
         for label, parameter in module.named_parameters():
-            found[f"gradient of {label}"] = _gradient(parameter)
-        return found
+            results[f"gradient of {label}"] = _gradient(parameter)
+        return results
 
     return Side(name, train if problem.training else forward, results)
 

@@ -61,11 +61,11 @@ class Measurement:
 
     def reached(self, peak: float | None) -> dict[str, bool | None]:
         """For each target whether it is reached; None where one side was not measured."""
-        found: dict[str, bool | None] = {}
+        by_target: dict[str, bool | None] = {}
         for name, least in self.case.targets.items():
             value = self.share(peak) if name == PEAK else self.ratio(name)
-            found[name] = None if value is None else value >= least
-        return found
+            by_target[name] = None if value is None else value >= least
+        return by_target
 
     def share(self, peak: float | None) -> float | None:
         """The part of the machine's peak that is used."""
@@ -123,7 +123,9 @@ class Results:
     @property
     def others(self) -> list[str]:
         """The names of the other sides, in the order in which they first appear."""
-        names = [name for found in self.measurements for name in found.timings if name != OWN]
+        names = [
+            name for measurement in self.measurements for name in measurement.timings if name != OWN
+        ]
         return list(dict.fromkeys(names))
 
     def to_json(self) -> str:

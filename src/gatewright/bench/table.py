@@ -31,24 +31,30 @@ def header(results: Results) -> list[str]:
     return [*naming, "ms", "GFLOP/s", "of peak", *(f"over {name}" for name in _sides(results))]
 
 
-def row(results: Results, found: Measurement) -> list[Entry]:
+def row(results: Results, measurement: Measurement) -> list[Entry]:
     """The fields of one measurement, in the order of :func:`header`."""
-    own, gflops = found.timings.get(OWN), found.gflops
-    entries = [Entry(found.case.title), Entry(found.case.cell), Entry(found.case.work_title)]
+    own, gflops = measurement.timings.get(OWN), measurement.gflops
+    entries = [
+        Entry(measurement.case.title),
+        Entry(measurement.case.cell),
+        Entry(measurement.case.work_title),
+    ]
     if own is None or gflops is None:
-        refused = Entry("refused", REFUSED) if OWN in found.refused else Entry("")
+        refused = Entry("refused", REFUSED) if OWN in measurement.refused else Entry("")
         return [*entries, refused, *(Entry("") for _ in range(2 + len(_sides(results))))]
-    share = found.share(results.machine.peak)
+    share = measurement.share(results.machine.peak)
     entries += [
         Entry(_digits(own.median)),
         Entry(_digits(gflops)),
-        _held(share, found.case.targets.get(PEAK), "{:.0%}"),
+        _held(share, measurement.case.targets.get(PEAK), "{:.0%}"),
     ]
     for name in _sides(results):
-        if name in found.refused:
+        if name in measurement.refused:
             entries.append(Entry("refused", REFUSED))
         else:
-            entries.append(_held(found.ratio(name), found.case.targets.get(name), "{:.2f}"))
+            entries.append(
+                _held(measurement.ratio(name), measurement.case.targets.get(name), "{:.2f}")
+            )
     return entries
 
 
@@ -84,9 +90,9 @@ def render(results: Results) -> Table:
             vertical="top",
         )
     before: tuple[str, str] | None = None
-    for found in results.measurements:
-        entries = row(results, found)
-        case = (found.case.title, found.case.work)
+    for measurement in results.measurements:
+        entries = row(results, measurement)
+        case = (measurement.case.title, measurement.case.work)
         if before == case:
             entries[0] = Entry("")
         elif before is not None:
@@ -129,8 +135,8 @@ def _targets(results: Results) -> str:
     """How many targets are reached, in a sentence; empty where there is none."""
     held = [
         verdict
-        for found in results.measurements
-        for verdict in found.reached(results.machine.peak).values()
+        for measurement in results.measurements
+        for verdict in measurement.reached(results.machine.peak).values()
     ]
     held += [figure.reached for figure in results.figures]
     parts = [
@@ -149,6 +155,6 @@ def markdown(results: Results) -> str:
     lines.append(
         "|" + "".join(" --- |" if column < NAMING else " ---: |" for column in range(len(titles)))
     )
-    for found in results.measurements:
-        lines.append("| " + " | ".join(entry.text for entry in row(results, found)) + " |")
+    for measurement in results.measurements:
+        lines.append("| " + " | ".join(entry.text for entry in row(results, measurement)) + " |")
     return "\n".join([*lines, "", *(f"{line}  " for line in closing(results))]) + "\n"
