@@ -73,8 +73,8 @@ def bench(
     works = [sets.FORWARD] if forward and not backward else [sets.FORWARD, sets.TRAINING]
     if backward and not forward:
         works = [sets.TRAINING]
-    found = sets.select(chosen, only, works)
-    if not found:
+    chosen_cases = sets.select(chosen, only, works)
+    if not chosen_cases:
         raise UsageError("no case is left: these cases have no such cell or pass")
     try:
         others = choose(listed(peers))
@@ -87,7 +87,7 @@ def bench(
     from gatewright.bench.running import Schedule
 
     plan = Schedule(
-        cases=found,
+        cases=chosen_cases,
         peers=others,
         threads=threads or torch.get_num_threads(),
         figures=sets.figures(chosen, only),

@@ -41,7 +41,8 @@ class Board:
     ) -> None:
         self.plan = plan
         self.standings = {
-            found.name: Standing(found, self._expected(found)) for found in plan.candidates
+            candidate.name: Standing(candidate, self._expected(candidate))
+            for candidate in plan.candidates
         }
         self.running: dict[str, tuple[Job, Epoch]] = {}  # by the name of the fit
         self.title, self.jobs, self.done = "starting", 0, 0  # of the stage
@@ -112,8 +113,8 @@ class Board:
 
     def ranking(self) -> list[Standing]:
         """The candidates, the lowest score first, then those without one as they were planned."""
-        found = list(self.standings.values())
-        return sorted(found, key=lambda one: float("inf") if one.score is None else one.score)
+        standings = list(self.standings.values())
+        return sorted(standings, key=lambda one: float("inf") if one.score is None else one.score)
 
     def best_baseline(self) -> Standing | None:
         """The baseline with the lowest score so far."""

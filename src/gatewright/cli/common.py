@@ -53,8 +53,8 @@ def console(*, stderr: bool = False) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="replace")  # an old encoding may lack a mark
-    found = Console(stderr=stderr)
-    return found if found.is_terminal else Console(stderr=stderr, width=WIDTH)
+    output = Console(stderr=stderr)
+    return output if output.is_terminal else Console(stderr=stderr, width=WIDTH)
 
 
 def listed(text: str | None) -> list[str]:
@@ -78,9 +78,9 @@ def character(text: str | None) -> str | None:
     from gatewright.data.table.files import DELIMITERS, check_delimiter
 
     names = {name: character for character, name in DELIMITERS.items()} | {"\\t": "\t"}
-    found = names.get(text, text)
-    check_delimiter(found)
-    return found
+    delimiter = names.get(text, text)
+    check_delimiter(delimiter)
+    return delimiter
 
 
 def source(file: Path, say: Console | None) -> Path:
@@ -91,10 +91,10 @@ def source(file: Path, say: Console | None) -> Path:
     if file.exists() or file.suffix:
         return file
     if name in sets.names():
-        found = sets.path(name)
+        path = sets.path(name)
         if say is not None:
             say.print(f"{name} is the data set that comes with Gatewright", style="dim")
-        return found
+        return path
     near = difflib.get_close_matches(name, sets.names(), n=1)
     hint = f" (did you mean the data set {near[0]!r}?)" if near else ""
     raise UsageError(

@@ -23,16 +23,16 @@ NARROW = 130  # columns; below, intervals stand under their numbers
 MARK = "●"
 
 
-def guesses(found: Sequence[Guess], noted: Sequence[str]) -> RenderableType:
+def guesses(guessed: Sequence[Guess], noted: Sequence[str]) -> RenderableType:
     """Each guess with its reason and the flag that overrides it, and what else was noticed."""
     table = Table.grid(padding=(0, 2))
     for style in ("dim", "bold", "cyan", "dim"):
         table.add_column(style=style, no_wrap=style == "cyan")
-    for guess in found:
+    for guess in guessed:
         overriding, why = flag(guess.argument), with_flags(guess.why)
         table.add_row(*map(Text, (guess.what, guess.value, overriding, why)))
     parts: list[RenderableType] = []
-    if found:
+    if guessed:
         parts += [
             Text("Guessed, with the flag that says otherwise:"),
             Padding(table, (0, 2), expand=False),
@@ -132,11 +132,11 @@ def remarks(result: Result) -> Iterator[str]:
 
 def next_steps(result: Result) -> dict[str, str]:
     """Where the report lies, and the command that predicts."""
-    found = {}
+    paths = {}
     report = result.folder.path / "report.html"
     if report.exists():
-        found["Report"] = str(report)
-    return found | {"Predict": predicting(result.plan.layout, result.folder.path)}
+        paths["Report"] = str(report)
+    return paths | {"Predict": predicting(result.plan.layout, result.folder.path)}
 
 
 def predicting(layout: Layout, folder: Path) -> str:

@@ -63,7 +63,7 @@ def split_text(plan: Plan) -> str:
 
 def roles(layout: Layout) -> list[tuple[str, str]]:
     """Which column plays which part."""
-    found = [
+    columns = [
         ("Targets", listed(layout.targets, 12)),
         ("Inputs, numbers", listed(layout.numbers, 12)),
         ("Inputs, categories", listed(layout.categories, 12)),
@@ -75,22 +75,22 @@ def roles(layout: Layout) -> list[tuple[str, str]]:
         ("Group", layout.group or ""),
         ("Split column", layout.split or ""),
     ]
-    return [(what, value) for what, value in found if value]
+    return [(what, value) for what, value in columns if value]
 
 
 def budget(plan: Plan) -> list[tuple[str, str]]:
     """What every trained candidate was given."""
     stopping = plan.stopping
     counts = [count for one in plan.candidates for count in one.parameters]
-    found = [
+    facts = [
         ("Budget", plan.budget),
         ("Settings tried", f"{len(plan.settings)}, the same for each, with the first seed"),
         ("Seeds", f"{len(plan.seeds)} of the setting with the lowest validation loss"),
     ]
     if stopping.seconds is not None:
-        found.append(("Equal", f"time: {duration(stopping.seconds)} of training each"))
+        facts.append(("Equal", f"time: {duration(stopping.seconds)} of training each"))
     else:
-        found.append(
+        facts.append(
             (
                 "Training",
                 f"at most {counted(stopping.epochs, 'epoch')} of at most "
@@ -98,11 +98,11 @@ def budget(plan: Plan) -> list[tuple[str, str]]:
                 f"{stopping.patience} without a better validation loss",
             )
         )
-    found.append(("Batch", f"{stopping.batch_size} examples, in the same order for each"))
-    found.append(("Gradients", f"clipped to a norm of {stopping.clip:g}"))
+    facts.append(("Batch", f"{stopping.batch_size} examples, in the same order for each"))
+    facts.append(("Gradients", f"clipped to a norm of {stopping.clip:g}"))
     if counts:
         spread = max(counts) / min(counts) - 1
-        found.append(
+        facts.append(
             (
                 "Parameters",
                 f"{min(counts):,} to {max(counts):,} in every network (at most {spread:.1%} apart)",
@@ -110,10 +110,10 @@ def budget(plan: Plan) -> list[tuple[str, str]]:
         )
     options = plan.options
     if options.class_weights:
-        found.append(("Classes", "each counts the same, however many sequences it has"))
+        facts.append(("Classes", "each counts the same, however many sequences it has"))
     if options.truncate:
-        found.append(("Gradients reach back", counted(options.truncate, "step")))
-    return found
+        facts.append(("Gradients reach back", counted(options.truncate, "step")))
+    return facts
 
 
 def settings(plan: Plan) -> tuple[list[str], list[tuple[str, list[str]]]]:

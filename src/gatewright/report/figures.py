@@ -29,13 +29,13 @@ def plain(values: Any) -> Any:
 def learning(plan: Plan, fits: Mapping[str, Fit], rows: Sequence[Row]) -> dict[str, Any]:
     """Candidate -> its curves, one a setting and seed."""
     settings = chosen(plan, dict(fits))
-    found: dict[str, Any] = {}
+    by_candidate: dict[str, Any] = {}
     for row in rows:
         mine = [fit for fit in fits.values() if fit.candidate == row.name and len(fit.epochs) > 1]
         curves = [_curve(fit, settings.get(row.name)) for fit in mine]
         if curves:
-            found[row.name] = curves
-    return found
+            by_candidate[row.name] = curves
+    return by_candidate
 
 
 def _curve(fit: Fit, setting: int | None) -> dict[str, Any]:
@@ -63,10 +63,10 @@ def _curve(fit: Fit, setting: int | None) -> dict[str, Any]:
 def contenders(plan: Plan, rows: Sequence[Row]) -> list[dict[str, Any]]:
     """Who is drawn, best first. A colour stays with a candidate in every picture."""
     slots = {True: 0, False: 0}
-    found = []
+    drawn = []
     for row in rows:
         if not row.failed:
             entry = {"name": row.name, "title": row.title, "baseline": row.baseline}
-            found.append(entry | {"slot": slots[row.baseline]})
+            drawn.append(entry | {"slot": slots[row.baseline]})
             slots[row.baseline] += 1
-    return found
+    return drawn

@@ -40,20 +40,20 @@ STYLE: dict[Any, Any] = {
 
 def line_styles(outcome: Outcome) -> dict[str, dict[str, Any]]:
     """Candidate -> how its lines look: the same in every picture."""
-    found = {}
+    styles = {}
     for one in figures.contenders(outcome.plan, outcome.rows):
         colours = BASELINES if one["baseline"] else NETWORKS
         turn, slot = divmod(one["slot"], len(colours))
         dash: Any = (
             DASHES[one["slot"] % len(DASHES)] if one["baseline"] else ("-", *DASHES)[turn % 5]
         )
-        found[one["name"]] = {
+        styles[one["name"]] = {
             "color": colours[slot],
             "linestyle": dash,
             "linewidth": 1.3 if one["baseline"] else 1.5,
             "label": one["title"],
         }
-    return found
+    return styles
 
 
 def legend_below(figure: Figure, axes: Axes) -> None:

@@ -48,8 +48,8 @@ class Outcome:
     @property
     def leaders(self) -> list[str]:
         """The best network and the best baseline: what is looked at first."""
-        found = (self.verdict.best_recurrent, self.verdict.best_baseline)
-        return [name for name in found if name is not None]
+        leaders = (self.verdict.best_recurrent, self.verdict.best_baseline)
+        return [name for name in leaders if name is not None]
 
     @property
     def looked_at(self) -> list[str]:

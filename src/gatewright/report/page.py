@@ -109,15 +109,17 @@ def _key_figures(outcome: Outcome) -> list[tuple[str, str, str]]:
     """What to know of the recommended candidate at a glance: name, figure, small print."""
     verdict = outcome.verdict
     row = next(row for row in outcome.rows if row.name == verdict.recommended)
-    found = [(verdict.metric, number(row.loss), interval(row.low, row.high))]
+    key_figures = [(verdict.metric, number(row.loss), interval(row.low, row.high))]
     if row.skill is not None and not row.baseline:
         ends = interval(row.skill_low, row.skill_high, skill)
-        found.append(("better than the best baseline", skill(row.skill), ends))
+        key_figures.append(("better than the best baseline", skill(row.skill), ends))
     else:
         beaten = [one for one in outcome.rows if one.rank and row.rank and one.rank > row.rank]
         among = sum(not one.failed for one in outcome.rows)
-        found.append(("rank", f"{row.rank} of {among}", f"{len(beaten)} have a higher error"))
-    found.append(("a prediction takes", microseconds(row.microseconds), "one thread, in blocks"))
+        key_figures.append(("rank", f"{row.rank} of {among}", f"{len(beaten)} have a higher error"))
+    key_figures.append(
+        ("a prediction takes", microseconds(row.microseconds), "one thread, in blocks")
+    )
     if row.parameters:
-        found.append(("parameters", f"{row.parameters:,}", ""))
-    return found
+        key_figures.append(("parameters", f"{row.parameters:,}", ""))
+    return key_figures

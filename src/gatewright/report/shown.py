@@ -40,12 +40,12 @@ def shown_of(
 ) -> dict[str, Shown]:
     """Candidate -> what is shown of it, best first."""
     fits, scores = folder.fits(), folder.scores()
-    found = {}
+    shown = {}
     for row in rows:
         name = representative(row.name, fits, scores)
         if name is not None:
-            found[row.name] = _read(folder, plan, preparation, scores[name])
-    return found
+            shown[row.name] = _read(folder, plan, preparation, scores[name])
+    return shown
 
 
 def representative(

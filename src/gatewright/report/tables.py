@@ -207,11 +207,11 @@ class PairLine:
 def pairs(verdict: Verdict) -> list[PairLine]:
     """Every two candidates beside each other."""
     titles = {one.name: one.title for one in verdict.candidates}
-    found = []
+    lines = []
     for pair in verdict.pairs:
         nothing = (None, None)
         ends, share = pair.interval or nothing, pair.relative_interval or nothing
-        found.append(
+        lines.append(
             PairLine(
                 lower=titles[pair.lower],
                 higher=titles[pair.higher],
@@ -223,4 +223,4 @@ def pairs(verdict: Verdict) -> list[PairLine]:
                 told_apart=pair.told_apart,
             )
         )
-    return found
+    return lines

@@ -61,33 +61,33 @@ class Confusion(PlottingView):
 
     def content(self, outcome: Outcome) -> dict[str, Any] | None:
         """Candidate -> its Matrix, of the seed that would be shipped."""
-        found = {}
+        matrices = {}
         for row in outcome.rows:
             name = representative(row.name, outcome.fits, outcome.scores)
             counts = outcome.scores[name].measures.get("confusion") if name else None
             if counts:
-                found[row.name] = matrix(row.title, outcome.preparation.classes, counts)
-        return found or None
+                matrices[row.name] = matrix(row.title, outcome.preparation.classes, counts)
+        return matrices or None
 
     def drawn(self, content: dict[str, Any]) -> None:
         """Nothing: the matrices stand in the page as tables."""
 
     def paint(self, outcome: Outcome, content: dict[str, Any], figure: Figure) -> None:
         """The matrix of the recommended candidate."""
-        found = content.get(outcome.verdict.recommended) or next(iter(content.values()))
+        matrix = content.get(outcome.verdict.recommended) or next(iter(content.values()))
         axes = figure.subplots()
-        shares = np.array([[square.share for square in row] for row in found.rows])
+        shares = np.array([[square.share for square in row] for row in matrix.rows])
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-        labels = [label if len(label) <= 24 else f"{label[:23]}…" for label in found.classes]
+        labels = [label if len(label) <= 24 else f"{label[:23]}…" for label in matrix.classes]
         ticks = range(len(labels))
         axes.set_xticks(
             ticks, labels, rotation=90 if max(map(len, labels)) > 5 else 0, color=looks.INK
         )
         axes.set_yticks(ticks, labels, color=looks.INK)
-        axes.set(xlabel="predicted", ylabel="true", title=found.title)
+        axes.set(xlabel="predicted", ylabel="true", title=matrix.title)
         axes.grid(visible=False)
         if len(labels) <= MOST_NUMBERED:
-            _write_counts(axes, found)
+            _write_counts(axes, matrix)
 
     def plotted(self, predictor: Predictor, frame: pl.DataFrame, table: Table | None) -> Figure:
         """The chances of each sequence, or how many have each class where there are many."""
@@ -131,8 +131,8 @@ def _gathered(counts: list[list[int]], kept: list[int]) -> list[list[int]]:
     ]
 
 
-def _write_counts(axes: Axes, found: Matrix) -> None:
-    for row, squares in enumerate(found.rows):
+def _write_counts(axes: Axes, matrix: Matrix) -> None:
+    for row, squares in enumerate(matrix.rows):
         for column, square in enumerate(squares):
             if square.count:
                 colour = "white" if square.share > 0.55 else looks.INK

@@ -27,7 +27,7 @@ class ErrorByStep(View):
 
     def content(self, outcome: Outcome) -> dict[str, Any] | None:
         """Candidate -> its loss at each step of the horizon, mean over seeds."""
-        found = {}
+        losses = {}
         for row in outcome.rows:
             steps = [
                 score.measures["by_step"]
@@ -35,8 +35,8 @@ class ErrorByStep(View):
                 if score.candidate == row.name and not score.failed and "by_step" in score.measures
             ]
             if steps and len(steps[0]) > 1:
-                found[row.name] = plain(np.array(steps, dtype=float).mean(0))
-        return found or None
+                losses[row.name] = plain(np.array(steps, dtype=float).mean(0))
+        return losses or None
 
     def paint(self, outcome: Outcome, content: dict[str, Any], figure: Figure) -> None:
         axes = figure.subplots()
