@@ -69,11 +69,11 @@ def draw_settings(count: int, variants: Sequence[str]) -> tuple[Setting, ...]:
     """
     generator = np.random.default_rng(0)
     low, high = (math.log(rate) for rate in RATES)
-    found = [Setting(variant=variants[0])]
+    settings = [Setting(variant=variants[0])]
     slots = generator.permutation(max(1, count - 1))
     for number in range(1, count):
         share = (slots[number - 1] + 0.25 + 0.5 * generator.random()) / (count - 1)
-        found.append(
+        settings.append(
             Setting(
                 learning_rate=float(f"{math.exp(low + share * (high - low)):.2g}"),
                 num_layers=int(generator.choice(LAYERS)),
@@ -81,7 +81,7 @@ def draw_settings(count: int, variants: Sequence[str]) -> tuple[Setting, ...]:
                 variant=variants[number % len(variants)],
             )
         )
-    return tuple(found)
+    return tuple(settings)
 
 
 def solve_widths(
@@ -114,11 +114,11 @@ def solve_widths(
         ]
         for shape in dict.fromkeys(shapes)
     }
-    every = [ladder for found in ladders.values() for ladder in found]
+    every = [ladder for of_shape in ladders.values() for ladder in of_shape]
     joint, _ = _meeting(every, nominal, low, high)
     goals = {}
-    for shape, found in ladders.items():
-        goals[shape], apart = (joint, 0.0) if joint else _meeting(found, nominal, low, high)
+    for shape, of_shape in ladders.items():
+        goals[shape], apart = (joint, 0.0) if joint else _meeting(of_shape, nominal, low, high)
         if goals[shape] is None:
             raise InputError(
                 f"networks of {nominal:,} parameters cannot be made equal: their numbers would "
@@ -169,13 +169,13 @@ def _ladder(task: Task, cell: str, shape: Setting, low: float, high: float) -> d
     def count(width: int) -> int:
         return one + (two - one) * (width - 1) + bend * (width - 1) * (width - 2) // 2
 
-    found, width = {1: one}, 1
+    ladder, width = {1: one}, 1
     while count(width) <= high and width < WIDEST:
         width += 1
-        found[width] = count(width)
-        if found[width] < low:
-            del found[width - 1]
-    return found
+        ladder[width] = count(width)
+        if ladder[width] < low:
+            del ladder[width - 1]
+    return ladder
 
 
 def _at_least(ladder: dict[int, int], goal: int) -> tuple[int, int]:

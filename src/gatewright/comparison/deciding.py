@@ -280,8 +280,8 @@ def _needed(pair: Pair, names: Sequence[str], tests: _Tests, level: float) -> Ne
         seen = statistics.visible(tests.means, weights, difference, seeds, times, level)
         # Fewer flips than that cannot give so small a p.
         seen &= tests.overlapping | (tests.units * times >= 1 - math.log2(level))
-        found = int(np.argmax(seen))
-        return found if seen[found] else None
+        index = int(np.argmax(seen))
+        return index if seen[index] else None
 
     more_seeds = first(seeds, np.ones_like(seeds)) if now > 1 else None
     more_units = first(np.full_like(times, now), times)

@@ -102,8 +102,8 @@ class RunFolder:
 
     def scores(self) -> dict[str, Score]:
         """What was judged on test, by the fit's name."""
-        found = read_records(self.path / "scores.jsonl", Score, AGAIN)
-        return {score.name: score for score in found}
+        scores = read_records(self.path / "scores.jsonl", Score, AGAIN)
+        return {score.name: score for score in scores}
 
     def add_fit(self, fit: Fit) -> None:
         append_record(self.path / "fits.jsonl", fit)

@@ -57,7 +57,7 @@ def outcome(folder: RunFolder, plan: Plan) -> tuple[Verdict, list[Row]]:
 def _decide(
     folder: RunFolder, plan: Plan, fits: Mapping[str, Fit], scores: Mapping[str, Sequence[Score]]
 ) -> Verdict:
-    if not any(_whole(found) for found in scores.values()):
+    if not any(_whole(of_candidate) for of_candidate in scores.values()):
         reasons = {fit.failed for fit in fits.values() if fit.failed}
         raise InputError(
             f"no candidate could be fitted and judged ({'; '.join(sorted(reasons)[:3])}): "
@@ -70,9 +70,9 @@ def _decide(
         unit=task.examples.unit,
         overlapping=task.examples.overlapping,
         horizon=task.examples.overlap(plan.layout, _stride(scores)),
-        baselines=[found.name for found in plan.candidates if found.baseline],
+        baselines=[candidate.name for candidate in plan.candidates if candidate.baseline],
         metric=task.metric,
-        titles={found.name: found.title for found in plan.candidates},
+        titles={candidate.name: candidate.title for candidate in plan.candidates},
     )
 
 
@@ -80,10 +80,10 @@ def _scores(
     plan: Plan, fits: dict[str, Fit], judged: Mapping[str, Score]
 ) -> dict[str, list[Score]]:
     """Candidate -> its scores, in the order of seeds."""
-    found: dict[str, list[Score]] = {}
+    scores: dict[str, list[Score]] = {}
     for job in finalists(plan, fits):
-        found.setdefault(job.recipe.candidate, []).append(judged[job.name])
-    return found
+        scores.setdefault(job.recipe.candidate, []).append(judged[job.name])
+    return scores
 
 
 def _whole(scores: Sequence[Score]) -> list[Score]:
@@ -95,9 +95,9 @@ def _losses(
 ) -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
     """Candidate -> (seeds, units), of the units that every candidate has."""
     read = {
-        name: [folder.kept_score(score)[0] for score in _whole(found)]
-        for name, found in scores.items()
-        if _whole(found)
+        name: [folder.kept_score(score)[0] for score in _whole(of_candidate)]
+        for name, of_candidate in scores.items()
+        if _whole(of_candidate)
     }
     every = [entry["units"].numpy() for entries in read.values() for entry in entries]
     units = reduce(np.intersect1d, every)
@@ -112,14 +112,14 @@ def _losses(
 
 def _stride(scores: Mapping[str, Sequence[Score]]) -> float:
     """Every how many-th test example was judged."""
-    return max(score.stride for found in scores.values() for score in found)
+    return max(score.stride for of_candidate in scores.values() for score in of_candidate)
 
 
 def _rows(
     plan: Plan, fits: Mapping[str, Fit], scores: Mapping[str, Sequence[Score]], verdict: Verdict
 ) -> list[Row]:
     settings = chosen(plan, dict(fits))
-    judged = {found.name: found for found in verdict.candidates}
+    judged = {candidate.name: candidate for candidate in verdict.candidates}
     rows = []
     for candidate in plan.candidates:
         mine = [fit for fit in fits.values() if fit.candidate == candidate.name]

@@ -78,13 +78,13 @@ def _stopping(contest: Contest, preset: Budget) -> Stopping:
 
 
 def _checked_cells(names: Sequence[str]) -> list[str]:
-    found = list(dict.fromkeys(names))
-    for name in found:
+    unique = list(dict.fromkeys(names))
+    for name in unique:
         try:
             cells.get(name)
         except ValueError as error:
             raise InputError(str(error)) from None
-    return found
+    return unique
 
 
 def _baselines(task: type[Task], more: Sequence[str]) -> list[Candidate]:

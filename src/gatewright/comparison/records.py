@@ -67,7 +67,7 @@ class Plan(BaseModel):
         return shlex.join([*words, "--out", str(folder)])
 
     def candidate(self, name: str) -> Candidate:
-        return next(found for found in self.candidates if found.name == name)
+        return next(candidate for candidate in self.candidates if candidate.name == name)
 
     def fit_names(self) -> list[str]:
         """The names of all fits that the plan may lead to."""

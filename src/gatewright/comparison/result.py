@@ -60,11 +60,11 @@ class Result:
         mine = [
             fits[job.name] for job in finalists(self.plan, fits) if job.recipe.candidate == name
         ]
-        found = best_seed(mine)
-        if found is None:
+        best = best_seed(mine)
+        if best is None:
             known = ", ".join(row.name for row in self.rows if not row.failed)
             raise InputError(f"no candidate of this comparison is called {name!r}: it has {known}")
-        return Predictor(self.folder.model(found), self.folder.history())
+        return Predictor(self.folder.model(best), self.folder.history())
 
     def save(self, path: str | Path) -> Path:
         """Copy all that the run wrote, report included, to a new place.

@@ -142,23 +142,23 @@ def job(plan: Plan, candidate: Candidate, setting: int, seed: int) -> Job:
 def _search(plan: Plan) -> list[Job]:
     """Every setting of every candidate with the first seed: baselines first, then in turns."""
     first = plan.seeds[0]
-    fitted = [found for found in plan.candidates if not found.trained]
-    trained = [found for found in plan.candidates if found.trained]
-    trained.sort(key=lambda found: not found.baseline)
-    jobs = [job(plan, found, 0, first) for found in fitted]
+    fitted = [candidate for candidate in plan.candidates if not candidate.trained]
+    trained = [candidate for candidate in plan.candidates if candidate.trained]
+    trained.sort(key=lambda candidate: not candidate.baseline)
+    jobs = [job(plan, candidate, 0, first) for candidate in fitted]
     for setting in range(len(plan.settings)):
-        jobs += [job(plan, found, setting, first) for found in trained]
+        jobs += [job(plan, candidate, setting, first) for candidate in trained]
     return jobs
 
 
 def chosen(plan: Plan, fits: dict[str, Fit]) -> dict[str, int]:
     """The number of the setting with the lowest validation loss, of each candidate with one."""
-    found: dict[str, tuple[float, int]] = {}
+    best: dict[str, tuple[float, int]] = {}
     for fit in fits.values():
         if fit.seed == plan.seeds[0] and not fit.failed and fit.validation_loss is not None:
-            held = found.get(fit.candidate, (float("inf"), -1))
-            found[fit.candidate] = min(held, (fit.validation_loss, fit.setting))
-    return {name: setting for name, (_, setting) in found.items()}
+            held = best.get(fit.candidate, (float("inf"), -1))
+            best[fit.candidate] = min(held, (fit.validation_loss, fit.setting))
+    return {name: setting for name, (_, setting) in best.items()}
 
 
 def best_seed(fits: Iterable[Fit]) -> Fit | None:
@@ -169,19 +169,25 @@ def best_seed(fits: Iterable[Fit]) -> Fit | None:
 def _repeats(plan: Plan, fits: dict[str, Fit]) -> list[Job]:
     """The chosen setting of each trained candidate with the other seeds."""
     settings = chosen(plan, fits)
-    trained = [found for found in plan.candidates if found.trained and found.name in settings]
+    trained = [
+        candidate
+        for candidate in plan.candidates
+        if candidate.trained and candidate.name in settings
+    ]
     return [
-        job(plan, found, settings[found.name], seed) for seed in plan.seeds[1:] for found in trained
+        job(plan, candidate, settings[candidate.name], seed)
+        for seed in plan.seeds[1:]
+        for candidate in trained
     ]
 
 
 def finalists(plan: Plan, fits: dict[str, Fit]) -> list[Job]:
     """What is judged on test: each candidate's chosen setting with every seed that ended well."""
     settings = chosen(plan, fits)
-    found = []
+    judged = []
     for candidate in plan.candidates:
         seeds = plan.seeds if candidate.trained else plan.seeds[:1]
         if candidate.name in settings:
             jobs = [job(plan, candidate, settings[candidate.name], seed) for seed in seeds]
-            found += [one for one in jobs if one.name in fits and not fits[one.name].failed]
-    return [one.model_copy(update={"score": True}) for one in found]
+            judged += [one for one in jobs if one.name in fits and not fits[one.name].failed]
+    return [one.model_copy(update={"score": True}) for one in judged]

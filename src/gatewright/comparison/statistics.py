@@ -89,8 +89,8 @@ class Contrasts:
 def _special() -> ModuleType:
     from scipy import special
 
-    found: ModuleType = special
-    return found
+    functions: ModuleType = special
+    return functions
 
 
 def two_sided(statistic: Array, freedom: Array | int) -> Array:

@@ -37,19 +37,19 @@ def fit(job: Job, plan: Plan, folder: RunFolder, data: Prepared, say: Say) -> Fi
     def watch(epoch: Epoch) -> None:
         say({"epoch": epoch.model_dump()})
 
-    found = Fit(
+    fitted = Fit(
         name=job.name, candidate=job.recipe.candidate, setting=job.setting, seed=job.recipe.seed
     )
     checkpoint = folder.checkpoint_path(job.name)
     try:
         model = fit_model(job.recipe, data, plan.stopping, checkpoint, watch)
     except DivergedError as error:
-        return found.model_copy(update={"failed": f"diverged: {error}"})
+        return fitted.model_copy(update={"failed": f"diverged: {error}"})
     loss, metric = judge_validation(model, data, plan.stopping)
     written = model.save(folder.model_path(job.name))
     checkpoint.unlink(missing_ok=True)
     seconds = model.epochs[-1].seconds if model.epochs else time.monotonic() - started
-    return found.model_copy(
+    return fitted.model_copy(
         update={
             "file": written,
             "validation_loss": loss,
@@ -68,15 +68,15 @@ def score(job: Job, folder: RunFolder, data: Prepared) -> Score:
     every = model.task.examples.of_part(data, "test")
     answers = answer(model, data, evenly(every, TEST_EXAMPLES), TIMED)
     loss, units = answers.by_unit()
-    found = Score(name=job.name, candidate=job.recipe.candidate, seed=job.recipe.seed)
+    scored = Score(name=job.name, candidate=job.recipe.candidate, seed=job.recipe.seed)
     if not bool(loss.isfinite().all()):
         reason = "its predictions on test are not all finite"
-        return found.model_copy(update={"failed": reason})
+        return scored.model_copy(update={"failed": reason})
     showing = to_show(model.task, data, answers)
     tensors = {"losses": loss, "units": units, **showing.tensors}
     written = save_tensors(folder.score_path(job.name), tensors, {"items": showing.items})
     judged = max(1, len(answers.examples))
-    return found.model_copy(
+    return scored.model_copy(
         update={
             "file": written,
             "loss": loss.mean().item(),

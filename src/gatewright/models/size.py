@@ -47,9 +47,9 @@ def check_memory(parameters: int, advice: str) -> None:
 def memory() -> float:
     """Bytes of this machine, or of the share of it that its processes may use."""
     try:
-        found = float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+        bytes_there = float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     except (AttributeError, OSError, ValueError):
         return math.inf
     with contextlib.suppress(OSError, ValueError):
-        found = min(found, float(Path("/sys/fs/cgroup/memory.max").read_text()))
-    return found
+        bytes_there = min(bytes_there, float(Path("/sys/fs/cgroup/memory.max").read_text()))
+    return bytes_there
