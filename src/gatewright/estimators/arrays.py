@@ -67,15 +67,15 @@ class RaggedArray:
         order = _order(channels_first)
         if not len(arrays):
             raise InputError(f"X holds no sequence: give a list of arrays {order}")
-        found = [_steps(array, number, channels_first) for number, array in enumerate(arrays)]
-        for number, steps in enumerate(found):
-            if steps.shape[1] != found[0].shape[1]:
+        pieces = [_steps(array, number, channels_first) for number, array in enumerate(arrays)]
+        for number, steps in enumerate(pieces):
+            if steps.shape[1] != pieces[0].shape[1]:
                 raise InputError(
                     f"sequence {number} of X has {steps.shape[1]} channels, and sequence 0 has "
-                    f"{found[0].shape[1]}: give all of them the same channels, as arrays {order} "
+                    f"{pieces[0].shape[1]}: give all of them the same channels, as arrays {order} "
                     f"with channels_first={channels_first}"
                 )
-        return cls(np.concatenate(found), np.array([len(steps) for steps in found]))
+        return cls(np.concatenate(pieces), np.array([len(steps) for steps in pieces]))
 
 
 def is_list(values: Any) -> bool:
@@ -162,16 +162,16 @@ def fit_channels(sequences: RaggedArray, training: NDArray[np.bool_]) -> tuple[C
     if not np.isfinite(scales).all():
         raise InputError("X holds numbers too large to square: give it in a larger unit")
     names = [f"channel {number}" for number in range(sequences.channels)]
-    found = [
+    channels = [
         Channel(name=name, column=name, role="input", known=False, mean=mean, scale=scale)
         for name, mean, scale in zip(names, means.tolist(), scales.tolist(), strict=True)
     ]
-    found += [
+    channels += [
         Channel(name=f"{name} missing", column=name, role="missing", known=False)
         for column, name in enumerate(names)
         if np.isnan(rows[:, column]).any()
     ]
-    return tuple(found)
+    return tuple(channels)
 
 
 def prepared(

@@ -192,7 +192,7 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
         )
         layout, guesses = guess(table, tasks.every(), said)
         replaced = REPLACED - {"horizon"} if self.horizon is None else REPLACED
-        return layout, [found for found in guesses if found.what not in replaced]
+        return layout, [guess for guess in guesses if guess.what not in replaced]
 
     def _read(self, source: Any, readings: Mapping[str, str] | None = None) -> Table:
         array = isinstance(source, np.ndarray | list | tuple)
@@ -234,8 +234,8 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self)
         table = None if source is None else self._read_again(source)
-        found = self.predictor_.predict(table)
-        return found.select(self._array).to_numpy() if self._array else found
+        forecasts = self.predictor_.predict(table)
+        return forecasts.select(self._array).to_numpy() if self._array else forecasts
 
     def score(self, source: Any, y: None = None) -> float:
         """How well the last ``horizon`` rows of each series are forecast from those before them:
@@ -253,12 +253,12 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
         for name in self.layout_.targets:
             if name not in table.schema:
                 raise InputError(f"{table.name} has no column {name!r} to judge forecasts by")
-        past, came = last_steps(table, self.layout_)
+        past, actual = last_steps(table, self.layout_)
         history = self.predictor_.history
         if history is not None:
             history = earlier(history, table, self.layout_)
         forecasts = Predictor(self.model_, history).predict(past)
-        errors = _side_by_side(forecasts, came, self.layout_)
+        errors = _side_by_side(forecasts, actual, self.layout_)
         if not np.isfinite(errors).any():
             raise InputError(
                 f"no forecast falls on a row of {table.name} with a target: give rows that go on "
@@ -287,25 +287,25 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
         made = record.estimator if record else {}
         if record is None or made.get("name") != cls.__name__:
             raise InputError(f"{path} holds no {cls.__name__}: load it with gatewright.load")
-        found = cls(**arguments_of(made["arguments"]))
-        found._array = tuple(made["array"])
-        found._settle(record, predictor)
-        return found
+        forecaster = cls(**arguments_of(made["arguments"]))
+        forecaster._array = tuple(made["array"])
+        forecaster._settle(record, predictor)
+        return forecaster
 
 
-def _side_by_side(forecasts: pl.DataFrame, came: pl.DataFrame, layout: Layout) -> Any:
+def _side_by_side(forecasts: pl.DataFrame, actual: pl.DataFrame, layout: Layout) -> Any:
     """Errors (rows, targets) of the forecasts, NaN where nothing came."""
     targets = list(layout.targets)
     keys = [name for name in (layout.series, layout.time) if name]
     if layout.time is None:
         step = pl.int_range(pl.len())
         step = (step.over(layout.series) if layout.series else step).alias("step of the horizon")
-        forecasts, came = forecasts.with_columns(step), came.with_columns(step)
+        forecasts, actual = forecasts.with_columns(step), actual.with_columns(step)
         keys = [*keys, "step of the horizon"]
     if layout.series:  # forecasts name the series in text
-        forecasts, came = (each.cast({layout.series: pl.String}) for each in (forecasts, came))
+        forecasts, actual = (each.cast({layout.series: pl.String}) for each in (forecasts, actual))
     both = forecasts.select(*keys, *targets).join(
-        came.select(*keys, *targets), on=keys, how="inner", suffix=" came"
+        actual.select(*keys, *targets), on=keys, how="inner", suffix=" came"
     )
     pairs = [pl.col(name) - pl.col(f"{name} came").alias(name) for name in targets]
     return both.select(pairs).cast(pl.Float64).to_numpy()

@@ -79,18 +79,18 @@ def load(kind: type[Estimator], folder: Path) -> Estimator:
         raise InputError(f"the {record.name} in {folder} is not saved whole: {AGAIN}")
     if record.name != kind.__name__:
         raise InputError(f"{folder} holds a {record.name}: load it with {record.name}.load")
-    found = kind(**arguments_of(record.arguments))
+    estimator = kind(**arguments_of(record.arguments))
     for name in ATTRIBUTES:
         if name in record.attributes:
-            setattr(found, name, record.attributes[name])
-    held = found.__dict__
+            setattr(estimator, name, record.attributes[name])
+    held = estimator.__dict__
     if record.classes is not None:
         held["classes_"] = np.array(record.classes, dtype=np.dtype(record.dtype))
     if record.feature_names is not None:
         held["feature_names_in_"] = np.array(record.feature_names, dtype=object)
     preparation = files.read_preparation(folder, AGAIN)
     held["model_"] = files.read_model(folder / files.MODEL, preparation, record.file, AGAIN)
-    return found
+    return estimator
 
 
 def arguments_of(held: dict[str, Any]) -> dict[str, Any]:
@@ -102,13 +102,13 @@ def arguments_of(held: dict[str, Any]) -> dict[str, Any]:
 
 def plain_arguments(estimator: Any) -> dict[str, Any]:
     """The arguments as JSON holds them; a generator of random numbers is left out."""
-    found = {
+    arguments = {
         name: value.item() if isinstance(value, np.generic) else value
         for name, value in estimator.get_params().items()
     }
-    if not isinstance(found["random_state"], int):
-        found["random_state"] = None
-    return found
+    if not isinstance(arguments["random_state"], int):
+        arguments["random_state"] = None
+    return arguments
 
 
 def _classes(classes: NDArray[Any] | None) -> dict[str, Any]:

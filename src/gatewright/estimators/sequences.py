@@ -301,14 +301,14 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[mi
 
     def predict(self, X: Any) -> NDArray[Any]:  # noqa: N803
         """The most probable class of each sequence, (samples,)."""
-        index = self._predict(X).argmax(1).numpy()
-        found: NDArray[Any] = self.classes_[index]
-        return found
+        indexes = self._predict(X).argmax(1).numpy()
+        classes: NDArray[Any] = self.classes_[indexes]
+        return classes
 
     def predict_proba(self, X: Any) -> Floats:  # noqa: N803
         """The probability of each class, (samples, classes), in the order of ``classes_``."""
-        found: Floats = self._predict(X).softmax(1).numpy()
-        return found
+        probabilities: Floats = self._predict(X).softmax(1).numpy()
+        return probabilities
 
     def _read_target(self, y: Any, samples: int) -> tuple[Floats, Integers | None]:
         _, y = check_X_y(np.zeros((samples, 1)), y, dtype=None, estimator=self)
@@ -350,8 +350,8 @@ class SequenceRegressor(RegressorMixin, SequenceEstimator):  # type: ignore[misc
             np.zeros((samples, 1)), y, multi_output=True, y_numeric=True, estimator=self
         )
         self._flat = y.ndim == 1
-        found: Floats = y.reshape(samples, -1).astype(np.float64)
-        return found, None
+        numbers: Floats = y.reshape(samples, -1).astype(np.float64)
+        return numbers, None
 
     def _fit_target(self, target: Floats) -> dict[str, Any]:
         with np.errstate(over="ignore", invalid="ignore"):
@@ -364,14 +364,14 @@ class SequenceRegressor(RegressorMixin, SequenceEstimator):  # type: ignore[misc
 
     def _scale(self, target: Floats, preparation: Preparation) -> Floats:
         with np.errstate(over="ignore"):
-            found: Floats = (target - preparation.target_mean) / np.array(preparation.target_scale)
-        far = np.abs(found) > LARGEST
+            scaled: Floats = (target - preparation.target_mean) / np.array(preparation.target_scale)
+        far = np.abs(scaled) > LARGEST
         if far.any():
             raise InputError(
                 f"y is {target[far][0]:g} at sample {int(far.any(axis=1).argmax())}, too far from "
                 "those of the training: correct it"
             )
-        return found
+        return scaled
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -108,8 +108,8 @@ def _rows(table: Table, layout: Layout) -> tuple[int, int]:
         return table.rows, table.rows
     by = pl.col(layout.series).alias("series")
     counts = table.collect(table.frame.group_by(by).agg(pl.len().alias("rows")))["rows"]
-    found: NDArray[np.int64] = counts.to_numpy()
-    return int(np.median(found)), int(found.max())
+    rows: NDArray[np.int64] = counts.to_numpy()
+    return int(np.median(rows)), int(rows.max())
 
 
 def last_steps(table: Table, layout: Layout) -> tuple[pl.DataFrame, pl.DataFrame]:
