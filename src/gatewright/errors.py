@@ -37,13 +37,13 @@ def flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def _flag(found: re.Match[str]) -> str:
-    name, value = found.groups()
+def _flag(match: re.Match[str]) -> str:
+    name, value = match.groups()
     if value is None:
         return flag(name)
     if value.startswith(("'", '"')):
         try:
             value = ast.literal_eval(value)
         except (SyntaxError, ValueError):  # a text of somebody else's
-            return found[0]
+            return match[0]
     return f"{flag(name)} {value}"

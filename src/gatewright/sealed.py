@@ -30,11 +30,11 @@ class DamagedError(InputError):
 
 def digest(*parts: bytes | memoryview) -> str:
     """32 hexadecimal characters that tell one content from another."""
-    found = blake2b(digest_size=16)
+    checksum = blake2b(digest_size=16)
     for part in parts:
-        found.update(len(part).to_bytes(8, "little"))
-        found.update(part)
-    return found.hexdigest()
+        checksum.update(len(part).to_bytes(8, "little"))
+        checksum.update(part)
+    return checksum.hexdigest()
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -109,12 +109,12 @@ def read_records(path: Path, kind: type[Record], remedy: str) -> list[Record]:
 
     Raises DamagedError, with the number of the line, where one is not as it was written.
     """
-    found = []
+    records = []
     for number, record in _lines(path, kind, remedy):
         if record is None:
             raise DamagedError(f"{path}, line {number}, is damaged: {remedy}")
-        found.append(record)
-    return found
+        records.append(record)
+    return records
 
 
 def sound_records(path: Path, kind: type[Record], remedy: str) -> tuple[list[Record], bool]:

@@ -26,7 +26,7 @@ def get(name: str) -> Cell:
         near = difflib.get_close_matches(name, names(), n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise ValueError(f"no cell is called {name!r}: {hint}the cells are {', '.join(names())}")
-    found = getattr(importlib.import_module(f"{__name__}.{name}"), name, None)
-    if not isinstance(found, Cell):
+    cell = getattr(importlib.import_module(f"{__name__}.{name}"), name, None)
+    if not isinstance(cell, Cell):
         raise ValueError(f"cells/{name}.py must define a cell called {name}, with @cell")
-    return found
+    return cell

@@ -302,6 +302,6 @@ def _after(times: pl.Series, steps: NDArray[np.int64], frequency: Frequency | No
     last = np.full(len(steps), moments[-1], dtype=np.int64)
     if frequency is None:
         return from_integers(last + int(np.median(np.diff(moments))) * steps)
-    times_ahead = from_integers(steps_after(last, steps, frequency))
+    future_times = from_integers(steps_after(last, steps, frequency))
     month_ends = frequency.unit == "month" and (times.dt.month_end() == times).all()
-    return times_ahead.dt.month_end() if month_ends else times_ahead
+    return future_times.dt.month_end() if month_ends else future_times

@@ -129,14 +129,16 @@ def check_state_dimensions(states: list[Tensor], names: tuple[str, ...], batched
     expected = 3 if batched else 2
     if all(state.dim() == expected for state in states):
         return
-    found = ", ".join(f"{state.dim()}-D" for state in states)
+    dimensions = ", ".join(f"{state.dim()}-D" for state in states)
     what = f"For {'batched 3-D' if batched else 'unbatched 2-D'} input,"
     if len(names) == 1:
-        raise RuntimeError(f"{what} hx should also be {expected}-D but got {found} tensor")
+        raise RuntimeError(f"{what} hx should also be {expected}-D but got {dimensions} tensor")
     # As torch.nn calls them: hx and cx.
     listed = [f"{name}x" for name in names]
     called = f"{', '.join(listed[:-1])} and {listed[-1]}"
-    raise RuntimeError(f"{what} {called} should also be {expected}-D but got ({found}) tensors")
+    raise RuntimeError(
+        f"{what} {called} should also be {expected}-D but got ({dimensions}) tensors"
+    )
 
 
 def check_states(x: Tensor, states: list[Tensor], shapes: list[tuple[int, int, int]]) -> None:
@@ -166,23 +168,23 @@ def check_lengths(lengths: Lengths, time: int, batch: int) -> Tensor:
     Raises TypeError where they are no integers, ValueError for another shape or a value outside
     0 to ``time``; the values of a graph that is being compiled are not known and not checked.
     """
-    found = lengths if isinstance(lengths, Tensor) else torch.as_tensor(lengths)
-    if found.numel() == 0 and not isinstance(lengths, Tensor):
-        found = found.to(torch.int64)  # torch makes an empty list float32
-    if found.is_floating_point() or found.is_complex() or found.dtype == torch.bool:
-        raise TypeError(f"lengths should be integers, got {found.dtype}")
-    if tuple(found.shape) != (batch,):
+    counts = lengths if isinstance(lengths, Tensor) else torch.as_tensor(lengths)
+    if counts.numel() == 0 and not isinstance(lengths, Tensor):
+        counts = counts.to(torch.int64)  # torch makes an empty list float32
+    if counts.is_floating_point() or counts.is_complex() or counts.dtype == torch.bool:
+        raise TypeError(f"lengths should be integers, got {counts.dtype}")
+    if tuple(counts.shape) != (batch,):
         raise ValueError(
             f"lengths should have shape ({batch},), one for each sequence of the batch, got "
-            f"{tuple(found.shape)}"
+            f"{tuple(counts.shape)}"
         )
-    found = found.to("cpu", torch.int64)
+    counts = counts.to("cpu", torch.int64)
     if not torch.compiler.is_compiling():
-        wrong = (found < 0) | (found > time)
+        wrong = (counts < 0) | (counts > time)
         if bool(wrong.any()):
             row = int(wrong.nonzero()[0])
             raise ValueError(
                 f"lengths should be between 0 and {time}, the number of time steps, got "
-                f"{int(found[row])} at index {row}"
+                f"{int(counts[row])} at index {row}"
             )
-    return found
+    return counts

@@ -31,10 +31,10 @@ class ByName:
 
 def load(module: str, name: str) -> ByName:
     """The cell at that address; UnpicklingError where there is none."""
-    found = _find(module, name)
-    if not isinstance(found, Cell):
+    cell = _find(module, name)
+    if not isinstance(cell, Cell):
         raise pickle.UnpicklingError(f"{module}.{name} is not a cell here")
-    return ByName(found)
+    return ByName(cell)
 
 
 def _find(module: str, name: str) -> Any:

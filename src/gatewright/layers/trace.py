@@ -25,10 +25,10 @@ class Trace(Mapping[str, Tensor]):
         self.state = state
 
     def __getitem__(self, name: str) -> Tensor:
-        found = self.layers[-1].get(name)
-        if found is None:
+        values = self.layers[-1].get(name)
+        if values is None:
             raise KeyError(f"{name!r}; this trace has {', '.join(self.layers[-1])}")
-        return found
+        return values
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.layers[-1])

@@ -23,5 +23,5 @@ class Embeddings(nn.Module):
 
     def forward(self, codes: Tensor) -> Tensor:
         """codes: (..., categories). Returns (..., size)."""
-        found = [table(codes[..., number]) for number, table in enumerate(self.tables)]
-        return torch.cat(found, -1) if found else codes.new_empty((*codes.shape[:-1], 0)).float()
+        parts = [table(codes[..., number]) for number, table in enumerate(self.tables)]
+        return torch.cat(parts, -1) if parts else codes.new_empty((*codes.shape[:-1], 0)).float()

@@ -47,23 +47,23 @@ class Encoder(nn.Module):
         else:
             last = (lengths - 1).clamp(min=0)
             pooled = outputs[last, torch.arange(len(last))]
-        found: Tensor = self.dropout(pooled)
-        return found
+        encoded: Tensor = self.dropout(pooled)
+        return encoded
 
     def _outputs(self, x: Tensor, lengths: Tensor | None) -> Tensor:
         if not self.truncate or x.shape[0] <= self.truncate:
             output: Tensor = self.recurrent(x, lengths=lengths)[0]
             return output
-        state, found, done = None, [], 0
+        state, outputs, done = None, [], 0
         for piece in x.split(self.truncate):
             left = None if lengths is None else (lengths - done).clamp(0, len(piece))
             output, state = self.recurrent(piece, state, lengths=left)
-            found.append(output)
+            outputs.append(output)
             state = (
                 state.detach() if isinstance(state, Tensor) else tuple(s.detach() for s in state)
             )
             done += len(piece)
-        return torch.cat(found)
+        return torch.cat(outputs)
 
     def _attend(self, outputs: Tensor, lengths: Tensor | None) -> Tensor:
         assert self.score is not None

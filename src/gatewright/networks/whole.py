@@ -25,7 +25,7 @@ class SequenceNetwork(nn.Module):
         outputs: int,
     ) -> None:
         super().__init__()
-        self.embed = Embeddings([len(found.values) for found in preparation.categories])
+        self.embed = Embeddings([len(category.values) for category in preparation.categories])
         self.encoder = Encoder(
             cell,
             len(preparation.channels) + self.embed.size,
@@ -40,5 +40,5 @@ class SequenceNetwork(nn.Module):
     def forward(self, batch: Batch) -> Tensor:
         """Returns (batch, outputs)."""
         steps = torch.cat([batch.values, self.embed(batch.codes)], -1)
-        found: Tensor = self.head(self.encoder(steps, batch.lengths))
-        return found
+        prediction: Tensor = self.head(self.encoder(steps, batch.lengths))
+        return prediction

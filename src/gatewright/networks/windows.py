@@ -28,8 +28,8 @@ class KnownInputs(nn.Module):
 
         Returns (horizon, batch, targets).
         """
-        found: Tensor = self.out(torch.relu(self.known(future) + self.seen(held)))
-        return found
+        forecast: Tensor = self.out(torch.relu(self.known(future) + self.seen(held)))
+        return forecast
 
 
 def one_target_a_row(batch: Batch, targets: int) -> Batch:

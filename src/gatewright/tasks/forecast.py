@@ -81,8 +81,8 @@ class Forecast(Task):
         squares = (prediction[..., 0] - target).square()
         # Each operation works on few numbers: how many operations there are decides the time.
         losses = squares + pinball(prediction[..., 1:], target).mean(-1)
-        found: Tensor = (losses * known).sum() / known.sum().clamp(min=1)
-        return found
+        loss: Tensor = (losses * known).sum() / known.sum().clamp(min=1)
+        return loss
 
     def losses(self, prediction: Tensor, batch: Batch) -> Tensor:
         return (prediction[..., 0] - batch.target).square().flatten(1).nanmean(1)
@@ -142,11 +142,11 @@ def _conformal(errors: Tensor, level: float) -> Tensor:
     count = (~errors.isnan()).sum(0).clamp(min=1)
     # The rank of a new error among n + 1, so that both tails are covered.
     rank = level + (2 * level - 1) / (2 * count)
-    found = [
+    quantiles = [
         torch.nanquantile(errors[:, target], rank[target].clamp(0, 1).item())
         for target in range(errors.shape[1])
     ]
-    return torch.stack(found).nan_to_num()
+    return torch.stack(quantiles).nan_to_num()
 
 
 class ForecastNetwork(nn.Module):
@@ -173,9 +173,9 @@ class ForecastNetwork(nn.Module):
         self.alone = setting.variant == ALONE
         self.targets = 1 if self.alone else self.all_targets
         self.relative = setting.variant != SERIES
-        self.embed = Embeddings([len(found.values) for found in preparation.categories])
+        self.embed = Embeddings([len(category.values) for category in preparation.categories])
         self.embed_future = Embeddings(
-            [len(found.values) for found in preparation.categories if found.known]
+            [len(category.values) for category in preparation.categories if category.known]
         )
         self.encoder = Encoder(
             cell,

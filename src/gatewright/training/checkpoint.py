@@ -40,8 +40,8 @@ def load_tensors(path: Path, written: str | None = None) -> tuple[Tensors, Any]:
     except SafetensorError as error:
         raise ValueError(f"{path} cannot be read: {error}") from None
     text = about.get("record", "null")
-    found = _digest(tensors, text)
-    if about.get("digest") != found or written not in (None, found):
+    actual = _digest(tensors, text)
+    if about.get("digest") != actual or written not in (None, actual):
         raise ValueError(f"{path} cannot be read: it is not as it was written")
     return tensors, json.loads(text)
 
@@ -59,12 +59,12 @@ def training_state(network: nn.Module, optimizer: torch.optim.Optimizer, best: T
 
     Random numbers are not among them: every epoch seeds its own.
     """
-    found = {f"network.{name}": value for name, value in network.state_dict().items()}
-    found |= {f"best.{name}": value for name, value in best.items()}
+    tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
+    tensors |= {f"best.{name}": value for name, value in best.items()}
     for number, entries in optimizer.state_dict()["state"].items():
-        found |= {f"optimizer.{number}.{key}": value for key, value in entries.items()}
+        tensors |= {f"optimizer.{number}.{key}": value for key, value in entries.items()}
     # safetensors refuses tensors that share memory, as the best weights may do with the current.
-    return {name: value.clone() for name, value in found.items()}
+    return {name: value.clone() for name, value in tensors.items()}
 
 
 def restore_training(

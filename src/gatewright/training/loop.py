@@ -225,14 +225,14 @@ def _order(examples: Tensor, epoch: int, count: int, seed: int) -> Tensor:
     An epoch takes up where the one before it stopped, so that each example comes as often.
     """
     start = (epoch - 1) * count
-    found: list[Tensor] = []
+    orders: list[Tensor] = []
     while count > 0:
         turn, offset = divmod(start, len(examples))
         generator = torch.Generator().manual_seed(_mixed(seed, -1 - turn))
         order = torch.randperm(len(examples), generator=generator)[offset : offset + count]
-        found.append(examples[order])
+        orders.append(examples[order])
         start, count = start + len(order), count - len(order)
-    return torch.cat(found)
+    return torch.cat(orders)
 
 
 def _mixed(seed: int, number: int) -> int:

@@ -84,10 +84,12 @@ class Model:
         """What the task calls a prediction, of each example."""
         if isinstance(self.part, Fitted):
             blocks = examples.split(BLOCK)
-            found = self.task.examples.joined([self.part.predict(data, some) for some in blocks])
+            prediction = self.task.examples.joined(
+                [self.part.predict(data, some) for some in blocks]
+            )
         else:
-            found = predict_network(self.part, self.task, data, examples)
-        return self.task.finish(found, self.calibration)
+            prediction = predict_network(self.part, self.task, data, examples)
+        return self.task.finish(prediction, self.calibration)
 
     @property
     def parameters(self) -> int:

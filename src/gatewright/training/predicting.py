@@ -15,5 +15,5 @@ def predict_network(network: nn.Module, task: Task, data: Prepared, examples: Te
     """The predictions of a network in evaluation mode, as the task lays them out."""
     network.eval()
     with torch.inference_mode():
-        found = [network(task.examples.batch(data, some)) for some in examples.split(BLOCK)]
-    return task.examples.joined(found)
+        predictions = [network(task.examples.batch(data, some)) for some in examples.split(BLOCK)]
+    return task.examples.joined(predictions)
