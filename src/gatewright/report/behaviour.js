@@ -74,12 +74,12 @@
   }
 
   // Our own legend: plotly's cannot be reached by keyboard. ``on`` is the set of what is drawn.
-  function legend(place, entries, on, changed, fixed = []) {
-    if (!place) return;
-    const focused = [...place.querySelectorAll("button")].indexOf(document.activeElement);
-    place.replaceChildren();
+  function legend(box, entries, on, changed, fixed = []) {
+    if (!box) return;
+    const focused = [...box.querySelectorAll("button")].indexOf(document.activeElement);
+    box.replaceChildren();
     for (const [text, look] of fixed)
-      place.append(element("span", { class: "fixed" }, swatch(look), text));
+      box.append(element("span", { class: "fixed" }, swatch(look), text));
     for (const [key, text, look] of entries) {
       const press = () => {
         if (!on.delete(key)) on.add(key);
@@ -87,14 +87,14 @@
       };
       const one = element("button", { type: "button", onclick: press }, swatch(look), text);
       one.setAttribute("aria-pressed", on.has(key));
-      place.append(one);
+      box.append(one);
     }
-    if (focused >= 0) place.querySelectorAll("button")[focused]?.focus();
+    if (focused >= 0) box.querySelectorAll("button")[focused]?.focus();
   }
 
   // ---- Plotly
 
-  function layout(given) {
+  function layout(options) {
     const axis = {
       gridcolor: colour("grid"), linecolor: colour("line"), zeroline: false, automargin: true,
       tickfont: { color: colour("faint"), size: 12 }, ticks: "", separatethousands: true,
@@ -104,11 +104,11 @@
       title: { text: quiet(short(text)), font: { color: colour("soft"), size: 13 }, standoff: 10 },
     });
     return {
-      ...given,
-      xaxis: titledAxis(given.xaxis), yaxis: titledAxis(given.yaxis),
+      ...options,
+      xaxis: titledAxis(options.xaxis), yaxis: titledAxis(options.yaxis),
       font: { family: getComputedStyle(document.body).fontFamily, color: colour("ink") },
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
-      margin: { l: 56, r: 12, t: 10, b: 44 }, showlegend: false, hovermode: given.hovermode || "closest",
+      margin: { l: 56, r: 12, t: 10, b: 44 }, showlegend: false, hovermode: options.hovermode || "closest",
       hoverlabel: {
         bgcolor: colour("card"), bordercolor: colour("line"), namelength: 40,
         font: { color: colour("ink"), size: 13 },
@@ -123,13 +123,13 @@
 
   // Pictures far below are drawn when they come near: the page is there at once.
   function picture(id, draw) {
-    const place = find(id);
-    if (!place) return () => {};
+    const box = find(id);
+    if (!box) return () => {};
     let near = false;
     const redraw = () => {
       if (near) {
-        const { traces, given } = draw();
-        Plotly.react(place, traces, layout(given), config);
+        const { traces, options } = draw();
+        Plotly.react(box, traces, layout(options), config);
       }
     };
     const watch = new IntersectionObserver((seen) => {
@@ -138,7 +138,7 @@
       near = true;
       redraw();
     }, { rootMargin: "600px" });
-    watch.observe(place);
+    watch.observe(box);
     redraws.push(redraw);
     return redraw;
   }
@@ -153,9 +153,9 @@
 
   // ---- Forecasts
 
-  function showForecasts(found) {
-    const state = { origin: 0, target: 0, on: new Set(drawn.leaders.filter((one) => one in found.by)) };
-    const names = Object.keys(found.by);
+  function showForecasts(forecasts) {
+    const state = { origin: 0, target: 0, on: new Set(drawn.leaders.filter((one) => one in forecasts.by)) };
+    const names = Object.keys(forecasts.by);
     if (!state.on.size) state.on.add(names[0]);
 
     function band(name, by, x, lower, upper, alpha, color) {
@@ -168,33 +168,33 @@
 
     function draw() {
       const { origin, target } = state;
-      const x = found.time[origin];
-      const ahead = x.slice(found.history);
-      const truth = found.truth[origin][target];
+      const x = forecasts.time[origin];
+      const future = x.slice(forecasts.history);
+      const truth = forecasts.truth[origin][target];
       const bands = [];
       const lines = [];
       for (const name of names.filter((one) => state.on.has(one))) {
-        const all = found.by[name];
+        const all = forecasts.by[name];
         const by = Object.fromEntries(Object.keys(all).map((key) => [key, all[key][origin][target]]));
         const look = lookOf(name);
-        bands.push(band(titled(name), by, ahead, "lowest", "highest", 0.13, look.color));
-        bands.push(band(titled(name), by, ahead, "low", "high", 0.2, look.color));
-        const dot = ahead.length === 1 ? { mode: "markers", cliponaxis: false, marker: { color: look.color, size: 9 } } : {};
-        lines.push(line(titled(name), ahead, by.point, look, dot));
+        bands.push(band(titled(name), by, future, "lowest", "highest", 0.13, look.color));
+        bands.push(band(titled(name), by, future, "low", "high", 0.2, look.color));
+        const dot = future.length === 1 ? { mode: "markers", cliponaxis: false, marker: { color: look.color, size: 9 } } : {};
+        lines.push(line(titled(name), future, by.point, look, dot));
       }
       const ink = { color: colour("truth"), dash: "solid" };
-      const told = { mode: x.length > 80 ? "lines" : "lines+markers", cliponaxis: false, marker: { size: 4, color: ink.color } };
-      const begin = found.history
+      const marks = { mode: x.length > 80 ? "lines" : "lines+markers", cliponaxis: false, marker: { size: 4, color: ink.color } };
+      const begin = forecasts.history
         ? [{
-          type: "line", x0: x[found.history - 1], x1: x[found.history - 1], yref: "paper", y0: 0, y1: 1,
+          type: "line", x0: x[forecasts.history - 1], x1: x[forecasts.history - 1], yref: "paper", y0: 0, y1: 1,
           line: { color: colour("faint"), width: 1, dash: "dot" },
         }]
         : [];
-      const given = {
-        xaxis: { text: found.axis, type: found.dates ? "date" : "linear", ...(x.length > 9 && { range: [x[0], x.at(-1)] }) },
-        yaxis: { text: found.targets[target] }, hovermode: "x unified", shapes: begin,
+      const options = {
+        xaxis: { text: forecasts.axis, type: forecasts.dates ? "date" : "linear", ...(x.length > 9 && { range: [x[0], x.at(-1)] }) },
+        yaxis: { text: forecasts.targets[target] }, hovermode: "x unified", shapes: begin,
       };
-      return { traces: [...bands, line("what happened", x, truth, ink, told), ...lines], given };
+      return { traces: [...bands, line("what happened", x, truth, ink, marks), ...lines], options };
     }
 
     const redraw = picture("forecast-plot", draw);
@@ -205,31 +205,31 @@
     );
     redraws.push(relist);
     relist();
-    const origins = found.origins.map((label, place) => [String(place), label]);
+    const origins = forecasts.origins.map((label, index) => [String(index), label]);
     const controls = find("forecast-controls");
     const move = (value) => { state.origin = Number(value); redraw(); };
     controls.append(select("Forecast from", origins, "0", move));
-    if (found.targets.length > 1) {
-      const targets = found.targets.map((label, place) => [String(place), label]);
+    if (forecasts.targets.length > 1) {
+      const targets = forecasts.targets.map((label, index) => [String(index), label]);
       controls.append(select("of", targets, "0", (value) => { state.target = Number(value); redraw(); }));
     }
   }
 
   // ---- Numbers of sequences
 
-  function showScatter(found) {
-    const names = Object.keys(found.by);
-    const state = { target: 0, on: new Set(drawn.leaders.filter((one) => one in found.by)) };
+  function showScatter(predictions) {
+    const names = Object.keys(predictions.by);
+    const state = { target: 0, on: new Set(drawn.leaders.filter((one) => one in predictions.by)) };
     const shapes = ["circle", "square", "diamond", "cross", "triangle-up"];
 
     function draw() {
-      const truth = found.truth[state.target];
+      const truth = predictions.truth[state.target];
       const traces = names.filter((name) => state.on.has(name)).map((name) => {
         const look = lookOf(name);
         const { baseline, slot } = people.get(name);
         return {
           type: "scatter", mode: "markers", name: quiet(short(titled(name), 40)), x: truth,
-          y: found.by[name][state.target],
+          y: predictions.by[name][state.target],
           marker: {
             color: faded(look.color, baseline ? 0.05 : 0.65), size: 7, symbol: shapes[slot % 5],
             line: { color: look.color, width: baseline ? 1.4 : 0 },
@@ -240,8 +240,8 @@
       const ends = shown.reduce(([low, high], one) => [Math.min(low, one), Math.max(high, one)], [Infinity, -Infinity]);
       const ink = { color: colour("faint"), dash: "dot" };
       traces.unshift(line("right", ends, ends, ink, { hoverinfo: "skip" }));
-      const name = found.targets[state.target];
-      return { traces, given: { xaxis: { text: `${name}, true` }, yaxis: { text: "predicted" } } };
+      const name = predictions.targets[state.target];
+      return { traces, options: { xaxis: { text: `${name}, true` }, yaxis: { text: "predicted" } } };
     }
 
     const redraw = picture("scatter-plot", draw);
@@ -251,8 +251,8 @@
     );
     redraws.push(relist);
     relist();
-    if (found.targets.length > 1) {
-      const targets = found.targets.map((label, place) => [String(place), label]);
+    if (predictions.targets.length > 1) {
+      const targets = predictions.targets.map((label, index) => [String(index), label]);
       find("scatter-controls").append(
         select("Of", targets, "0", (value) => { state.target = Number(value); redraw(); }),
       );
@@ -278,19 +278,19 @@
 
   // ---- Error by step
 
-  function showSteps(found) {
-    const names = Object.keys(found);
+  function showSteps(losses) {
+    const names = Object.keys(losses);
     // One that is hopeless would press all others to the floor.
-    const mean = (name) => found[name].reduce((sum, one) => sum + one, 0) / found[name].length;
+    const mean = (name) => losses[name].reduce((sum, one) => sum + one, 0) / losses[name].length;
     const best = Math.min(...names.map(mean));
     const on = new Set(names.filter((name) => mean(name) <= 4 * best || drawn.leaders.includes(name)));
     const draw = () => ({
       traces: names.filter((name) => on.has(name)).map((name) => {
-        const x = found[name].map((_, place) => place + 1);
-        return line(titled(name), x, found[name], lookOf(name));
+        const x = losses[name].map((_, index) => index + 1);
+        return line(titled(name), x, losses[name], lookOf(name));
       }),
-      given: {
-        xaxis: counted("steps ahead", found[names[0]].length), yaxis: { text: drawn.metric, rangemode: "tozero" },
+      options: {
+        xaxis: counted("steps ahead", losses[names[0]].length), yaxis: { text: drawn.metric, rangemode: "tozero" },
         hovermode: "x unified",
       },
     });
@@ -305,19 +305,19 @@
 
   // ---- Learning
 
-  function showLearning(found) {
-    const names = Object.keys(found);
+  function showLearning(fits) {
+    const names = Object.keys(fits);
     if (!names.length) return;
     const state = { who: "", on: new Set(), scale: "linear" };
     // Of all candidates the chosen setting; of one, each of its settings in a colour.
     const groups = () => (state.who
-      ? [...new Set(found[state.who].map((one) => one.setting))].sort((a, b) => a - b).map((setting) => {
-        const curves = found[state.who].filter((one) => one.setting === setting);
+      ? [...new Set(fits[state.who].map((one) => one.setting))].sort((a, b) => a - b).map((setting) => {
+        const curves = fits[state.who].filter((one) => one.setting === setting);
         const look = { color: colour(`network-${((setting - 1) % 8) + 1}`), dash: "solid" };
         return { key: String(setting), text: `setting ${setting}${curves[0].chosen ? ", chosen" : ""}`, look, curves };
       })
       : names.map((name) => ({
-        key: name, text: titled(name), look: lookOf(name), curves: found[name].filter((one) => one.chosen),
+        key: name, text: titled(name), look: lookOf(name), curves: fits[name].filter((one) => one.chosen),
       })).filter(({ curves }) => curves.length));
     const curves = () => groups().filter(({ key }) => state.on.has(key)).flatMap(
       ({ text, look, curves: some }) => some.map((one) => ({ one, look, text: `${text}, seed ${one.seed}` })),
@@ -327,17 +327,17 @@
 
     function losses() {
       const traces = curves().flatMap(({ one, look, text }) => {
-        const place = one.epoch.indexOf(one.best);
+        const index = one.epoch.indexOf(one.best);
         return [
           line(`${text}, training`, one.epoch, one.train, { ...look, dash: "dot" }, { opacity: 0.5, line: { color: look.color, dash: "dot", width: 1.4 } }),
           line(`${text}, validation`, one.epoch, one.validation, solid(look), { line: { color: look.color, width: 2 } }),
           {
-            type: "scatter", mode: "markers", name: quiet(`${short(text, 40)}, best`), x: [one.best], y: [one.validation[place]],
+            type: "scatter", mode: "markers", name: quiet(`${short(text, 40)}, best`), x: [one.best], y: [one.validation[index]],
             marker: { color: look.color, size: 8, line: { color: colour("card"), width: 1.5 } },
           },
         ];
       });
-      return { traces, given: { xaxis: counted("epoch", longest()), yaxis: { text: "loss", type: state.scale } } };
+      return { traces, options: { xaxis: counted("epoch", longest()), yaxis: { text: "loss", type: state.scale } } };
     }
 
     function norms() {
@@ -349,8 +349,8 @@
         type: "line", xref: "paper", x0: 0, x1: 1, y0: drawn.clip, y1: drawn.clip,
         line: { color: colour("faint"), width: 1, dash: "dash" },
       };
-      const given = { xaxis: counted("epoch", longest()), yaxis: { text: "norm", rangemode: "tozero" }, shapes: [clip] };
-      return { traces, given };
+      const options = { xaxis: counted("epoch", longest()), yaxis: { text: "norm", rangemode: "tozero" }, shapes: [clip] };
+      return { traces, options };
     }
 
     const redrawLosses = picture("learning-plot", losses);
