@@ -279,6 +279,10 @@ def torch_function(x, h):  # type: ignore[no-untyped-def]
     return step(h=torch.sigmoid(x.a + h.a))
 
 
+def infinite(x, h):  # type: ignore[no-untyped-def]
+    return step(h=tanh(x.a + h.a) + math.inf)
+
+
 def no_step(x, h):  # type: ignore[no-untyped-def]
     return exp(log_sigmoid(softplus(x.a)))
 
@@ -291,6 +295,7 @@ def no_step(x, h):  # type: ignore[no-untyped-def]
         (forgotten_state, 0, r"add c=\.\.\. to return step"),
         (python_if, 2, r"a Python if.*Write the choice as arithmetic"),
         (torch_function, 1, "torch.sigmoid cannot be used in equations"),
+        (infinite, 1, "inf cannot stand in the equations"),
         (no_step, 0, "end it with return step"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -125,7 +126,7 @@ def solve_widths(
                 f"differ by {apart:.1%} where {TOLERANCE:.0%} is allowed; ask for more with "
                 f"{argument('parameters')}"
             )
-    met = [[_at_least(ladder, goals[shape] or 0) for ladder in ladders[shape]] for shape in shapes]
+    met = [[ladder.at_least(goals[shape] or 0) for ladder in ladders[shape]] for shape in shapes]
     return [
         Candidate(
             name=cell,
@@ -139,27 +140,39 @@ def solve_widths(
     ]
 
 
+class Ladder(NamedTuple):
+    """Widths of a network and how many parameters it has with each; both rise."""
+
+    widths: list[int]
+    counts: list[int]
+
+    def at_least(self, goal: int) -> tuple[int, int]:
+        """The smallest width with so many parameters, and how many; the last one if none has."""
+        rung = min(bisect.bisect_left(self.counts, goal), len(self.counts) - 1)
+        return self.widths[rung], self.counts[rung]
+
+
 def _meeting(
-    ladders: Sequence[dict[int, int]], nominal: int, low: float, high: float
+    ladders: Sequence[Ladder], nominal: int, low: float, high: float
 ) -> tuple[int | None, float]:
     """The number nearest to the nominal one where all ladders have a rung, or a little above.
 
     None where they have none, and how far apart they are at best. Wherever rungs meet, the lowest
     of them is a rung, so that trying rungs is enough.
     """
-    rungs = {count for ladder in ladders for count in ladder.values()}
+    rungs = {count for ladder in ladders for count in ladder.counts}
     goals = [goal for goal in rungs if low * nominal <= goal <= high * nominal]
     closest = 1.0
     for goal in sorted(goals, key=lambda goal: abs(goal - nominal)):
-        apart = max(_at_least(ladder, goal)[1] for ladder in ladders) / goal - 1
+        apart = max(ladder.at_least(goal)[1] for ladder in ladders) / goal - 1
         if apart <= TOLERANCE:
             return goal, apart
         closest = min(closest, apart)
     return None, closest
 
 
-def _ladder(task: Task, cell: str, shape: Setting, low: float, high: float) -> dict[int, int]:
-    """Width -> parameters, for numbers of parameters between two, and the widths beside.
+def _ladder(task: Task, cell: str, shape: Setting, low: float, high: float) -> Ladder:
+    """The widths for numbers of parameters between two, and one beside on either side.
 
     Matrices are hidden size by hidden size or less: three widths give the whole parabola.
     """
@@ -169,17 +182,10 @@ def _ladder(task: Task, cell: str, shape: Setting, low: float, high: float) -> d
     def count(width: int) -> int:
         return one + (two - one) * (width - 1) + bend * (width - 1) * (width - 2) // 2
 
-    ladder, width = {1: one}, 1
-    while count(width) <= high and width < WIDEST:
-        width += 1
-        ladder[width] = count(width)
-        if ladder[width] < low:
-            del ladder[width - 1]
-    return ladder
-
-
-def _at_least(ladder: dict[int, int], goal: int) -> tuple[int, int]:
-    """The smallest width with so many parameters; both rise along the ladder, which ends above."""
-    widths, counts = list(ladder), list(ladder.values())
-    rung = min(bisect.bisect_left(counts, goal), len(counts) - 1)
-    return widths[rung], counts[rung]
+    widths, counts = [1], [one]
+    while counts[-1] <= high and widths[-1] < WIDEST:
+        if counts[-1] < low:  # of those below, the last one alone is kept
+            del widths[:-1], counts[:-1]
+        widths.append(widths[-1] + 1)
+        counts.append(count(widths[-1]))
+    return Ladder(widths, counts)

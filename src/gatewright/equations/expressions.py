@@ -6,6 +6,7 @@ common subexpressions need no pass of their own, and a set of nodes is a set of 
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NoReturn, Union
@@ -160,6 +161,8 @@ def wrap(value: Operand) -> Expression:
     if isinstance(value, Expression):
         return value
     if isinstance(value, (int, float)) and not isinstance(value, bool):
+        if not math.isfinite(value):
+            raise CellError(f"{value} cannot stand in the equations; give a finite number")
         return constant(value)
     raise CellError(
         f"{type(value).__name__} cannot stand in the equations; they take x.NAME, h.NAME, "
