@@ -40,6 +40,7 @@ def test_what_a_sentence_must_not_hold(err, found):
     assert fuzz_rules.told_wrongly(err, ["t.csv"], ["compare", "t.csv"]) == found
 
 
+@pytest.mark.slow
 def test_a_case_is_the_same_each_time(tmp_path):
     ends = []
     for name in "ab":

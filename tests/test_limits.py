@@ -208,6 +208,7 @@ def test_a_network_beyond_the_memory_is_refused(
 # A comparison in which every network fails --------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_no_network_left_is_no_success(capsys: pytest.CaptureFixture[str]) -> None:
     command = [*COMMANDS["compare"], *SHORT, "--out", "run", "--quiet"]
     assert cli.main(command) == 0

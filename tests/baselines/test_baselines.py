@@ -27,9 +27,18 @@ PAIRS = [
 # The others are networks, which are trained, saved and judged as all networks are.
 FITTED = [(name, task) for name, task in PAIRS if issubclass(baselines.get(name), Fitted)]
 
-each_pair = pytest.mark.parametrize(("name", "task"), PAIRS)
+
+def marked(name: str, *more: str) -> Any:
+    """A case of a baseline, slow where it needs an extra: those fit many models."""
+    slow = [pytest.mark.slow] if baselines.get(name).extra else []
+    return pytest.param(name, *more, marks=slow)
+
+
+each_pair = pytest.mark.parametrize(("name", "task"), [marked(*pair) for pair in PAIRS])
 each_fitted_pair = pytest.mark.parametrize(("name", "task"), FITTED)
-each_forecast = pytest.mark.parametrize("name", [one for one, task in PAIRS if task == "forecast"])
+each_forecast = pytest.mark.parametrize(
+    "name", [marked(name) for name, task in PAIRS if task == "forecast"]
+)
 each_fitted_forecast = pytest.mark.parametrize(
     "name", [one for one, task in FITTED if task == "forecast"]
 )

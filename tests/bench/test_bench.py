@@ -375,6 +375,7 @@ def test_picture(results, tmp_path):
     assert not chart.draw(results, Path(tmp_path / "none.png"))
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_keeps_what_it_has():
     asked: list[str] = []
 

@@ -296,6 +296,7 @@ def test_confidence_set() -> None:
     assert statistics.model_confidence_set(np.zeros((5, 3)), 1, 0.1, 0) == [0, 1, 2]
 
 
+@pytest.mark.slow
 def test_confidence_set_keeps_the_best() -> None:
     """In at least nine of ten cases, all being alike."""
     random = np.random.default_rng(5)

@@ -227,6 +227,7 @@ def test_unfinished_run_is_refused(tmp_path: Path) -> None:
         report.write(folder)
 
 
+@pytest.mark.slow
 def test_series_without_a_test_part_are_not_counted_as_judged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -253,6 +254,7 @@ def test_series_without_a_test_part_are_not_counted_as_judged(
     assert not any("judged" in note for note in read.preparation.notes)
 
 
+@pytest.mark.slow
 def test_report_replaces_the_one_before_it(tmp_path: Path) -> None:
     folder = report_worlds.numbers().write(tmp_path)
     (tmp_path / "report.html").write_text("old")

@@ -101,6 +101,13 @@ SINGLE = ("time", "series", "sequence", "step", "group", "split")
 COLUMNS = [*VALUES, "day", "shop", "id", "step", "split", "k"]
 
 
+def test_a_step_may_tell_the_group_and_be_named_as_a_category() -> None:
+    said = Columns(targets=("x5",), task="regress", categories=("x0",), group="x0")
+    layout, _ = guess(read(SHAPES["wide"]()), said)
+    assert layout.group == "x0"
+    assert layout.steps == ("x1", "x2", "x3", "x4")
+
+
 @pytest.mark.slow
 @settings(max_examples=150)
 @given(st.data())

@@ -337,6 +337,7 @@ NAMES = st.text(string.ascii_letters + ' _-,;"é', min_size=1, max_size=6).map(l
 WORDS = st.text(string.ascii_letters + ' ,;"\n\t|é', max_size=6).map(lambda s: f"w{s}w")
 
 
+@pytest.mark.slow
 @settings(
     max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

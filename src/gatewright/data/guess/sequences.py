@@ -273,7 +273,9 @@ def _layout(
     numbers, categories, ignored = find_inputs(table, columns, roles, [*used, *steps])
     if steps:
         wide = "is not one of the steps"
-        ignored |= {name: ignored.get(name, wide) for name in (*numbers, *categories)}
+        # What has a part of its own, as the group has, was perhaps named as an input too.
+        left = [name for name in (*numbers, *categories) if name not in used]
+        ignored |= {name: ignored.get(name, wide) for name in left}
         numbers, categories = (), ()
     elif not numbers and not categories:
         raise InputError(
