@@ -19,6 +19,8 @@ from gatewright.errors import InputError
 from gatewright.folders import claimed, made, remove
 from here import Here
 
+pytestmark = pytest.mark.slow
+
 SHORT = ["--horizon", "2", "--context", "6", "--epochs", "1", "--quiet"]
 COMPARE = ["--cells", "mgu", "--settings", "1", "--seeds", "1", "--jobs", "1"]
 COMMANDS = {

@@ -20,6 +20,8 @@ from gatewright.data.table.reading import read
 from gatewright.errors import InputError
 from gatewright.requests import Columns
 
+pytestmark = pytest.mark.slow
+
 ROWS = 120
 RANDOM = np.random.default_rng(0)
 DAYS = [date(2024, 1, 1) + timedelta(days=day) for day in range(ROWS)]

@@ -24,6 +24,8 @@ from gatewright.requests import Columns
 from gatewright.training import Model, Recipe, Stopping
 from gatewright.training.checkpoint import load_tensors
 
+pytestmark = pytest.mark.slow
+
 START = date(2024, 1, 1)
 ROWS, HORIZON, SEASON = 140, 4, 7
 SHORT = Stopping(epochs=1, steps_per_epoch=2, batch_size=8)

@@ -18,6 +18,8 @@ from gatewright.data.table.reading import read
 from gatewright.requests import Columns
 from places import data_set
 
+pytestmark = pytest.mark.slow
+
 RANDOM = np.random.default_rng(0)
 ROWS = 300
 
