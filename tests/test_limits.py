@@ -19,6 +19,8 @@ from gatewright.estimators import Forecaster, SequenceClassifier, SequenceRegres
 from gatewright.models import size
 from gatewright.sealed import write_records
 
+pytestmark = pytest.mark.slow
+
 COMMANDS = {
     "compare": ["compare", "airline"],
     "fit": ["fit", "airline", "--cell", "gru"],

@@ -14,6 +14,8 @@ import pytest
 import report_worlds
 from gatewright import cli
 
+pytestmark = pytest.mark.slow
+
 SHORT = ("--cells", "gru", "--settings", "1", "--seeds", "1", "--epochs", "1", "--jobs", "1")
 
 

@@ -23,6 +23,8 @@ from gatewright.estimators import Forecaster, SequenceClassifier, SequenceRegres
 from gatewright.estimators.arrays import hold_out
 from places import data_set
 
+pytestmark = pytest.mark.slow
+
 QUICK: dict[str, Any] = {
     "hidden_size": 16,
     "learning_rate": 0.02,

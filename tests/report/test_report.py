@@ -29,6 +29,8 @@ from gatewright.report.views import confusion, forecasts
 from gatewright.training import Epoch
 from here import Here
 
+pytestmark = pytest.mark.slow
+
 VOID = {"meta", "link", "br", "path", "circle", "line", "input", "img"}
 
 

@@ -19,6 +19,8 @@ from gatewright.errors import InputError
 from gatewright.estimators.forecaster import Forecaster
 from gatewright.requests import Columns
 
+pytestmark = pytest.mark.slow
+
 Write = Callable[..., Path]
 FIRST = date(2022, 11, 1)
 

@@ -18,6 +18,8 @@ from gatewright.data.table.reading import read
 from gatewright.errors import InputError
 from gatewright.requests import Columns, Split
 
+pytestmark = pytest.mark.slow
+
 ROWS = 120
 DAYS = [date(2024, 1, 1) + timedelta(days=day) for day in range(ROWS)]
 VALUES = [day % 7 + day * 0.01 for day in range(ROWS)]
