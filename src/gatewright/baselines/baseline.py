@@ -38,7 +38,14 @@ class Fitted(Baseline):
 
     @abstractmethod
     def fit(self, data: Prepared) -> None:
-        """Learn from the parts "train" and "validation"."""
+        """Learn from the part "train"; "validation" is there to choose on."""
+
+    def refit(self, data: Prepared) -> None:
+        """Learn again, from training and validation together, with what ``fit`` chose.
+
+        Networks choose their number of epochs on validation; so a baseline has its use of it too.
+        Called once, after its errors on validation were looked at.
+        """
 
     @abstractmethod
     def predict(self, data: Prepared, examples: Tensor) -> Tensor:
