@@ -9,7 +9,7 @@ from torch import Tensor
 from gatewright.baselines._spread import evenly
 from gatewright.data.batching import Batch
 from gatewright.data.prepared import Preparation, Prepared
-from gatewright.networks.windows import relative_to_window
+from gatewright.networks.windows import ending_at_origin, relative_to_window
 
 MOST_FEATURES = 4096  # of a row, so that their products are 128 MiB
 
@@ -17,14 +17,6 @@ MOST_FEATURES = 4096  # of a row, so that their products are 128 MiB
 def items_of(data: Prepared, examples: Tensor) -> Tensor:
     """The number of the series that each origin lies in, (batch,)."""
     return torch.bucketize(examples.contiguous(), data.bounds[:, 0].contiguous(), right=True) - 1
-
-
-def ending_at_origin(values: Tensor, lengths: Tensor | None) -> Tensor:
-    """Windows of the same length, (time, batch, channels); short ones repeat their first value."""
-    if lengths is None:
-        return values
-    steps = torch.arange(len(values))[:, None] - (len(values) - lengths)
-    return values.gather(0, steps.clamp(min=0)[..., None].expand(-1, -1, values.shape[2]))
 
 
 def lags(context: int, most: int) -> Tensor:

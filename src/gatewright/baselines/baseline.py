@@ -22,6 +22,7 @@ class Baseline(ABC):
     examples: ClassVar[type[Examples]]  # of the tasks that it answers
     target: ClassVar[type[Target]]
     looks_back_on_all: ClassVar[bool] = False  # rows before an origin, not on a context or season
+    trivial: ClassVar[bool] = False  # looks at nothing: no network that learned is worse
     extra: ClassVar[str] = ""  # the extra to install, and asked for by name only
 
     def __init__(self, task: Task) -> None:

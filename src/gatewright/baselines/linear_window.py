@@ -6,14 +6,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gatewright.baselines._windows import ending_at_origin
 from gatewright.baselines.baseline import Trained
 from gatewright.data.batching import Batch
 from gatewright.data.examples.windows import Windows
+from gatewright.data.layout import Layout
 from gatewright.data.targets.numbers import Numbers
-from gatewright.networks.windows import relative_to_window
+from gatewright.networks.forecaster import OWN
+from gatewright.networks.windows import LAST, LEVELS, Level, ending_at_origin
 from gatewright.setting import Setting
-from gatewright.tasks.forecast import QUANTILES, SERIES
+from gatewright.tasks.forecast import QUANTILES
 
 KERNEL = 25  # steps of the moving average, as in the paper's code
 
@@ -28,22 +29,21 @@ class LinearWindow(Trained):
     target = Numbers
 
     def network(self, setting: Setting) -> nn.Module:
-        layout = self.task.layout
         known = sum(channel.known for channel in self.task.preparation.channels)
+        relative_to = next((word for word in setting.choices if word in LEVELS), LAST)
         return DecomposedLinear(
-            len(layout.targets), layout.context, layout.horizon, known, setting.variant != SERIES
+            self.task.layout, 0 if OWN in setting.choices else known, relative_to
         )
 
 
 class DecomposedLinear(nn.Module):
     """One pair of linear layers for all targets, and one for what is known of a step ahead."""
 
-    def __init__(
-        self, targets: int, context: int, horizon: int, known: int, relative: bool
-    ) -> None:
+    def __init__(self, layout: Layout, known: int, relative_to: str) -> None:
+        """known: how many channels known ahead it sees."""
         super().__init__()
-        self.targets, self.context, self.horizon = targets, context, horizon
-        self.relative = relative
+        targets, context, horizon = len(layout.targets), layout.context, layout.horizon
+        self.layout, self.targets, self.level = layout, targets, relative_to
         self.trend = nn.Linear(context, horizon)
         self.rest = nn.Linear(context, horizon)
         self.known = nn.Linear(known, targets, bias=False) if known else None
@@ -53,18 +53,16 @@ class DecomposedLinear(nn.Module):
             nn.init.zeros_(self.known.weight)
 
     def forward(self, batch: Batch) -> Tensor:
-        values, level, scale = batch.values, None, None
-        if self.relative:
-            values, level, scale = relative_to_window(values, batch.lengths, self.targets)
-        seen = ending_at_origin(values[..., : self.targets], batch.lengths).permute(1, 2, 0)
+        window = ending_at_origin(batch.values[..., : self.targets], batch.lengths)
+        level = Level(window, self.level, self.layout)
+        seen = level.take(window).permute(1, 2, 0)
         trend = F.avg_pool1d(
             F.pad(seen, ((KERNEL - 1) // 2, KERNEL // 2), mode="replicate"), KERNEL, stride=1
         )
         point: Tensor = (self.trend(trend) + self.rest(seen - trend)).transpose(1, 2)
         if self.known is not None:
             point = point + self.known(batch.future).transpose(0, 1)
-        if level is not None and scale is not None:
-            point = point * scale[:, None] + level[:, None]
+        point = level.give_back(point)
         # The quantiles are the point, and the conformal step moves them to where they belong. The
         # pinball loss has no part in the point, so that squared error alone trains it.
         quantiles = point.detach()[..., None].expand(*point.shape, len(QUANTILES))

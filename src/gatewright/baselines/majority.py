@@ -15,6 +15,7 @@ class Majority(Fitted):
     title = "most frequent class"
     summary = "gives each class the chance it has in training, whatever the sequence"
     examples = Sequences
+    trivial = True
     target = Classes
 
     log_chances: Tensor  # (classes,)

@@ -20,13 +20,16 @@ class Standing:
 
     candidate: Candidate
     expected: int  # fits
+    epochs: int  # that they have in all, if none ends early
     fits: int = 0
+    asked: int = 0  # epochs of those that are done
     failed: int = 0
     loss: float | None = None  # by which its setting is chosen
     score: float | None = None  # of that setting: what candidates are judged by
 
     def add(self, fit: Fit, first_seed: int) -> None:
         self.fits += 1
+        self.asked += fit.asked
         self.failed += bool(fit.failed)
         better = self.loss is None or (fit.validation_loss or 0.0) < self.loss
         if fit.seed == first_seed and fit.validation_loss is not None and better:
@@ -41,7 +44,7 @@ class Board:
     ) -> None:
         self.plan = plan
         self.standings = {
-            candidate.name: Standing(candidate, self._expected(candidate))
+            candidate.name: Standing(candidate, *self._expected(candidate))
             for candidate in plan.candidates
         }
         self.running: dict[str, tuple[Job, Epoch]] = {}  # by the name of the fit
@@ -52,9 +55,14 @@ class Board:
         self._clock = clock
         self._began, self._share = clock(), self.share()
 
-    def _expected(self, candidate: Candidate) -> int:
-        """How many fits a candidate gets if none fails."""
-        return len(self.plan.settings) + len(self.plan.seeds) - 1 if candidate.trained else 1
+    def _expected(self, candidate: Candidate) -> tuple[int, int]:
+        """How many fits a candidate gets if none fails, and how many epochs these have."""
+        last, more = self.plan.rungs[-1], len(self.plan.seeds) - 1
+        if not candidate.trained:
+            return len(candidate.settings), 0
+        fits = sum(rung.settings for rung in self.plan.rungs) + more
+        epochs = sum(rung.settings * rung.epochs for rung in self.plan.rungs)
+        return fits, epochs + more * last.epochs
 
     # What happens
 
@@ -80,28 +88,28 @@ class Board:
 
     # How far it is
 
-    def way(self, epoch: Epoch) -> float:
+    def way(self, job: Job, epoch: Epoch) -> float:
         """The share of a training that is done, if it does not end early."""
         stopping = self.plan.stopping
         if stopping.seconds is not None:
             return min(1.0, epoch.seconds / stopping.seconds)
-        return epoch.number / stopping.epochs
+        return epoch.number / job.epochs
 
-    def seconds_left(self, epoch: Epoch) -> float:
+    def seconds_left(self, job: Job, epoch: Epoch) -> float:
         """Of one training, at most."""
-        way = self.way(epoch)
+        way = self.way(job, epoch)
         return epoch.seconds * (1 - way) / way
 
     def share(self) -> float:
         """The share of the whole comparison that is done."""
-        done, total = BRIEF * self.judged, 0.0
+        done, total, whole = BRIEF * self.judged, 0.0, self.plan.rungs[-1].epochs
         for standing in self.standings.values():
-            trained = standing.candidate.trained
-            size = 1.0 if trained else BRIEF
-            seeds = len(self.plan.seeds) if trained else 1
-            total += size * standing.expected + BRIEF * seeds
-            done += size * min(standing.fits, standing.expected)
-        done += sum(self.way(epoch) for _, epoch in list(self.running.values()))
+            brief = 0 if standing.candidate.trained else BRIEF
+            total += standing.epochs / whole + brief * standing.expected + BRIEF
+            done += min(standing.asked, standing.epochs) / whole
+            done += brief * min(standing.fits, standing.expected)
+        for job, epoch in list(self.running.values()):
+            done += self.way(job, epoch) * job.epochs / whole
         return min(1.0, done / total)
 
     def time_left(self) -> float | None:

@@ -116,14 +116,14 @@ def _running(board: Board, running: list[tuple[Job, Epoch]]) -> RenderableType:
         table.add_column(name, justify="right", no_wrap=True)
     timed = board.plan.stopping.seconds is not None
     for job, epoch in running:
-        total = "" if timed else f"/{board.plan.stopping.epochs}"
+        total = "" if timed else f"/{job.epochs}"
         table.add_row(
             Text(board.plan.candidate(job.recipe.candidate).title),
             _seed_or_setting(board.plan, job),
             f"{epoch.number}{total}",
             numbers.number(epoch.train_loss),
             numbers.number(epoch.validation_loss),
-            numbers.duration(board.seconds_left(epoch)),
+            numbers.duration(board.seconds_left(job, epoch)),
         )
     if not running:
         table.add_row(Text("processes start", style="dim"))

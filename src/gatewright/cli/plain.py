@@ -53,9 +53,7 @@ class Lines(Progress):
         result = f"failed: {score.failed}"
         if not score.failed:
             result = f"{metric} {numbers.number(score.loss)} on test"
-        candidate = plan.candidate(score.candidate)
-        seed = f", seed {score.seed}" if candidate.trained else ""
-        self._line(f"{candidate.title}{seed}: {result}")
+        self._line(f"{plan.candidate(score.name).title}: {result}")
 
     def _line(self, text: str) -> None:
         assert self.board is not None
@@ -71,9 +69,4 @@ def _name(plan: Plan, fit: Fit) -> str:
     candidate = plan.candidate(fit.candidate)
     if not candidate.trained:
         return candidate.title
-    setting = plan.settings[fit.setting]
-    words = [candidate.title, f"learning rate {setting.learning_rate:g}"]
-    words.append(numbers.counted(setting.num_layers, "layer"))
-    if setting.dropout:
-        words.append(f"dropout {setting.dropout:g}")
-    return ", ".join([*words, f"seed {fit.seed}"])
+    return f"{candidate.title}, {plan.settings[fit.setting].in_words()}, seed {fit.seed}"

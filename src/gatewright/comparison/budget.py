@@ -5,21 +5,23 @@ from __future__ import annotations
 import bisect
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from gatewright.comparison.records import Candidate
+from gatewright.comparison.records import Candidate, Rung
 from gatewright.errors import InputError, argument
 from gatewright.models.size import check_memory, count_parameters
 from gatewright.setting import Setting
 from gatewright.tasks import Task
 from gatewright.training import Stopping
 
-RATES = (1e-3, 1e-2)
-LAYERS = (1, 2)
-DROPOUTS = (0.0, 0.1, 0.2, 0.3)
+RATES = (3e-4, 1e-2)
+LAYERS = (1, 1, 1, 2)
+DROPOUTS = (0.0, 0.1, 0.3)
+# Of a search: shares of the epochs, and the share of the settings that get so far, one at least.
+RUNGS = ((0.2, 1.0), (0.4, 0.25), (1.0, 0.01))
 TOLERANCE = 0.02  # candidates' parameters differ by no more than this share
 WIDEST = 65536
 GROWTH = 8.0  # how much larger than asked for by width networks may become to be equal
@@ -39,21 +41,21 @@ class Budget(BaseModel):
 
 BUDGETS = {
     "quick": Budget(
-        settings=3,
+        settings=8,
         seeds=3,
-        hidden_size=32,
+        hidden_size=64,
         stopping=Stopping(epochs=10, steps_per_epoch=100, patience=4, validation_examples=512),
         seconds=10,
     ),
     "standard": Budget(
-        settings=6,
+        settings=12,
         seeds=5,
         hidden_size=64,
         stopping=Stopping(epochs=40, steps_per_epoch=200, patience=6),
         seconds=60,
     ),
     "thorough": Budget(
-        settings=16,
+        settings=24,
         seeds=10,
         hidden_size=96,
         stopping=Stopping(epochs=100, steps_per_epoch=400, patience=12),
@@ -62,27 +64,57 @@ BUDGETS = {
 }
 
 
-def draw_settings(count: int, variants: Sequence[str]) -> tuple[Setting, ...]:
+def draw_settings(
+    count: int, choices: Sequence[Sequence[str]], segments: Sequence[int]
+) -> tuple[Setting, ...]:
     """The settings that every trained candidate tries: a usual one, then draws that never change.
 
-    Learning rates are spread over equal steps of their logarithm, so that few draws still cover
-    them; variants of the task take turns.
+    A Latin hypercube (McKay and others 1979): each value of each part of a setting comes as often
+    as any other of it, the usual one first; learning rates are spread over equal steps of their
+    logarithm. So few draws still cover each of them.
     """
     generator = np.random.default_rng(0)
+
+    def spread(values: Sequence[Any]) -> list[Any]:
+        """One of the values for each setting, in turns and then shuffled, the usual one first."""
+        turns = [values[number % len(values)] for number in range(count)]
+        return turns[:1] + [turns[at] for at in 1 + generator.permutation(count - 1)]
+
     low, high = (math.log(rate) for rate in RATES)
-    settings = [Setting(variant=variants[0])]
-    slots = generator.permutation(max(1, count - 1))
-    for number in range(1, count):
-        share = (slots[number - 1] + 0.25 + 0.5 * generator.random()) / (count - 1)
-        settings.append(
-            Setting(
-                learning_rate=float(f"{math.exp(low + share * (high - low)):.2g}"),
-                num_layers=int(generator.choice(LAYERS)),
-                dropout=float(generator.choice(DROPOUTS)),
-                variant=variants[number % len(variants)],
-            )
+    shares = (np.arange(max(1, count - 1)) + 0.5) / max(1, count - 1)
+    rates = [float(f"{math.exp(low + share * (high - low)):.2g}") for share in shares]
+    drawn = zip(
+        [Setting().learning_rate, *(rates[at] for at in generator.permutation(count - 1))],
+        spread(LAYERS),
+        spread(DROPOUTS),
+        spread(segments),
+        *(spread(words) for words in choices),
+        strict=True,
+    )
+    return tuple(
+        Setting(
+            learning_rate=rate,
+            num_layers=layers,
+            dropout=dropout,
+            segment=segment,
+            choices=tuple(words),
         )
-    return tuple(settings)
+        for rate, layers, dropout, segment, *words in drawn
+    )
+
+
+def rungs(count: int, stopping: Stopping) -> tuple[Rung, ...]:
+    """The lengths of training in a search among so many settings, and how many get there.
+
+    Where time is what is equal, there is no search by rungs.
+    """
+    if stopping.seconds is not None:
+        return (Rung(epochs=stopping.epochs, settings=count),)
+    lengths: dict[int, int] = {}
+    for share, kept in RUNGS:
+        if count > 1 or share == 1:
+            lengths.setdefault(max(1, round(share * stopping.epochs)), math.ceil(kept * count))
+    return tuple(Rung(epochs=epochs, settings=kept) for epochs, kept in lengths.items())
 
 
 def solve_widths(
@@ -108,7 +140,11 @@ def solve_widths(
     check_memory(nominal, f"ask for fewer with {argument('parameters')}")
     low, high = (0.9, 1.1) if parameters else (1.0, GROWTH)
     # What else is in a setting has no part in the number of parameters.
-    shapes = [Setting(num_layers=one.num_layers, variant=one.variant) for one in settings]
+    usual = Setting()
+    shapes = [
+        one.model_copy(update={"learning_rate": usual.learning_rate, "dropout": usual.dropout})
+        for one in settings
+    ]
     ladders = {
         shape: [
             _ladder(task, cell, shape, 0.9 * low * nominal, 1.1 * high * nominal) for cell in cells
@@ -133,6 +169,7 @@ def solve_widths(
             title=cell,
             baseline=False,
             trained=True,
+            settings=tuple(range(len(settings))),
             hidden_sizes=tuple(rungs[number][0] for rungs in met),
             parameters=tuple(rungs[number][1] for rungs in met),
         )

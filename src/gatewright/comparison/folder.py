@@ -38,7 +38,7 @@ RECORDS = (
     *("fits.jsonl", "scores.jsonl", "leaderboard.json", "verdict.json", *files.BESIDE),
     *("report.html", "worker.log"),
 )
-BELOW = ("models", "scores", "checkpoints")  # a file a fit
+BELOW = ("models", "scores", "checkpoints", "plateaus")  # a file a fit or a candidate
 # Folders of arrays: whole, being written, replaced.
 ARRAY_FOLDERS = ("data", ".data.partial", ".data.before")
 ARRAYS = [f"{folder}/{name}" for folder in ARRAY_FOLDERS for name in prepared.FILES]
@@ -101,7 +101,7 @@ class RunFolder:
         return {fit.name: fit for fit in read_records(self.path / "fits.jsonl", Fit, AGAIN)}
 
     def scores(self) -> dict[str, Score]:
-        """What was judged on test, by the fit's name."""
+        """What was judged on test, by the candidate's name."""
         scores = read_records(self.path / "scores.jsonl", Score, AGAIN)
         return {score.name: score for score in scores}
 
@@ -123,7 +123,14 @@ class RunFolder:
         judged = [
             one
             for one in scores
-            if one.name in names and (one.failed or _is_sound(self.score_path(one.name), one.file))
+            if names.issuperset(one.fits)
+            and (
+                one.failed
+                or (
+                    _is_sound(self.score_path(one.name), one.file)
+                    and _is_sound(self.model_path(one.name), one.model)
+                )
+            )
         ]
         if every_fit and every_score and (len(good), len(judged)) == (len(fits), len(scores)):
             return
@@ -168,12 +175,19 @@ class RunFolder:
     def checkpoint_path(self, name: str) -> Path:
         return self.path / "checkpoints" / f"{name}.safetensors"
 
-    def model(self, fit: Fit) -> Model:
-        """A fitted model, to predict with."""
+    def plateau_path(self, name: str) -> Path:
+        return self.path / "plateaus" / f"{name}.safetensors"
+
+    def fitted(self, fit: Fit) -> Model:
+        """What one fit gave."""
         return files.read_model(self.model_path(fit.name), self.preparation(), fit.file, AGAIN)
 
+    def model(self, score: Score) -> Model:
+        """What was judged, to predict with."""
+        return files.read_model(self.model_path(score.name), self.preparation(), score.model, AGAIN)
+
     def kept_score(self, score: Score) -> tuple[Tensors, Any]:
-        """What stands beside the score of a fit, and its record."""
+        """What stands beside a score, and its record."""
         path = self.score_path(score.name)
         with refusing_damage(path, AGAIN):
             return load_tensors(path, score.file)
@@ -184,7 +198,7 @@ class RunFolder:
 
     def clear_checkpoints(self, plan: Plan) -> None:
         """Remove what only a running comparison goes on from."""
-        remove(self.path, _below(plan, "checkpoints"))
+        remove(self.path, _below(plan, "checkpoints", "plateaus"))
 
 
 def pictures(plan: Plan) -> list[str]:
@@ -195,7 +209,8 @@ def pictures(plan: Plan) -> list[str]:
 
 
 def _below(plan: Plan, *folders: str) -> list[str]:
-    return [f"{folder}/{name}.safetensors" for folder in folders for name in plan.fit_names()]
+    names = [*plan.fit_names(), *(candidate.name for candidate in plan.candidates)]
+    return [f"{folder}/{name}.safetensors" for folder in folders for name in names]
 
 
 def _is_sound(path: Path, written: str) -> bool:

@@ -40,7 +40,7 @@ def outcome(folder: RunFolder, plan: Plan) -> tuple[Verdict, list[Row]]:
             f"the comparison in {folder.path} is not finished: give its command again and it goes "
             f"on ({plan.repeated_in(folder.path)})"
         )
-    scores = _scores(plan, fits, judged)
+    scores = {job.name: judged[job.name] for job in finalists(plan, fits)}
     try:
         verdict = folder.verdict()
     except DamagedError:
@@ -55,9 +55,9 @@ def outcome(folder: RunFolder, plan: Plan) -> tuple[Verdict, list[Row]]:
 
 
 def _decide(
-    folder: RunFolder, plan: Plan, fits: Mapping[str, Fit], scores: Mapping[str, Sequence[Score]]
+    folder: RunFolder, plan: Plan, fits: Mapping[str, Fit], scores: Mapping[str, Score]
 ) -> Verdict:
-    if not any(_whole(of_candidate) for of_candidate in scores.values()):
+    if not _whole(scores):
         reasons = {fit.failed for fit in fits.values() if fit.failed}
         raise InputError(
             f"no candidate could be fitted and judged ({'; '.join(sorted(reasons)[:3])}): "
@@ -76,61 +76,50 @@ def _decide(
     )
 
 
-def _scores(
-    plan: Plan, fits: dict[str, Fit], judged: Mapping[str, Score]
-) -> dict[str, list[Score]]:
-    """Candidate -> its scores, in the order of seeds."""
-    scores: dict[str, list[Score]] = {}
-    for job in finalists(plan, fits):
-        scores.setdefault(job.recipe.candidate, []).append(judged[job.name])
-    return scores
-
-
-def _whole(scores: Sequence[Score]) -> list[Score]:
-    return [score for score in scores if not score.failed]
-
-
 def _losses(
-    folder: RunFolder, scores: Mapping[str, Sequence[Score]]
+    folder: RunFolder, scores: Mapping[str, Score]
 ) -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
-    """Candidate -> (seeds, units), of the units that every candidate has."""
-    read = {
-        name: [folder.kept_score(score)[0] for score in _whole(of_candidate)]
-        for name, of_candidate in scores.items()
-        if _whole(of_candidate)
-    }
-    every = [entry["units"].numpy() for entries in read.values() for entry in entries]
-    units = reduce(np.intersect1d, every)
+    """Candidate -> (seeds, units), of the units that every candidate has.
+
+    The mean over seeds is what the joined model lost. What one seed differs from their mean is
+    added to it, so that the statistics see how much seeds matter: more than they do to what is
+    joined of them.
+    """
+    read = {name: folder.kept_score(score)[0] for name, score in _whole(scores).items()}
+    units = reduce(np.intersect1d, [entry["units"].numpy() for entry in read.values()])
     losses = {}
-    for name, entries in read.items():
-        kept = [
-            entry["losses"].numpy()[np.isin(entry["units"].numpy(), units)] for entry in entries
-        ]
-        losses[name] = np.stack(kept)
+    for name, entry in read.items():
+        kept = np.isin(entry["units"].numpy(), units)
+        seeds = entry["seeds"].numpy()[:, kept]
+        losses[name] = entry["losses"].numpy()[kept] + (seeds - seeds.mean(0))
     return losses
 
 
-def _stride(scores: Mapping[str, Sequence[Score]]) -> float:
+def _whole(scores: Mapping[str, Score]) -> dict[str, Score]:
+    return {name: score for name, score in scores.items() if not score.failed}
+
+
+def _stride(scores: Mapping[str, Score]) -> float:
     """Every how many-th test example was judged."""
-    return max(score.stride for of_candidate in scores.values() for score in of_candidate)
+    return max(score.stride for score in scores.values())
 
 
 def _rows(
-    plan: Plan, fits: Mapping[str, Fit], scores: Mapping[str, Sequence[Score]], verdict: Verdict
+    plan: Plan, fits: Mapping[str, Fit], scores: Mapping[str, Score], verdict: Verdict
 ) -> list[Row]:
     settings = chosen(plan, dict(fits))
     judged = {candidate.name: candidate for candidate in verdict.candidates}
     rows = []
     for candidate in plan.candidates:
-        mine = [fit for fit in fits.values() if fit.candidate == candidate.name]
         if candidate.name not in judged:
-            reasons = [fit.failed for fit in mine if fit.failed]
-            reasons += [score.failed for score in scores.get(candidate.name, []) if score.failed]
-            rows.append(_failed_row(candidate, reasons))
+            reasons = [fit.failed for fit in fits.values() if fit.candidate == candidate.name]
+            if candidate.name in scores:
+                reasons.append(scores[candidate.name].failed)
+            rows.append(_failed_row(candidate, [reason for reason in reasons if reason]))
             continue
-        setting = settings[candidate.name]
-        final = [fit for fit in mine if fit.setting == setting and not fit.failed]
-        rows.append(_row(plan, candidate, setting, final, _whole(scores[candidate.name]), verdict))
+        setting, score = settings[candidate.name], scores[candidate.name]
+        joined = [fits[name] for name in score.fits]
+        rows.append(_row(plan, candidate, setting, joined, score, verdict))
     return sorted(rows, key=lambda row: row.rank or len(rows) + 1)
 
 
@@ -147,18 +136,14 @@ def _row(
     plan: Plan,
     candidate: Candidate,
     setting: int,
-    fits: Sequence[Fit],
-    scores: Sequence[Score],
+    joined: Sequence[Fit],
+    score: Score,
     verdict: Verdict,
 ) -> Row:
     judged = verdict.candidate(candidate.name)
     low, high = judged.interval or (None, None)
     skill_low, skill_high = judged.skill_interval or (None, None)
-    numbers = {
-        name: [score.measures[name] for score in scores]
-        for name, value in scores[0].measures.items()
-        if isinstance(value, float)
-    }
+    numbers = {name: value for name, value in score.measures.items() if isinstance(value, float)}
     used = plan.settings[setting]
     return Row(
         name=candidate.name,
@@ -172,14 +157,17 @@ def _row(
         skill_low=skill_low,
         skill_high=skill_high,
         among_best=candidate.name in verdict.confidence_set,
-        measures={name: float(np.mean(values)) for name, values in numbers.items()},
-        seeds=len(scores),
+        measures=numbers,
+        seeds=len(joined),
+        each=score.seeds if candidate.trained else {},
+        left_out=tuple(name for name in score.seeds if name not in score.fits),
         setting=used if candidate.trained else None,
         hidden_size=candidate.hidden_sizes[setting] if candidate.hidden_sizes else 0,
-        parameters=fits[0].parameters,
-        train_seconds=float(np.mean([fit.seconds for fit in fits])),
-        microseconds=float(np.mean([score.microseconds for score in scores])),
+        parameters=joined[0].parameters,
+        train_seconds=float(np.mean([fit.seconds for fit in joined])),
+        microseconds=score.microseconds,
         validation_loss=min(
-            (fit.validation_loss for fit in fits if fit.validation_loss is not None), default=None
+            (fit.validation_loss for fit in joined if fit.validation_loss is not None),
+            default=None,
         ),
     )

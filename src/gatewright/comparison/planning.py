@@ -6,12 +6,20 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 from gatewright import baselines, cells, tasks
-from gatewright.comparison.budget import BUDGETS, TOLERANCE, Budget, draw_settings, solve_widths
+from gatewright.comparison.budget import (
+    BUDGETS,
+    TOLERANCE,
+    Budget,
+    draw_settings,
+    rungs,
+    solve_widths,
+)
 from gatewright.comparison.records import Candidate, Plan
 from gatewright.data.layout import Guess
 from gatewright.data.prepared import Prepared
 from gatewright.errors import InputError
 from gatewright.requests import Contest, Split
+from gatewright.setting import Setting
 from gatewright.tasks import Task
 from gatewright.training import Stopping
 
@@ -40,7 +48,10 @@ def make_plan(
     preset = BUDGETS[contest.budget]
     kind = tasks.get(data.layout.task)
     task = kind(data.preparation, contest.options)
-    settings = draw_settings(contest.settings or preset.settings, task.variants)
+    count = contest.settings or preset.settings
+    settings = draw_settings(count, task.choices(data), task.segments)
+    apart = _apart(task, data, settings)
+    stopping = _stopping(contest, preset)
     networks = solve_widths(
         task,
         _checked_cells(contest.cells or USUAL_CELLS),
@@ -54,10 +65,11 @@ def make_plan(
         fingerprint=fingerprint,
         layout=data.layout,
         guesses=tuple(guesses),
-        candidates=(*_baselines(kind, contest.baselines), *networks),
+        candidates=(*_baselines(kind, contest.baselines, settings, apart), *networks),
         settings=settings,
         seeds=tuple(range(contest.seeds or preset.seeds)),
-        stopping=_stopping(contest, preset),
+        stopping=stopping,
+        rungs=rungs(count, stopping),
         options=contest.options,
         budget=contest.budget,
         equal=contest.equal,
@@ -87,7 +99,16 @@ def _checked_cells(names: Sequence[str]) -> list[str]:
     return unique
 
 
-def _baselines(task: type[Task], more: Sequence[str]) -> list[Candidate]:
+def _apart(task: Task, data: Prepared, settings: Sequence[Setting]) -> tuple[int, ...]:
+    """The first settings with which the data look as they are, and otherwise: all that a baseline
+    which is not trained can tell apart."""
+    same = [task.seen(data, setting) is data for setting in settings]
+    return tuple(same.index(kind) for kind in (True, False) if kind in same)
+
+
+def _baselines(
+    task: type[Task], more: Sequence[str], settings: Sequence[Setting], apart: tuple[int, ...]
+) -> list[Candidate]:
     for name in more:
         if name not in (fitting := baselines.of_task(task, extra=True)):
             raise InputError(
@@ -100,7 +121,9 @@ def _baselines(task: type[Task], more: Sequence[str]) -> list[Candidate]:
             name=name,
             title=kind.title,
             baseline=True,
-            trained=issubclass(kind, baselines.Trained),
+            trained=(trained := issubclass(kind, baselines.Trained)),
+            settings=tuple(range(len(settings))) if trained else apart,
+            trivial=kind.trivial,
         )
         for name, kind in kinds.items()
     ]

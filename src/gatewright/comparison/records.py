@@ -2,9 +2,9 @@
 
 plan.json            every guess and choice, enough to repeat the comparison
 fits.jsonl           one line a finished fit
-models/FIT.safetensors
-scores.jsonl         one line a fit judged on test
-scores/FIT.safetensors   its loss for each unit, and some predictions
+models/FIT.safetensors, models/CANDIDATE.safetensors
+scores.jsonl         one line a candidate judged on test
+scores/CANDIDATE.safetensors   its loss for each unit, and some predictions
 verdict.json         the statistics
 leaderboard.json     one row a candidate
 report.html, plots/
@@ -32,9 +32,20 @@ class Candidate(BaseModel):
     name: str
     title: str  # as it stands in tables and sentences
     baseline: bool
-    trained: bool  # by the loop, with settings and seeds; else fitted once
+    trained: bool  # by the loop, with seeds; else fitted once a setting
+    settings: tuple[int, ...]  # that it tries
+    trivial: bool = False  # looks at nothing: no network that learned is worse
     hidden_sizes: tuple[int, ...] = ()  # for each setting; cells only
     parameters: tuple[int, ...] = ()  # for each setting; cells only
+
+
+class Rung(BaseModel):
+    """A length of training at which settings are judged, and how many get so far."""
+
+    model_config = ConfigDict(frozen=True)
+
+    epochs: int
+    settings: int  # the best of the rung before
 
 
 class Plan(BaseModel):
@@ -50,7 +61,8 @@ class Plan(BaseModel):
     candidates: tuple[Candidate, ...]
     settings: tuple[Setting, ...]  # the same for every trained candidate
     seeds: tuple[int, ...]
-    stopping: Stopping
+    stopping: Stopping  # of the last rung
+    rungs: tuple[Rung, ...]  # of the search, the last one the whole training
     options: Options = Options()
     budget: str = "quick"
     equal: str = "parameters"  # "parameters", or "time": the same seconds instead of epochs
@@ -71,11 +83,13 @@ class Plan(BaseModel):
 
     def fit_names(self) -> list[str]:
         """The names of all fits that the plan may lead to."""
+        earlier = [rung.epochs for rung in self.rungs[:-1]]
         return [
-            fit_name(candidate.name, setting, seed)
+            fit_name(candidate.name, setting, seed, epochs)
             for candidate in self.candidates
             for setting in range(len(self.settings))
             for seed in self.seeds
+            for epochs in (None, *(earlier if seed == self.seeds[0] else ()))
         ]
 
     def decisions(self) -> dict[str, Any]:
@@ -83,20 +97,25 @@ class Plan(BaseModel):
         return self.model_dump(exclude={"command", "guesses", "source"})
 
 
-def fit_name(candidate: str, setting: int, seed: int) -> str:
-    """A fit, as its line and its files are called: "gru-2-0"."""
-    return f"{candidate}-{setting}-{seed}"
+def fit_name(candidate: str, setting: int, seed: int, epochs: int | None = None) -> str:
+    """A fit, as its line and its files are called: "gru-2-0"; "gru-2-0-5" where it is one of a
+    search that ends after so many epochs."""
+    name = f"{candidate}-{setting}-{seed}"
+    return name if epochs is None else f"{name}-{epochs}"
 
 
 class Job(BaseModel):
-    """One fit, and what its files are called."""
+    """One fit, or the judging of a candidate, and what its files are called."""
 
     model_config = ConfigDict(frozen=True)
 
-    name: str  # as ``fit_name`` has it
+    name: str  # as ``fit_name`` has it; of judging, the candidate's
     recipe: Recipe
     setting: int
-    score: bool = False  # judge the saved model on test instead of fitting it
+    epochs: int = 0  # of the training, with its decline
+    plateau: str = ""  # the name of what a longer training goes on from
+    fits: tuple[str, ...] = ()  # judge these, joined, on test instead of fitting
+    alone: tuple[str, ...] = ()  # and these, which did not learn, on their own
 
 
 class Fit(BaseModel):
@@ -106,9 +125,10 @@ class Fit(BaseModel):
     candidate: str
     setting: int
     seed: int
+    asked: int = 0  # epochs of the training, had nothing ended it early
     failed: str = ""  # the reason, where it did not end well
     file: str = ""  # the digest of the model's file, where there is one
-    validation_loss: float | None = None  # the training loss, by which settings are chosen
+    validation_loss: float | None = None  # by which settings are chosen
     validation_metric: float | None = None  # what candidates are judged by
     parameters: int = 0
     seconds: float = 0.0  # of training
@@ -117,13 +137,17 @@ class Fit(BaseModel):
 
 
 class Score(BaseModel):
-    """A fit judged on test: a line of scores.jsonl. The losses of each unit stand beside it."""
+    """A candidate judged on test: a line of scores.jsonl. The losses of each unit stand beside it.
 
-    name: str
-    candidate: str
-    seed: int
+    Judged is what is shipped: the mean of what its seeds predict, without those that did not learn.
+    """
+
+    name: str  # the candidate's
+    fits: tuple[str, ...] = ()  # that are joined
     failed: str = ""
     file: str = ""  # the digest of the file beside it, where there is one
+    model: str = ""  # the digest of the file of the joined model
+    seeds: dict[str, float] = {}  # the loss of each fit on its own, by name
     loss: float | None = None  # mean over units
     units: int = 0
     series: int = 0  # or sequences that the test examples are of
@@ -140,15 +164,17 @@ class Row(BaseModel):
     baseline: bool
     failed: str = ""
     rank: int | None = None
-    loss: float | None = None  # on test, mean over seeds and units
+    loss: float | None = None  # on test, mean over units
     low: float | None = None  # of the 95% interval
     high: float | None = None
     skill: float | None = None  # 1 - loss / loss of the best baseline
     skill_low: float | None = None
     skill_high: float | None = None
     among_best: bool = False  # in the 90% model confidence set
-    measures: dict[str, float] = {}  # means over seeds
-    seeds: int = 0
+    measures: dict[str, float] = {}
+    seeds: int = 0  # whose predictions are joined
+    each: dict[str, float] = {}  # the loss of each seed on its own, by its fit
+    left_out: tuple[str, ...] = ()  # the fits that did not learn
     setting: Setting | None = None
     hidden_size: int = 0
     parameters: int = 0

@@ -12,7 +12,6 @@ import polars as pl
 from gatewright.comparison.folder import PLAN, RunFolder
 from gatewright.comparison.outcome import outcome
 from gatewright.comparison.records import Plan, Row
-from gatewright.comparison.running import best_seed, finalists
 from gatewright.comparison.verdict import Verdict
 from gatewright.errors import InputError
 from gatewright.folders import claimed, named
@@ -52,19 +51,15 @@ class Result:
         return self.model(self.verdict.recommended)
 
     def model(self, name: str) -> Predictor:
-        """A candidate by name; of its seeds the one with the lowest validation loss.
+        """A candidate by name, as it was judged: the mean of what its seeds predict.
 
         Raises InputError for one that is not on the leaderboard.
         """
-        fits = self.folder.fits()
-        mine = [
-            fits[job.name] for job in finalists(self.plan, fits) if job.recipe.candidate == name
-        ]
-        best = best_seed(mine)
-        if best is None:
+        score = self.folder.scores().get(name)
+        if score is None or score.failed:
             known = ", ".join(row.name for row in self.rows if not row.failed)
             raise InputError(f"no candidate of this comparison is called {name!r}: it has {known}")
-        return Predictor(self.folder.model(best), self.folder.history())
+        return Predictor(self.folder.model(score), self.folder.history())
 
     def save(self, path: str | Path) -> Path:
         """Copy all that the run wrote, report included, to a new place.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+import math
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, Protocol, Self
 
 from gatewright.comparison.folder import RunFolder
-from gatewright.comparison.records import Candidate, Fit, Job, Plan, Score, fit_name
+from gatewright.comparison.records import Candidate, Fit, Job, Plan, Rung, Score, fit_name
 from gatewright.training import Epoch, Recipe
 
 
@@ -60,18 +61,31 @@ def run(folder: RunFolder, plan: Plan, crew: Crew, progress: Progress) -> None:
     Raises OSError where the folder cannot be written any more.
     """
     with crew as workers:
-        search = _search(plan)
-        _carry_out("trying settings", search, folder.fits(), workers, folder, progress)
-        again = _repeats(plan, folder.fits())
-        _carry_out("more seeds", again, folder.fits(), workers, folder, progress)
+        for title, jobs in stages(plan, folder.fits):
+            _carry_out(title, jobs, folder.fits(), workers, folder, progress)
         final = finalists(plan, folder.fits())
         _carry_out("judging on test", final, folder.scores(), workers, folder, progress)
 
 
+def stages(plan: Plan, fits: Callable[[], dict[str, Fit]]) -> Iterator[tuple[str, list[Job]]]:
+    """What there is to fit, in stages of a name, each found from the fits of those before.
+
+    A search by successive halving (Jamieson and Talwalkar 2016): every setting of every trained
+    candidate for a few epochs with the first seed, the better ones for longer; then the best one
+    with the other seeds.
+    """
+    for number in range(len(plan.rungs)):
+        title = "trying settings" if number == 0 else "the better settings, longer"
+        yield title, _rung(plan, fits(), number)
+    yield "more seeds", _repeats(plan, fits())
+
+
 def finished(plan: Plan, fits: dict[str, Fit], scores: dict[str, Score]) -> bool:
     """Whether nothing of a plan is left to fit or to judge."""
-    fitted = all(job.name in fits for job in [*_search(plan), *_repeats(plan, fits)])
-    return fitted and all(job.name in scores for job in finalists(plan, fits))
+    for _, jobs in stages(plan, lambda: fits):
+        if not all(job.name in fits for job in jobs):
+            return False
+    return all(job.name in scores for job in finalists(plan, fits))
 
 
 def _carry_out(
@@ -90,7 +104,7 @@ def _carry_out(
             raise OSError(message["stop"])
         if "epoch" in message:
             progress.epoch(job, Epoch.model_validate(message["epoch"]))
-        elif job.score:
+        elif job.fits:
             score = _score(job, message)
             folder.add_score(score)
             progress.scored(score)
@@ -110,6 +124,7 @@ def _fit(job: Job, message: dict[str, Any]) -> Fit:
         candidate=job.recipe.candidate,
         setting=job.setting,
         seed=job.recipe.seed,
+        asked=job.epochs,
         failed=message["failed"],
     )
 
@@ -117,16 +132,11 @@ def _fit(job: Job, message: dict[str, Any]) -> Fit:
 def _score(job: Job, message: dict[str, Any]) -> Score:
     if "score" in message:
         return Score.model_validate(message["score"])
-    return Score(
-        name=job.name,
-        candidate=job.recipe.candidate,
-        seed=job.recipe.seed,
-        failed=message["failed"],
-    )
+    return Score(name=job.name, fits=job.fits, failed=message["failed"])
 
 
-def job(plan: Plan, candidate: Candidate, setting: int, seed: int) -> Job:
-    """One fit of a plan."""
+def job(plan: Plan, candidate: Candidate, setting: int, seed: int, rung: Rung | None = None) -> Job:
+    """One fit of a plan; of the whole length, or of a rung."""
     chosen = plan.settings[setting]
     recipe = Recipe(
         candidate=candidate.name,
@@ -135,35 +145,60 @@ def job(plan: Plan, candidate: Candidate, setting: int, seed: int) -> Job:
         seed=seed,
         options=plan.options,
     )
-    name = fit_name(candidate.name, setting, seed)
-    return Job(name=name, recipe=recipe, setting=setting)
+    last = plan.rungs[-1]
+    rung = rung or last
+    whole = fit_name(candidate.name, setting, seed)
+    return Job(
+        name=whole if rung == last else fit_name(candidate.name, setting, seed, rung.epochs),
+        recipe=recipe,
+        setting=setting,
+        epochs=rung.epochs,
+        plateau=whole if len(plan.rungs) > 1 and seed == plan.seeds[0] else "",
+    )
 
 
-def _search(plan: Plan) -> list[Job]:
-    """Every setting of every candidate with the first seed: baselines first, then in turns."""
-    first = plan.seeds[0]
-    fitted = [candidate for candidate in plan.candidates if not candidate.trained]
+def _rung(plan: Plan, fits: dict[str, Fit], number: int) -> list[Job]:
+    """The fits of one length, in turns; with the first those that need no search, before all."""
+    first, rung = plan.seeds[0], plan.rungs[number]
     trained = [candidate for candidate in plan.candidates if candidate.trained]
     trained.sort(key=lambda candidate: not candidate.baseline)
-    jobs = [job(plan, candidate, 0, first) for candidate in fitted]
-    for setting in range(len(plan.settings)):
-        jobs += [job(plan, candidate, setting, first) for candidate in trained]
+    jobs = []
+    if number == 0:
+        fitted = [candidate for candidate in plan.candidates if not candidate.trained]
+        jobs = [job(plan, one, setting, first) for one in fitted for setting in one.settings]
+        better = {candidate.name: list(candidate.settings) for candidate in trained}
+    else:
+        before = plan.rungs[number - 1].epochs
+        better = {
+            candidate.name: ranked(plan, fits, candidate.name, before)[: rung.settings]
+            for candidate in trained
+        }
+    most = max((len(settings) for settings in better.values()), default=0)
+    for place in range(most):
+        jobs += [
+            job(plan, candidate, better[candidate.name][place], first, rung)
+            for candidate in trained
+            if place < len(better[candidate.name])
+        ]
     return jobs
+
+
+def ranked(plan: Plan, fits: dict[str, Fit], candidate: str, epochs: int) -> list[int]:
+    """The settings of a candidate after so many epochs, the lowest validation loss first."""
+    mine = [
+        fit
+        for fit in fits.values()
+        if (fit.candidate, fit.seed, fit.asked) == (candidate, plan.seeds[0], epochs)
+        and not fit.failed
+    ]
+    return [fit.setting for fit in sorted(mine, key=lambda fit: (fit.validation_loss, fit.setting))]
 
 
 def chosen(plan: Plan, fits: dict[str, Fit]) -> dict[str, int]:
     """The number of the setting with the lowest validation loss, of each candidate with one."""
-    best: dict[str, tuple[float, int]] = {}
-    for fit in fits.values():
-        if fit.seed == plan.seeds[0] and not fit.failed and fit.validation_loss is not None:
-            held = best.get(fit.candidate, (float("inf"), -1))
-            best[fit.candidate] = min(held, (fit.validation_loss, fit.setting))
-    return {name: setting for name, (_, setting) in best.items()}
-
-
-def best_seed(fits: Iterable[Fit]) -> Fit | None:
-    """Of the fits of one setting, the one to ship: that with the lowest validation loss."""
-    return min(fits, key=lambda fit: (fit.validation_loss or 0.0, fit.seed), default=None)
+    whole = plan.rungs[-1].epochs
+    best = {one.name: ranked(plan, fits, one.name, whole) for one in plan.candidates}
+    return {name: settings[0] for name, settings in best.items() if settings}
 
 
 def _repeats(plan: Plan, fits: dict[str, Fit]) -> list[Job]:
@@ -182,12 +217,24 @@ def _repeats(plan: Plan, fits: dict[str, Fit]) -> list[Job]:
 
 
 def finalists(plan: Plan, fits: dict[str, Fit]) -> list[Job]:
-    """What is judged on test: each candidate's chosen setting with every seed that ended well."""
-    settings = chosen(plan, fits)
-    judged = []
+    """What is judged on test: of each candidate all seeds of its chosen setting that learned.
+
+    A seed did not learn whose validation loss is no lower than that of the best answer that looks
+    at nothing, as the mean. Where none did, all are judged.
+    """
+    settings, judged = chosen(plan, fits), []
+    trivial = [one.name for one in plan.candidates if one.trivial]
+    losses = [fit.validation_loss for fit in fits.values() if fit.candidate in trivial]
+    bound = min((loss for loss in losses if loss is not None), default=math.inf)
     for candidate in plan.candidates:
+        if candidate.name not in settings:
+            continue
         seeds = plan.seeds if candidate.trained else plan.seeds[:1]
-        if candidate.name in settings:
-            jobs = [job(plan, candidate, settings[candidate.name], seed) for seed in seeds]
-            judged += [one for one in jobs if one.name in fits and not fits[one.name].failed]
-    return [one.model_copy(update={"score": True}) for one in judged]
+        jobs = [job(plan, candidate, settings[candidate.name], seed) for seed in seeds]
+        sound = [fits[one.name] for one in jobs if one.name in fits and not fits[one.name].failed]
+        learned = [fit for fit in sound if (fit.validation_loss or 0.0) < bound] or sound
+        names = tuple(fit.name for fit in learned)
+        alone = tuple(fit.name for fit in sound if fit not in learned)
+        update = {"name": candidate.name, "fits": names, "alone": alone}
+        judged.append(jobs[0].model_copy(update=update))
+    return judged

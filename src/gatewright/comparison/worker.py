@@ -22,9 +22,9 @@ from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.records import Fit, Job, Plan, Score
 from gatewright.data.prepared import Prepared
 from gatewright.models.fitting import fit_model
-from gatewright.models.judging import TEST_EXAMPLES, TIMED, answer, judge_validation, to_show
+from gatewright.models.judging import TEST_EXAMPLES, TIMED, answer, to_show
 from gatewright.sealed import DamagedError
-from gatewright.training import DivergedError, Epoch, evenly
+from gatewright.training import DivergedError, Epoch, Model, evenly
 from gatewright.training.checkpoint import save_tensors
 
 Say = Callable[[dict[str, Any]], None]
@@ -38,22 +38,27 @@ def fit(job: Job, plan: Plan, folder: RunFolder, data: Prepared, say: Say) -> Fi
         say({"epoch": epoch.model_dump()})
 
     fitted = Fit(
-        name=job.name, candidate=job.recipe.candidate, setting=job.setting, seed=job.recipe.seed
+        name=job.name,
+        candidate=job.recipe.candidate,
+        setting=job.setting,
+        seed=job.recipe.seed,
+        asked=job.epochs,
     )
     checkpoint = folder.checkpoint_path(job.name)
+    plateau = folder.plateau_path(job.plateau) if job.plateau else None
+    stopping = plan.stopping.model_copy(update={"epochs": job.epochs})
     try:
-        model = fit_model(job.recipe, data, plan.stopping, checkpoint, watch)
+        model = fit_model(job.recipe, data, stopping, checkpoint, plateau, watch)
     except DivergedError as error:
         return fitted.model_copy(update={"failed": f"diverged: {error}"})
-    loss, metric = judge_validation(model, data, plan.stopping)
     written = model.save(folder.model_path(job.name))
     checkpoint.unlink(missing_ok=True)
     seconds = model.epochs[-1].seconds if model.epochs else time.monotonic() - started
     return fitted.model_copy(
         update={
             "file": written,
-            "validation_loss": loss,
-            "validation_metric": metric,
+            "validation_loss": model.validation.loss if model.validation else 0.0,
+            "validation_metric": model.validation.metric if model.validation else None,
             "parameters": model.parameters,
             "seconds": seconds,
             "best_epoch": model.best_epoch,
@@ -63,23 +68,38 @@ def fit(job: Job, plan: Plan, folder: RunFolder, data: Prepared, say: Say) -> Fi
 
 
 def score(job: Job, folder: RunFolder, data: Prepared) -> Score:
-    """Judge a saved model on test: a loss for each unit, and what the report shows."""
-    model = folder.model(folder.fits()[job.name])
+    """Join the seeds of a candidate and judge that on test: a loss for each unit, those of each
+    seed, and what the report shows."""
+    fits = folder.fits()
+    models = [folder.fitted(fits[name]) for name in job.fits]
+    model = Model.joined(models, data) if len(models) > 1 else models[0]
     every = model.task.examples.of_part(data, "test")
-    answers = answer(model, data, evenly(every, TEST_EXAMPLES), TIMED)
+    examples = evenly(every, TEST_EXAMPLES)
+    answers = answer(model, data, examples, TIMED)
     loss, units = answers.by_unit()
-    scored = Score(name=job.name, candidate=job.recipe.candidate, seed=job.recipe.seed)
+    scored = Score(name=job.name, fits=job.fits)
     if not bool(loss.isfinite().all()):
         reason = "its predictions on test are not all finite"
         return scored.model_copy(update={"failed": reason})
+    alone = {name: folder.fitted(fits[name]) for name in job.alone}
+    each = {
+        name: answers.by_unit()[0] if one is model else answer(one, data, examples).by_unit()[0]
+        for name, one in (dict(zip(job.fits, models, strict=True)) | alone).items()
+    }
     showing = to_show(model.task, data, answers)
-    tensors = {"losses": loss, "units": units, **showing.tensors}
-    written = save_tensors(folder.score_path(job.name), tensors, {"items": showing.items})
+    tensors = {
+        "losses": loss,
+        "units": units,
+        "seeds": torch.stack([each[name] for name in job.fits]),
+        **showing.tensors,
+    }
     judged = max(1, len(answers.examples))
     return scored.model_copy(
         update={
-            "file": written,
+            "file": save_tensors(folder.score_path(job.name), tensors, {"items": showing.items}),
+            "model": model.save(folder.model_path(job.name)),
             "loss": loss.mean().item(),
+            "seeds": {name: losses.mean().item() for name, losses in each.items()},
             "units": len(loss),
             "series": showing.series,
             "stride": len(every) / judged,
@@ -92,7 +112,7 @@ def score(job: Job, folder: RunFolder, data: Prepared) -> Score:
 def carry_out(job: Job, plan: Plan, folder: RunFolder, data: Prepared, say: Say) -> None:
     """One job, and what is said of it, as ``running.Crew`` has it."""
     try:
-        if job.score:
+        if job.fits:
             say({"score": score(job, folder, data).model_dump()})
         else:
             say({"fit": fit(job, plan, folder, data, say).model_dump()})

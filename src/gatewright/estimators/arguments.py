@@ -22,15 +22,16 @@ def check(estimator: Any) -> None:
     limits.check(estimator.get_params(deep=False), optional=("horizon", "context", "season"))
 
 
-def recipe(estimator: Any, seed: int, variant: str, options: Options) -> Recipe:
+def recipe(estimator: Any, seed: int, settled: Setting, options: Options) -> Recipe:
     """The network that an estimator's arguments describe."""
     return Recipe(
         candidate=estimator.cell,
-        setting=Setting(
-            learning_rate=float(estimator.learning_rate),
-            num_layers=int(estimator.num_layers),
-            dropout=float(estimator.dropout),
-            variant=variant,
+        setting=settled.model_copy(
+            update={
+                "learning_rate": float(estimator.learning_rate),
+                "num_layers": int(estimator.num_layers),
+                "dropout": float(estimator.dropout),
+            }
         ),
         hidden_size=int(estimator.hidden_size),
         seed=seed,

@@ -38,7 +38,7 @@ from gatewright.models.judging import judge
 from gatewright.models.predictor import Predictor
 from gatewright.requests import Columns, Names, names
 from gatewright.setting import Options
-from gatewright.tasks.forecast import SERIES, WINDOW
+from gatewright.tasks.forecast import Forecast
 from gatewright.training import Model
 
 
@@ -60,8 +60,6 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
         known: inputs whose future values are known; categories: inputs that are not numbers;
             ignore: columns to leave out.
         season, frequency: of the time axis, in steps, and as polars writes durations: "1h".
-        relative_to: "window", to forecast the change from the mean of what is seen, which a level
-            never seen before does not harm; or "series", its mean in training.
         hidden_size, num_layers: of the recurrent stack.
         dropout: between layers and before the last one.
         learning_rate: at its highest.
@@ -95,7 +93,6 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
         ignore: Names = (),
         season: int | None = None,
         frequency: str | None = None,
-        relative_to: str = WINDOW,
         hidden_size: int = 64,
         num_layers: int = 1,
         dropout: float = 0.0,
@@ -119,7 +116,6 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
         self.ignore = ignore
         self.season = season
         self.frequency = frequency
-        self.relative_to = relative_to
         self.hidden_size = hidden_size
         self.num_layers = num_layers
         self.dropout = dropout
@@ -153,11 +149,12 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
         )
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         options = Options(truncate=int(self.truncate))
-        recipe = arguments.recipe(self, seed, self.relative_to, options)
         stopping = arguments.stopping(self)
         with tempfile.TemporaryDirectory(prefix="gatewright-") as folder:
             arrays = Path(folder) / "data"
             data = prepare_all(table, layout, split, arrays)
+            usual = Forecast(data.preparation, options).usual(data)
+            recipe = arguments.recipe(self, seed, usual, options)
             model = arguments.train(recipe, data, stopping)
             name = str(source) if isinstance(source, str | Path) else table.name
             all_guesses = (*guesses, *more)
@@ -175,8 +172,6 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
 
     def _check(self) -> None:
         arguments.check(self)
-        if self.relative_to not in (WINDOW, SERIES):
-            raise InputError(f"relative_to is {WINDOW!r} or {SERIES!r}, not {self.relative_to!r}")
 
     def _guess(self, table: Table) -> tuple[Layout, list[Guess]]:
         said = Columns(

@@ -34,7 +34,7 @@ from gatewright.estimators.arrays import (
 )
 from gatewright.folders import named
 from gatewright.networks.encoder import ATTENTION, LAST
-from gatewright.setting import Options
+from gatewright.setting import Options, Setting
 from gatewright.training import Model
 from gatewright.training.predicting import predict_network
 
@@ -127,7 +127,7 @@ class SequenceEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         data = prepared(preparation, sequences, self._scale(target, preparation), held)
         seed = int(random.randint(2**31 - 1))
         self.model_ = arguments.train(
-            arguments.recipe(self, seed, self.pooling, self._options()),
+            arguments.recipe(self, seed, Setting(choices=(self.pooling,)), self._options()),
             data,
             arguments.stopping(self, patient=not held.any()),
         )
@@ -199,9 +199,10 @@ class SequenceEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         sequences, model = self._read(X), self.model_
         nothing = np.full((len(sequences), 1), np.nan)
         data = prepared(model.preparation, sequences, nothing, None)
-        assert isinstance(model.part, torch.nn.Module)
+        learned = model.parts[0].learned
+        assert isinstance(learned, torch.nn.Module)
         return predict_network(
-            copy.deepcopy(model.part).double(),
+            copy.deepcopy(learned).double(),
             model.task,
             dataclasses.replace(data, values=data.values.double()),
             torch.arange(len(sequences)),

@@ -71,6 +71,7 @@ def fit_into(
         task = tasks.get(layout.task)
         _check_candidate(recipe.candidate, task)
         data = prepare(table, layout, task, arrays, split=split)
+        recipe = recipe.settled(task(data.preparation, recipe.options).usual(data))
         record = record_of(recipe, stopping, data, arrays, source, guesses, split)
         smaller = f"give a smaller {argument('hidden_size')}, or fewer {argument('num_layers')}"
         check_size(recipe, data, smaller)
@@ -109,11 +110,17 @@ def fit_model(
     data: Prepared,
     stopping: Stopping,
     checkpoint: Path,
+    plateau: Path | None = None,
     watch: Callable[[Epoch], None] = lambda epoch: None,
 ) -> Model:
-    """Fit, going on from a checkpoint. Raises DivergedError, and removes it for another try."""
+    """Fit, going on from a checkpoint, or from the plateau of a shorter training.
+
+    Raises DivergedError, and removes the checkpoint for another try.
+    """
     try:
-        return Model.fit(recipe, data, stopping, checkpoint=checkpoint, watch=watch)
+        return Model.fit(
+            recipe, data, stopping, checkpoint=checkpoint, plateau=plateau, watch=watch
+        )
     except DivergedError:
         checkpoint.unlink(missing_ok=True)
         raise
@@ -139,7 +146,7 @@ def _fit(
 ) -> FitRecord:
     recipe, checkpoint = record.recipe, folder / kept.CHECKPOINT
     try:
-        model = fit_model(recipe, data, record.stopping, checkpoint, progress)
+        model = fit_model(recipe, data, record.stopping, checkpoint, watch=progress)
     except DivergedError as error:
         remove(folder, [kept.CHECKPOINT, kept.RECORD])  # the folder too is for another try
         raise InputError(

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gatewright.data.prepared import Prepared
 from gatewright.tasks import Task
-from gatewright.training import Model, Stopping, evenly
+from gatewright.training import Model, evenly
 
 TEST_EXAMPLES = 20_000  # at most, evenly spaced
 TIMED = 512  # examples a block, where predictions are timed
@@ -93,19 +93,6 @@ def judge(model: Model, data: Prepared, part: str) -> Judged | None:
         units=len(units),
         measures=task.measures(answers.prediction, answers.target),
     )
-
-
-def judge_validation(model: Model, data: Prepared, stopping: Stopping) -> tuple[float, float]:
-    """The training loss and the metric on the examples of validation that training looks at."""
-    task = model.task
-    examples = evenly(task.examples.of_part(data, "validation"), stopping.validation_examples)
-    answers = answer(model, data, examples)
-    if model.epochs:
-        loss = model.epochs[model.best_epoch - 1].validation_loss
-    else:
-        batch = task.examples.batch(data, examples)
-        loss = task.loss(answers.prediction, batch).item()
-    return loss, answers.losses.nanmean().item()
 
 
 def to_show(task: Task, data: Prepared, answers: Answers) -> Showing:

@@ -2,12 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
 from gatewright.layers import Recurrent
 
-LAST, ATTENTION = "last", "attention"
+POOLINGS = LAST, ATTENTION = "last", "attention"
+
+
+State = Tensor | tuple[Tensor, ...]
+
+
+def run(
+    recurrent: Recurrent, x: Tensor, lengths: Tensor | None, truncate: int
+) -> tuple[Tensor, State]:
+    """Outputs (time, batch, hidden_size) and the last state of x (time, batch, input_size).
+
+    truncate: steps after which gradients stop going further back; 0 for never.
+    """
+    state: State | None = None
+    outputs, done = [], 0
+    for piece in x.split(truncate or max(1, len(x))):
+        left = None if lengths is None else (lengths - done).clamp(0, len(piece))
+        state = None if state is None else each(torch.detach, state)
+        output, state = recurrent(piece, state, lengths=left)
+        outputs.append(output)
+        done += len(piece)
+    assert state is not None
+    return torch.cat(outputs) if len(outputs) > 1 else outputs[0], state
+
+
+def each(change: Callable[[Tensor], Tensor], state: State) -> State:
+    """A state with each of its tensors (layers, batch, hidden_size) changed."""
+    return change(state) if isinstance(state, Tensor) else tuple(change(one) for one in state)
 
 
 class Encoder(nn.Module):
@@ -39,7 +68,7 @@ class Encoder(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor | None) -> Tensor:
         """x: (time, batch, input_size). Returns (batch, hidden_size)."""
-        outputs = self._outputs(x, lengths)
+        outputs, _ = run(self.recurrent, x, lengths, self.truncate)
         if self.score is not None:
             pooled = self._attend(outputs, lengths)
         elif lengths is None:
@@ -49,21 +78,6 @@ class Encoder(nn.Module):
             pooled = outputs[last, torch.arange(len(last))]
         encoded: Tensor = self.dropout(pooled)
         return encoded
-
-    def _outputs(self, x: Tensor, lengths: Tensor | None) -> Tensor:
-        if not self.truncate or x.shape[0] <= self.truncate:
-            output: Tensor = self.recurrent(x, lengths=lengths)[0]
-            return output
-        state, outputs, done = None, [], 0
-        for piece in x.split(self.truncate):
-            left = None if lengths is None else (lengths - done).clamp(0, len(piece))
-            output, state = self.recurrent(piece, state, lengths=left)
-            outputs.append(output)
-            state = (
-                state.detach() if isinstance(state, Tensor) else tuple(s.detach() for s in state)
-            )
-            done += len(piece)
-        return torch.cat(outputs)
 
     def _attend(self, outputs: Tensor, lengths: Tensor | None) -> Tensor:
         assert self.score is not None

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from gatewright.data.batching import Batch
 from gatewright.data.prepared import Preparation
 from gatewright.networks.embeddings import Embeddings
-from gatewright.networks.encoder import LAST, Encoder
+from gatewright.networks.encoder import ATTENTION, LAST, Encoder
 from gatewright.setting import Setting
 
 
@@ -32,7 +32,7 @@ class SequenceNetwork(nn.Module):
             hidden_size,
             setting.num_layers,
             setting.dropout,
-            setting.variant or LAST,
+            ATTENTION if ATTENTION in setting.choices else LAST,
             truncate,
         )
         self.head = nn.Linear(hidden_size, outputs)

@@ -10,7 +10,7 @@ from gatewright.comparison.verdict import Verdict
 from gatewright.data.layout import Layout
 from gatewright.data.prepared import PARTS
 from gatewright.report.outcome import Outcome
-from gatewright.report.tables import setting_text
+from gatewright.training.loop import DECLINE
 from gatewright.wording.numbers import counted, duration
 
 MOST_NAMES = 6
@@ -78,13 +78,23 @@ def roles(layout: Layout) -> list[tuple[str, str]]:
     return [(what, value) for what, value in columns if value]
 
 
+def _searched(plan: Plan) -> str:
+    """As "8 for 2 epochs, the best 2 of them for 4, the best for 10"."""
+    first, *later = plan.rungs
+    words = [f"{first.settings} for {counted(first.epochs, 'epoch')}"]
+    for rung in later:
+        best = f"the best {rung.settings}" if rung.settings > 1 else "the best"
+        words.append(f"{best} for {rung.epochs}")
+    return ", ".join(words) if later else str(first.settings)
+
+
 def budget(plan: Plan) -> list[tuple[str, str]]:
     """What every trained candidate was given."""
     stopping = plan.stopping
     counts = [count for one in plan.candidates for count in one.parameters]
     facts = [
         ("Budget", plan.budget),
-        ("Settings tried", f"{len(plan.settings)}, the same for each, with the first seed"),
+        ("Settings tried", f"{_searched(plan)}, the same for each, with the first seed"),
         ("Seeds", f"{len(plan.seeds)} of the setting with the lowest validation loss"),
     ]
     if stopping.seconds is not None:
@@ -94,8 +104,9 @@ def budget(plan: Plan) -> list[tuple[str, str]]:
             (
                 "Training",
                 f"at most {counted(stopping.epochs, 'epoch')} of at most "
-                f"{counted(stopping.steps_per_epoch, 'step')}, stopped after "
-                f"{stopping.patience} without a better validation loss",
+                f"{counted(stopping.steps_per_epoch, 'step')}; the learning rate declines in the "
+                f"last {DECLINE:.0%}, which begin early after {stopping.patience} without a better "
+                "validation loss",
             )
         )
     facts.append(("Batch", f"{stopping.batch_size} examples, in the same order for each"))
@@ -121,7 +132,7 @@ def settings(plan: Plan) -> tuple[list[str], list[tuple[str, list[str]]]]:
     networks = [one for one in plan.candidates if one.hidden_sizes]
     lines = [
         (
-            setting_text(setting),
+            setting.in_words(),
             [
                 f"{one.hidden_sizes[number]:,} wide, {one.parameters[number]:,} parameters"
                 for one in networks

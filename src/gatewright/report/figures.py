@@ -31,7 +31,11 @@ def learning(plan: Plan, fits: Mapping[str, Fit], rows: Sequence[Row]) -> dict[s
     settings = chosen(plan, dict(fits))
     by_candidate: dict[str, Any] = {}
     for row in rows:
-        mine = [fit for fit in fits.values() if fit.candidate == row.name and len(fit.epochs) > 1]
+        longest = {}  # of each setting and seed: what was before is part of it
+        for fit in fits.values():
+            if fit.candidate == row.name and len(fit.epochs) > 1:
+                longest[fit.setting, fit.seed] = fit
+        mine = list(longest.values())
         curves = [_curve(fit, settings.get(row.name)) for fit in mine]
         if curves:
             by_candidate[row.name] = curves

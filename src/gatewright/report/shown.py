@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +9,7 @@ from numpy.typing import NDArray
 
 from gatewright import tasks
 from gatewright.comparison.folder import RunFolder
-from gatewright.comparison.records import Fit, Plan, Row, Score
-from gatewright.comparison.running import best_seed
+from gatewright.comparison.records import Plan, Row, Score
 from gatewright.data.prepared import Preparation
 
 Array = NDArray[np.float64]
@@ -19,7 +17,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Shown:
-    """What one fit of a candidate predicted of some test examples.
+    """What a candidate predicted of some test examples.
 
     Forecasts: ``prediction`` (examples, horizon, targets, 1 + quantiles), ``target`` (examples,
     horizon, targets), ``before`` (examples, history, targets), ``time`` (examples, history +
@@ -27,7 +25,6 @@ class Shown:
     and nothing before.
     """
 
-    fit: str
     items: tuple[str, ...]
     prediction: Array
     target: Array
@@ -39,26 +36,12 @@ def shown_of(
     folder: RunFolder, plan: Plan, preparation: Preparation, rows: list[Row]
 ) -> dict[str, Shown]:
     """Candidate -> what is shown of it, best first."""
-    fits, scores = folder.fits(), folder.scores()
-    shown = {}
-    for row in rows:
-        name = representative(row.name, fits, scores)
-        if name is not None:
-            shown[row.name] = _read(folder, plan, preparation, scores[name])
-    return shown
-
-
-def representative(
-    candidate: str, fits: Mapping[str, Fit], scores: Mapping[str, Score]
-) -> str | None:
-    """Of the fits that were judged, the one that would be shipped: the best on validation."""
-    mine = [
-        fits[name]
-        for name, score in scores.items()
-        if score.candidate == candidate and not score.failed and name in fits
-    ]
-    best = best_seed(mine)
-    return None if best is None else best.name
+    scores = folder.scores()
+    return {
+        row.name: _read(folder, plan, preparation, scores[row.name])
+        for row in rows
+        if not row.failed
+    }
 
 
 def _read(folder: RunFolder, plan: Plan, preparation: Preparation, score: Score) -> Shown:
@@ -75,7 +58,6 @@ def _read(folder: RunFolder, plan: Plan, preparation: Preparation, score: Score)
     scale = arrays["scale"][:, None] if "scale" in arrays else np.array(scales)
     in_units = tasks.get(plan.layout.task).target.in_units
     return Shown(
-        fit=score.name,
         items=tuple((record or {}).get("items", ())),
         prediction=in_units(arrays["prediction"], center, scale),
         target=in_units(arrays["target"], center, scale),

@@ -7,10 +7,8 @@ from dataclasses import dataclass, field
 
 from gatewright.comparison.records import Row
 from gatewright.comparison.verdict import Verdict
-from gatewright.setting import Setting
 from gatewright.wording.numbers import (
     NOTHING,
-    counted,
     duration,
     interval,
     microseconds,
@@ -72,20 +70,6 @@ class Leaderboard:
     lines: list[BoardLine]
     reach: tuple[str, str]
     baseline: float | None  # where the best baseline lies in the interval plots, in percent
-
-
-def setting_text(setting: Setting | None, hidden_size: int = 0) -> str:
-    """As "learning rate 0.003, 2 layers of 24, dropout 0.1, window"; empty where there is none."""
-    if setting is None:
-        return ""
-    layers = counted(setting.num_layers, "layer")
-    parts = [
-        f"learning rate {setting.learning_rate:g}",
-        f"{layers} of {hidden_size:,}" if hidden_size else layers,
-        f"dropout {setting.dropout:g}" if setting.dropout else "",
-        setting.variant,
-    ]
-    return ", ".join(filter(None, parts))
 
 
 def leaderboard(verdict: Verdict, rows: Sequence[Row]) -> Leaderboard:
@@ -165,7 +149,7 @@ def _line(verdict: Verdict, row: Row, low: float, high: float) -> BoardLine:
         among_best=row.among_best,
         failed="",
         rank=Entry(str(row.rank), row.rank),
-        setting=setting_text(row.setting, row.hidden_size),
+        setting=row.setting.in_words(row.hidden_size) if row.setting else "",
         cells=cells,
         whisker=_whisker(row, low, high),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -10,9 +12,9 @@ from torch import Tensor, nn
 
 from gatewright.data.batching import Batch
 from gatewright.data.examples.sequences import Sequences
-from gatewright.data.prepared import Preparation
+from gatewright.data.prepared import Preparation, Prepared
 from gatewright.data.targets.classes import Classes, weights_of
-from gatewright.networks.encoder import ATTENTION, LAST
+from gatewright.networks.encoder import POOLINGS
 from gatewright.networks.whole import SequenceNetwork
 from gatewright.setting import Options, Setting
 from gatewright.tasks.task import Task
@@ -28,12 +30,14 @@ class Classify(Task):
     target = Classes()
     metric = "error rate"
     views = ("confusion",)
-    variants = (LAST, ATTENTION)
 
     def __init__(self, preparation: Preparation, options: Options | None = None) -> None:
         super().__init__(preparation, options)
         self.classes = preparation.classes
         self.weights = weights_of(preparation, even=self.options.class_weights)
+
+    def choices(self, data: Prepared) -> tuple[tuple[str, ...], ...]:
+        return (POOLINGS,)
 
     def network(self, cell: str, hidden_size: int, setting: Setting) -> nn.Module:
         return SequenceNetwork(
@@ -46,6 +50,18 @@ class Classify(Task):
     def losses(self, prediction: Tensor, batch: Batch) -> Tensor:
         label = batch.target[:, 0].long()
         return (prediction.argmax(1) != label).float() * self.weights[label]
+
+    def selection(self, prediction: Tensor, batch: Batch) -> Tensor:
+        """The log loss: of few examples it tells more than how many are wrong."""
+        label = batch.target[:, 0].long()
+        return F.cross_entropy(prediction, label, self.weights, reduction="none")
+
+    def together(self, predictions: Sequence[Tensor]) -> Tensor:
+        """The mean of the probabilities."""
+        if len(predictions) == 1:
+            return predictions[0]
+        chances = torch.stack(list(predictions)).log_softmax(-1)
+        return chances.logsumexp(0) - math.log(len(predictions))
 
     def measures(self, prediction: Tensor, target: Tensor) -> dict[str, Any]:
         label = target[:, 0].long()

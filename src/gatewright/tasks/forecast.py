@@ -6,22 +6,24 @@ import math
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gatewright.data.batching import Batch
 from gatewright.data.calendar import Floats
 from gatewright.data.examples.windows import Windows
-from gatewright.data.prepared import Preparation
+from gatewright.data.logarithm import logged, ratios, swings_grow, unlogged
+from gatewright.data.prepared import Preparation, Prepared
 from gatewright.data.targets.numbers import Numbers
-from gatewright.networks.embeddings import Embeddings
-from gatewright.networks.encoder import Encoder
-from gatewright.networks.windows import KnownInputs, one_target_a_row, relative_to_window
-from gatewright.setting import Options, Setting
+from gatewright.networks.forecaster import ALONE, OWN, TOGETHER, Forecaster, segments
+from gatewright.networks.windows import levels
+from gatewright.setting import Setting
 from gatewright.tasks.task import Task
 
 QUANTILES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 LEVELS = torch.tensor(QUANTILES)
-ALONE, WINDOW, SERIES = "alone", "window", "series"
+BEND = 0.5  # where errors of the point begin to count by their size, not their square
+NUMBERS, LOGARITHMS = "numbers", "logarithms"
 
 
 class Bands(Numbers):
@@ -49,7 +51,7 @@ class Forecast(Task):
     """Several steps ahead, of one or several targets, of one or many series.
 
     A prediction is (batch, horizon, targets, 1 + quantiles), in units of each series' standard
-    deviation in training: first the point, which squared error trains, then the quantiles
+    deviation in training: first the point, which Huber's loss trains, then the quantiles
     0.05 to 0.95, which the pinball loss trains (Koenker and Bassett 1978).
     """
 
@@ -64,23 +66,48 @@ class Forecast(Task):
     def asks(cls, targets: str) -> str:
         return f"forecast of {targets}"
 
+    def choices(self, data: Prepared) -> tuple[tuple[str, ...], ...]:
+        """What is seen, what forecasts are relative to, and whether by logarithms: ``Forecaster``
+        and ``logarithm`` tell."""
+        targets = len(self.layout.targets)
+        others = len(self.preparation.channels) > targets or self.preparation.categories
+        sees: tuple[str, ...]
+        if targets > 1:
+            sees = (ALONE, OWN, TOGETHER) if others else (OWN, TOGETHER)
+        else:
+            sees = (TOGETHER, OWN) if others else (OWN,)
+        scales = (LOGARITHMS, NUMBERS) if swings_grow(data) else (NUMBERS,)
+        return sees, levels(self.layout), scales
+
     @property
-    def variants(self) -> tuple[str, ...]:
-        """How targets are seen: see ``ForecastNetwork``."""
-        together = (WINDOW, SERIES)
-        return (ALONE, *together) if len(self.layout.targets) > 1 else together
+    def segments(self) -> tuple[int, ...]:
+        return segments(self.layout.context, self.layout.horizon, self.layout.season)
+
+    def seen(self, data: Prepared, setting: Setting) -> Prepared:
+        return logged(data) if LOGARITHMS in setting.choices else data
+
+    def told(
+        self, prediction: Tensor, data: Prepared, examples: Tensor, setting: Setting
+    ) -> Tensor:
+        if LOGARITHMS not in setting.choices:
+            return prediction
+        ratio = ratios(data)[self.examples.items(data, examples)]
+        return unlogged(prediction, ratio[:, None, :, None])
 
     def network(self, cell: str, hidden_size: int, setting: Setting) -> nn.Module:
-        return ForecastNetwork(self.preparation, self.options, cell, hidden_size, setting)
+        return Forecaster(
+            self.preparation, self.options.truncate, cell, hidden_size, setting, len(QUANTILES)
+        )
 
     def rows(self, setting: Setting) -> int:
-        return len(self.layout.targets) if setting.variant == ALONE else 1
+        return 1 if TOGETHER in setting.choices else len(self.layout.targets)
 
     def loss(self, prediction: Tensor, batch: Batch) -> Tensor:
         known, target = _known(batch.target)
-        squares = (prediction[..., 0] - target).square()
+        # Huber 1964: as good as squared errors where these are small, and not led by the largest.
+        errors = F.huber_loss(prediction[..., 0], target, reduction="none", delta=BEND)
         # Each operation works on few numbers: how many operations there are decides the time.
-        losses = squares + pinball(prediction[..., 1:], target).mean(-1)
+        losses = errors + pinball(prediction[..., 1:], target).mean(-1)
         loss: Tensor = (losses * known).sum() / known.sum().clamp(min=1)
         return loss
 
@@ -147,78 +174,3 @@ def _conformal(errors: Tensor, level: float) -> Tensor:
         for target in range(errors.shape[1])
     ]
     return torch.stack(quantiles).nan_to_num()
-
-
-class ForecastNetwork(nn.Module):
-    """Reads the context with a recurrent stack, gives the whole horizon from its last output.
-
-    With the variant "window" the targets are seen and told relative to their mean and spread in
-    the window (Kim and others 2022, without their learned scale), so that a level never seen in
-    training does no harm; with "series" as they are. With "alone" it is as with "window", but the
-    network sees one target at a time, with the same weights for all (Nie and others 2023).
-    """
-
-    def __init__(
-        self,
-        preparation: Preparation,
-        options: Options,
-        cell: str,
-        hidden_size: int,
-        setting: Setting,
-    ) -> None:
-        super().__init__()
-        layout = preparation.layout
-        known_channels = sum(channel.known for channel in preparation.channels)
-        self.all_targets, self.horizon = len(layout.targets), layout.horizon
-        self.alone = setting.variant == ALONE
-        self.targets = 1 if self.alone else self.all_targets
-        self.relative = setting.variant != SERIES
-        self.embed = Embeddings([len(category.values) for category in preparation.categories])
-        self.embed_future = Embeddings(
-            [len(category.values) for category in preparation.categories if category.known]
-        )
-        self.encoder = Encoder(
-            cell,
-            len(preparation.channels) - self.all_targets + self.targets + self.embed.size,
-            hidden_size,
-            setting.num_layers,
-            setting.dropout,
-            truncate=options.truncate,
-        )
-        self.point = nn.Linear(hidden_size, self.horizon * self.targets)
-        known = known_channels + self.embed_future.size
-        self.ahead = KnownInputs(hidden_size, known, self.targets) if known else None
-        self.spread = nn.Linear(hidden_size, self.targets)
-        # Distances between neighbouring quantiles, by step and target: quantiles never cross.
-        self.gaps = nn.Parameter(torch.full((self.horizon, self.targets, len(QUANTILES) - 1), -1.5))
-
-    def forward(self, batch: Batch) -> Tensor:
-        if not self.alone:
-            return self._predict(batch)
-        prediction = self._predict(one_target_a_row(batch, self.all_targets))
-        rows = prediction.view(-1, self.all_targets, *prediction.shape[1:])
-        return rows.squeeze(3).transpose(1, 2)
-
-    def _predict(self, batch: Batch) -> Tensor:
-        values, level, scale = batch.values, None, None
-        if self.relative:
-            values, level, scale = relative_to_window(values, batch.lengths, self.targets)
-        steps = torch.cat([values, self.embed(batch.codes)], -1) if self.embed.size else values
-        held = self.encoder(steps, batch.lengths)
-        point = self.point(held).view(-1, self.horizon, self.targets, 1)
-        if self.ahead is not None:
-            future = torch.cat([batch.future, self.embed_future(batch.future_codes)], -1)
-            point = point + self.ahead(held, future).transpose(0, 1)[..., None]
-        width = nn.functional.softplus(self.spread(held))[:, None, :, None]
-        # Only squared error trains the point.
-        prediction = torch.cat([point, point.detach() + width * self._offsets()], -1)
-        if level is None or scale is None:
-            return prediction
-        return prediction * scale[:, None, :, None] + level[:, None, :, None]
-
-    def _offsets(self) -> Tensor:
-        """(horizon, targets, quantiles), ascending; the median's is zero."""
-        gaps = nn.functional.softplus(self.gaps)
-        below, above = gaps.split([len(QUANTILES) // 2, len(QUANTILES) // 2], -1)
-        middle = gaps.new_zeros(*gaps.shape[:-1], 1)
-        return torch.cat([-below.flip(-1).cumsum(-1).flip(-1), middle, above.cumsum(-1)], -1)

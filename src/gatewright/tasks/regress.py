@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from gatewright.data.batching import Batch
 from gatewright.data.examples.sequences import Sequences
+from gatewright.data.prepared import Prepared
 from gatewright.data.targets.numbers import Numbers
-from gatewright.networks.encoder import ATTENTION, LAST
+from gatewright.networks.encoder import POOLINGS
 from gatewright.networks.whole import SequenceNetwork
 from gatewright.setting import Setting
 from gatewright.tasks.task import Task
@@ -26,7 +27,9 @@ class Regress(Task):
     target = Numbers()
     metric = "mean squared error"
     views = ("scatter",)
-    variants = (LAST, ATTENTION)
+
+    def choices(self, data: Prepared) -> tuple[tuple[str, ...], ...]:
+        return (POOLINGS,)
 
     def network(self, cell: str, hidden_size: int, setting: Setting) -> nn.Module:
         targets = len(self.layout.targets)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from gatewright.data.batching import Batch
-from gatewright.data.prepared import Preparation
+from gatewright.data.prepared import Preparation, Prepared
 from gatewright.data.question import Examples, Target
 from gatewright.setting import Options, Setting
 
@@ -37,10 +39,30 @@ class Task(ABC):
         self.layout = preparation.layout
         self.options = options or Options()
 
+    def choices(self, data: Prepared) -> tuple[tuple[str, ...], ...]:
+        """What else is tried of networks on some data, in words: of each tuple one word goes into a
+        setting; the usual one comes first."""
+        return ()
+
     @property
-    @abstractmethod
-    def variants(self) -> tuple[str, ...]:
-        """Choices that are tried beside learning rate, layers and dropout; the usual one first."""
+    def segments(self) -> tuple[int, ...]:
+        """How many steps a network may read at once; the usual number comes first."""
+        return (1,)
+
+    def usual(self, data: Prepared) -> Setting:
+        """What is tried first."""
+        words = tuple(words[0] for words in self.choices(data))
+        return Setting(segment=self.segments[0], choices=words)
+
+    def seen(self, data: Prepared, setting: Setting) -> Prepared:
+        """The data as a candidate with this setting sees them."""
+        return data
+
+    def told(
+        self, prediction: Tensor, data: Prepared, examples: Tensor, setting: Setting
+    ) -> Tensor:
+        """What a candidate that saw ``seen`` predicts, as a prediction of the data themselves."""
+        return prediction
 
     @abstractmethod
     def network(self, cell: str, hidden_size: int, setting: Setting) -> nn.Module:
@@ -61,6 +83,13 @@ class Task(ABC):
         NaN where an example has no target.
         """
 
+    def selection(self, prediction: Tensor, batch: Batch) -> Tensor:
+        """What epochs and settings are chosen by on validation, one number an example, (batch,).
+
+        NaN where an example has no target.
+        """
+        return self.losses(prediction, batch)
+
     def calibrate(self, prediction: Tensor, target: Tensor) -> Tensor | None:
         """What is added to predictions from now on, learned from those on validation."""
         return None
@@ -68,6 +97,10 @@ class Task(ABC):
     def finish(self, prediction: Tensor, calibration: Tensor | None) -> Tensor:
         """A whole prediction of what a network or baseline gave, with ``calibrate``'s result."""
         return prediction
+
+    def together(self, predictions: Sequence[Tensor]) -> Tensor:
+        """One prediction of those of several networks of the same kind: their mean."""
+        return torch.stack(list(predictions)).mean(0) if len(predictions) > 1 else predictions[0]
 
     @abstractmethod
     def measures(self, prediction: Tensor, target: Tensor) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -17,8 +17,10 @@ from gatewright.setting import Setting
 from gatewright.tasks import Task
 from gatewright.training import checkpoint as files
 
-WARM_UP = 0.05  # of the way
-SMALLEST_RATE = 0.02  # of the learning rate, at the end of the decay
+WARM_UP = 50  # steps
+DECLINE = 0.3  # of all epochs, in which the learning rate goes down
+SMALLEST_RATE = 0.02  # of the learning rate, at the end of the decline
+MOST_ROWS = 4096  # in a step: a batch of many targets, one a row, holds fewer examples
 WEIGHT_DECAY = 1e-2
 STEPS_OF_SMALL_SETS = 50  # an epoch has at least these, if so many are allowed
 
@@ -28,14 +30,18 @@ class DivergedError(ArithmeticError):
 
 
 class Stopping(BaseModel):
-    """How long a network is trained; the same for every candidate of a comparison."""
+    """How long a network is trained; the same for every candidate of a comparison.
+
+    The learning rate rises for some steps, stays, and declines in the last epochs. Where validation
+    has not got better for ``patience`` epochs, the decline begins early, and is as much shorter.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     batch_size: int = 32
     epochs: int = 40
     steps_per_epoch: int = 100  # at most; an epoch may be less than all training examples
-    patience: int = 6  # epochs without a better validation loss
+    patience: int = 6  # epochs without a better validation loss, before the decline
     clip: float = 1.0  # the largest norm of the gradient
     validation_examples: int = 1024  # at most, evenly spaced
     seconds: float | None = None  # end by time instead; not repeatable to the bit
@@ -70,26 +76,34 @@ def train(
     seed: int,
     *,
     checkpoint: Path | None = None,
+    plateau: Path | None = None,
     watch: Callable[[Epoch], None] = lambda epoch: None,
 ) -> TrainedNetwork:
-    """Train with AdamW (Loshchilov and Hutter 2019), warm-up, cosine decay and early stopping.
+    """Train with AdamW (Loshchilov and Hutter 2019): warm-up, plateau, decline, early stopping.
 
     The data's order depends on ``seed`` alone, so that candidates see the same. With a
     ``checkpoint``, a training that was killed goes on from its last whole epoch and ends bitwise as
     if it had never stopped. ``watch`` is told of each epoch, also of those before a resume.
 
+    plateau: a file for the state before the decline, which a longer training of the same network
+        and seed goes on from: up to there, the epochs of both are the same to the bit (Hu and
+        others 2024 call this warm-up, stable, decay).
+
     Raises DivergedError where the loss stops being a finite number.
     """
     training = _Training(network, task, data, setting, stopping, seed)
-    if checkpoint is not None and checkpoint.exists():
-        training.restore(checkpoint)
-        for epoch in training.epochs:
-            watch(epoch)
+    for file in (checkpoint, plateau):
+        if file is not None and file.exists() and not training.epochs:
+            training.restore(file)
+    for epoch in training.epochs:
+        watch(epoch)
     started = time.monotonic() - (training.epochs[-1].seconds if training.epochs else 0.0)
     while not _finished(training.epochs, stopping):
         training.epoch(started)
         if checkpoint is not None:
             training.save(checkpoint)
+        if plateau is not None and turn(training.epochs, stopping) == len(training.epochs):
+            training.save(plateau)
         watch(training.epochs[-1])
     network.load_state_dict(training.best)
     return TrainedNetwork(network, training.epochs, _best(training.epochs))
@@ -108,12 +122,13 @@ class _Training:
         seed: int,
     ) -> None:
         self.network, self.task, self.data = network, task, data
+        self.seen = task.seen(data, setting)
         self.setting, self.stopping, self.seed = setting, stopping, seed
         self.examples = task.examples.of_part(data, "train")
         if len(self.examples) == 0:
             raise ValueError("the training part holds no examples")
-        # A batch is so many sequences, whatever an example is made into.
-        self.batch_size = max(1, stopping.batch_size // task.rows(setting))
+        most = max(1, MOST_ROWS // task.rows(setting))
+        self.batch_size = min(stopping.batch_size, most)
         # Small sets are passed over several times in an epoch: it is steps that teach.
         least = min(stopping.steps_per_epoch, STEPS_OF_SMALL_SETS)
         whole = len(self.examples) // self.batch_size
@@ -142,7 +157,9 @@ class _Training:
         number = len(self.epochs) + 1
         torch.manual_seed(_mixed(self.seed, number))  # dropout, drawn anew for each epoch
         loss, norm, clipped = self._run(number, started)
-        judged = validation_loss(self.network, self.task, self.data, self.stopping)
+        judged = validation_loss(
+            self.network, self.task, self.data, self.seen, self.setting, self.stopping
+        )
         if not math.isfinite(judged):
             raise DivergedError(f"the validation loss is {judged} after epoch {number}")
         self.epochs.append(
@@ -168,11 +185,7 @@ class _Training:
         order = _order(self.examples, number, self.steps * self.batch_size, self.seed)
         for batch, some in enumerate(order.split(self.batch_size)):
             step = (number - 1) * self.steps + batch
-            if self.stopping.seconds is None:
-                way = step / (self.steps * self.stopping.epochs)
-            else:
-                way = (time.monotonic() - started) / self.stopping.seconds
-            loss, norm = self._step(some, schedule(way))
+            loss, norm = self._step(some, self._rate(step, started))
             if not (math.isfinite(loss) and math.isfinite(norm)):
                 raise DivergedError(f"the loss is {loss}, its gradient {norm} at step {step + 1}")
             self.optimizer.step()
@@ -180,11 +193,20 @@ class _Training:
             clipped += norm > self.stopping.clip
         return losses / self.steps, norms / self.steps, clipped / self.steps
 
+    def _rate(self, step: int, started: float) -> float:
+        """The share of the learning rate at a step, which is counted over all epochs from 0."""
+        if self.stopping.seconds is not None:
+            left = 1 - (time.monotonic() - started) / self.stopping.seconds
+            return min((step + 1) / WARM_UP, declined(1 - left / DECLINE))
+        begin = turn(self.epochs, self.stopping)
+        gone = 0.0 if begin is None else (step / self.steps - begin) / decline(begin, self.stopping)
+        return min((step + 1) / WARM_UP, declined(gone))
+
     def _step(self, examples: Tensor, rate: float) -> tuple[float, float]:
         """The loss of a batch and the norm of its gradient, which is clipped for the optimiser."""
         for group in self.optimizer.param_groups:
             group["lr"] = self.setting.learning_rate * rate
-        batch = self.task.examples.batch(self.data, examples)
+        batch = self.task.examples.batch(self.seen, examples)
         loss = self.task.loss(self.network(batch), batch)
         self.optimizer.zero_grad()
         loss.backward()
@@ -192,16 +214,25 @@ class _Training:
         return loss.item(), norm.item()
 
 
-def validation_loss(network: nn.Module, task: Task, data: Prepared, stopping: Stopping) -> float:
-    """The training loss on validation, by which epochs and settings are chosen."""
+def validation_loss(
+    network: nn.Module,
+    task: Task,
+    data: Prepared,
+    seen: Prepared,
+    setting: Setting,
+    stopping: Stopping,
+) -> float:
+    """What epochs and settings are chosen by, on validation; ``seen``: the data as the network
+    sees them."""
     examples = evenly(task.examples.of_part(data, "validation"), stopping.validation_examples)
     network.eval()
-    total = 0.0
+    losses = []
     with torch.inference_mode():
         for some in examples.split(256):
-            batch = task.examples.batch(data, some)
-            total += task.loss(network(batch), batch).item() * len(some)
-    return total / max(1, len(examples))
+            prediction = network(task.examples.batch(seen, some))
+            prediction = task.told(prediction, data, some, setting)
+            losses.append(task.selection(prediction, task.examples.batch(data, some)))
+    return torch.cat(losses).nanmean().item() if losses else 0.0
 
 
 def evenly(examples: Tensor, most: int) -> Tensor:
@@ -211,12 +242,33 @@ def evenly(examples: Tensor, most: int) -> Tensor:
     return examples[torch.linspace(0, len(examples) - 1, most, dtype=torch.float64).long()]
 
 
-def schedule(way: float) -> float:
-    """The share of the learning rate, part of the way from 0 to 1: warm-up, then half a cosine."""
-    if way < WARM_UP:
-        return max(SMALLEST_RATE, way / WARM_UP)
-    down = min(1.0, (way - WARM_UP) / (1 - WARM_UP))
-    return SMALLEST_RATE + (1 - SMALLEST_RATE) * 0.5 * (1 + math.cos(math.pi * down))
+def turn(epochs: Sequence[Epoch], stopping: Stopping) -> int | None:
+    """After how many epochs the decline begins: when it is due, or earlier where validation has
+    not got better for a while. None where that is still to come."""
+    if stopping.seconds is not None:
+        return None
+    due, best = stopping.epochs - _longest_decline(stopping), 0
+    for number, epoch in enumerate(epochs, 1):
+        if epoch.validation_loss <= epochs[best].validation_loss:
+            best = number - 1
+        if number >= due or number - 1 - best >= stopping.patience:
+            return number
+    return 0 if due < 1 else None
+
+
+def decline(begin: int, stopping: Stopping) -> int:
+    """Epochs of decline where it begins after so many: the same share, whenever that is."""
+    longest = _longest_decline(stopping)
+    return max(1, round(longest * begin / max(1, stopping.epochs - longest)))
+
+
+def _longest_decline(stopping: Stopping) -> int:
+    return max(1, round(DECLINE * stopping.epochs))
+
+
+def declined(gone: float) -> float:
+    """The share of the learning rate when so much of the decline is gone, from 0 to 1: a line."""
+    return 1.0 - (1.0 - SMALLEST_RATE) * min(1.0, max(0.0, gone))
 
 
 def _order(examples: Tensor, epoch: int, count: int, seed: int) -> Tensor:
@@ -241,8 +293,9 @@ def _mixed(seed: int, number: int) -> int:
 
 
 def _best(epochs: list[Epoch]) -> int:
-    """The number of the epoch with the lowest validation loss, the first of equals."""
-    return min(epochs, key=lambda epoch: epoch.validation_loss).number if epochs else 0
+    """The number of the epoch with the lowest validation loss; the last of equals, as without
+    validation all are."""
+    return min(reversed(epochs), key=lambda epoch: epoch.validation_loss).number if epochs else 0
 
 
 def _finished(epochs: list[Epoch], stopping: Stopping) -> bool:
@@ -250,4 +303,5 @@ def _finished(epochs: list[Epoch], stopping: Stopping) -> bool:
         return False
     if stopping.seconds is not None:
         return epochs[-1].seconds >= stopping.seconds
-    return len(epochs) >= stopping.epochs or len(epochs) - _best(epochs) >= stopping.patience
+    begin = turn(epochs, stopping)
+    return begin is not None and len(epochs) >= begin + decline(begin, stopping)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -18,7 +19,7 @@ from gatewright.training import checkpoint as files
 from gatewright.training.loop import Epoch, Stopping, evenly, train
 from gatewright.training.predicting import predict_network
 
-CALIBRATION_EXAMPLES = 4096  # at most, of validation, evenly spaced
+VALIDATION_EXAMPLES = 4096  # at most, evenly spaced
 BLOCK = 1024  # examples a baseline predicts at once
 
 
@@ -33,20 +34,48 @@ class Recipe(BaseModel):
     seed: int = 0
     options: Options = Options()
 
+    def settled(self, usual: Setting) -> Recipe:
+        """With what is usual where nothing was chosen of what the task offers."""
+        if self.setting.choices:
+            return self
+        update = {"segment": usual.segment, "choices": usual.choices}
+        return self.model_copy(update={"setting": self.setting.model_copy(update=update)})
+
+
+@dataclasses.dataclass(frozen=True)
+class Validation:
+    """How good a model is on validation, before anything is learned from that too."""
+
+    loss: float  # by which settings are chosen
+    metric: float  # what candidates are judged by
+
+
+@dataclasses.dataclass
+class Part:
+    """What one seed gave. ``epochs`` is empty where nothing was trained step by step."""
+
+    seed: int
+    learned: Fitted | nn.Module
+    epochs: list[Epoch] = dataclasses.field(default_factory=list)
+    best_epoch: int = 0
+
 
 class Model:
-    """A fitted candidate. ``epochs`` is empty where nothing was trained step by step."""
+    """A fitted candidate: the mean of what its parts predict, which differ in their seeds."""
 
-    def __init__(self, recipe: Recipe, preparation: Preparation) -> None:
-        """An untrained one; ``fit`` and ``load`` give those that can predict."""
+    def __init__(self, recipe: Recipe, preparation: Preparation, seeds: Sequence[int] = ()) -> None:
+        """An untrained one; ``fit``, ``joined`` and ``load`` give those that can predict."""
         self.recipe = recipe
         self.preparation = preparation
         self.task: Task = tasks.get(preparation.layout.task)(preparation, recipe.options)
-        self.epochs: list[Epoch] = []
-        self.best_epoch = 0
         self.calibration: Tensor | None = None
-        torch.manual_seed(recipe.seed)
-        self.part: Fitted | nn.Module = make(self.task, recipe)
+        self.validation: Validation | None = None
+        self._last_seen: tuple[Prepared, Prepared] | None = None
+        self.parts = [self._untrained(seed) for seed in seeds or (recipe.seed,)]
+
+    def _untrained(self, seed: int) -> Part:
+        torch.manual_seed(seed)
+        return Part(seed, make(self.task, self.recipe))
 
     @classmethod
     def fit(
@@ -56,62 +85,120 @@ class Model:
         stopping: Stopping,
         *,
         checkpoint: Path | None = None,
+        plateau: Path | None = None,
         watch: Callable[[Epoch], None] = lambda epoch: None,
     ) -> Model:
-        """Fit on training, choose on validation. Raises DivergedError as ``train`` does."""
+        """Fit one part on training, choose on validation. Raises DivergedError."""
         model = cls(recipe, data.preparation)
-        if isinstance(model.part, Fitted):
-            model.part.fit(data)
+        (part,) = model.parts
+        if isinstance(part.learned, Fitted):
+            part.learned.fit(model._seen(data))
         else:
             trained = train(
-                model.part,
+                part.learned,
                 model.task,
                 data,
                 recipe.setting,
                 stopping,
                 recipe.seed,
                 checkpoint=checkpoint,
+                plateau=plateau,
                 watch=watch,
             )
-            model.epochs, model.best_epoch = trained.epochs, trained.best
-        examples = evenly(model.task.examples.of_part(data, "validation"), CALIBRATION_EXAMPLES)
-        if len(examples):
-            target = model.task.examples.batch(data, examples).target
-            model.calibration = model.task.calibrate(model.predict(data, examples), target)
+            part.epochs, part.best_epoch = trained.epochs, trained.best
+        model._validate(data)
+        if isinstance(part.learned, Fitted):
+            part.learned.refit(model._seen(data))
         return model
+
+    @classmethod
+    def joined(cls, models: Sequence[Model], data: Prepared) -> Model:
+        """One model of several that differ in their seeds."""
+        model = cls(models[0].recipe, models[0].preparation)
+        model.parts = [part for one in models for part in one.parts]
+        model._validate(data)
+        return model
+
+    def _validate(self, data: Prepared) -> None:
+        """Learn from validation where the bands belong, and how good the model is there."""
+        task, setting = self.task, self.recipe.setting
+        examples = evenly(task.examples.of_part(data, "validation"), VALIDATION_EXAMPLES)
+        if not len(examples):
+            return
+        prediction = self._predict_seen(data, examples)
+        target = task.examples.batch(self._seen(data), examples).target
+        self.calibration = task.calibrate(task.finish(prediction, None), target)
+        finished = task.told(task.finish(prediction, self.calibration), data, examples, setting)
+        batch = task.examples.batch(data, examples)
+        self.validation = Validation(
+            loss=task.selection(finished, batch).nanmean().item(),
+            metric=task.losses(finished, batch).nanmean().item(),
+        )
 
     def predict(self, data: Prepared, examples: Tensor) -> Tensor:
         """What the task calls a prediction, of each example."""
-        if isinstance(self.part, Fitted):
-            blocks = examples.split(BLOCK)
-            prediction = self.task.examples.joined(
-                [self.part.predict(data, some) for some in blocks]
-            )
-        else:
-            prediction = predict_network(self.part, self.task, data, examples)
-        return self.task.finish(prediction, self.calibration)
+        prediction = self.task.finish(self._predict_seen(data, examples), self.calibration)
+        return self.task.told(prediction, data, examples, self.recipe.setting)
+
+    def _seen(self, data: Prepared) -> Prepared:
+        """The data as the parts see them; made once for data that are asked for again and again."""
+        if self._last_seen is None or self._last_seen[0] is not data:
+            self._last_seen = data, self.task.seen(data, self.recipe.setting)
+        return self._last_seen[1]
+
+    def _predict_seen(self, data: Prepared, examples: Tensor) -> Tensor:
+        seen = self._seen(data)
+        return self.task.together(
+            [self._predict_part(part.learned, seen, examples) for part in self.parts]
+        )
+
+    def _predict_part(
+        self, learned: Fitted | nn.Module, seen: Prepared, examples: Tensor
+    ) -> Tensor:
+        if isinstance(learned, nn.Module):
+            return predict_network(learned, self.task, seen, examples)
+        blocks = [learned.predict(seen, some) for some in examples.split(BLOCK)]
+        return self.task.examples.joined(blocks)
+
+    @property
+    def epochs(self) -> list[Epoch]:
+        """Those of the first part."""
+        return self.parts[0].epochs
+
+    @property
+    def best_epoch(self) -> int:
+        return self.parts[0].best_epoch
 
     @property
     def parameters(self) -> int:
-        """How many numbers were learned."""
-        if isinstance(self.part, Fitted):
-            return self.part.parameters()
-        return sum(value.numel() for value in self.part.parameters())
+        """How many numbers one part has learned."""
+        learned = self.parts[0].learned
+        if isinstance(learned, Fitted):
+            return learned.parameters()
+        return sum(value.numel() for value in learned.parameters())
 
     def save(self, path: Path) -> str:
         """One safetensors file with everything but the preparation, which all models share.
 
         Returns the digest of what it holds, for ``load``.
         """
-        part = self.part
-        tensors = part.state() if isinstance(part, Fitted) else part.state_dict()
-        held = {f"part.{name}": value.clone() for name, value in tensors.items()}
+        held: dict[str, Tensor] = {}
+        for part in self.parts:
+            learned = part.learned
+            tensors = learned.state() if isinstance(learned, Fitted) else learned.state_dict()
+            held |= {f"{part.seed}.{name}": value.clone() for name, value in tensors.items()}
         if self.calibration is not None:
             held["calibration"] = self.calibration
         record = {
             "recipe": self.recipe.model_dump(),
-            "epochs": [epoch.model_dump() for epoch in self.epochs],
-            "best_epoch": self.best_epoch,
+            "parts": [
+                {
+                    "seed": part.seed,
+                    "epochs": [epoch.model_dump() for epoch in part.epochs],
+                    "best_epoch": part.best_epoch,
+                }
+                for part in self.parts
+            ],
         }
         return files.save_tensors(path, held, record)
 
@@ -120,15 +207,22 @@ class Model:
         """What ``save`` wrote, and if ``written`` is given, no other model than the one of this
         digest. Raises OSError or ValueError where it is not that."""
         tensors, record = files.load_tensors(path, written)
-        model = cls(Recipe.model_validate(record["recipe"]), preparation)
-        model.epochs = [Epoch.model_validate(entry) for entry in record["epochs"]]
-        model.best_epoch = record["best_epoch"]
+        recipe, parts = Recipe.model_validate(record["recipe"]), record["parts"]
+        model = cls(recipe, preparation, [entry["seed"] for entry in parts])
         model.calibration = tensors.pop("calibration", None)
-        learned = {name.removeprefix("part."): value for name, value in tensors.items()}
-        if isinstance(model.part, Fitted):
-            model.part.restore(learned)
-        else:
-            model.part.load_state_dict(learned)
+        for part, entry in zip(model.parts, parts, strict=True):
+            part.epochs = [Epoch.model_validate(epoch) for epoch in entry["epochs"]]
+            part.best_epoch = entry["best_epoch"]
+            learned, prefix = part.learned, f"{part.seed}."
+            state = {
+                name.removeprefix(prefix): value
+                for name, value in tensors.items()
+                if name.startswith(prefix)
+            }
+            if isinstance(learned, Fitted):
+                learned.restore(state)
+            else:
+                learned.load_state_dict(state)
         return model
 
 

@@ -13,7 +13,6 @@ from gatewright.data.table.reading import Table
 from gatewright.models.predictor import Predictor
 from gatewright.report import looks, panels
 from gatewright.report.outcome import Outcome
-from gatewright.report.shown import representative
 from gatewright.report.views.view import PlottingView
 
 if TYPE_CHECKING:
@@ -60,11 +59,10 @@ class Confusion(PlottingView):
     size = (looks.WIDTH, 0.88 * looks.WIDTH)
 
     def content(self, outcome: Outcome) -> dict[str, Any] | None:
-        """Candidate -> its Matrix, of the seed that would be shipped."""
+        """Candidate -> its Matrix."""
         matrices = {}
         for row in outcome.rows:
-            name = representative(row.name, outcome.fits, outcome.scores)
-            counts = outcome.scores[name].measures.get("confusion") if name else None
+            counts = None if row.failed else outcome.scores[row.name].measures.get("confusion")
             if counts:
                 matrices[row.name] = matrix(row.title, outcome.preparation.classes, counts)
         return matrices or None

@@ -26,16 +26,12 @@ class ErrorByStep(View):
     size = (looks.WIDTH, 3.4)
 
     def content(self, outcome: Outcome) -> dict[str, Any] | None:
-        """Candidate -> its loss at each step of the horizon, mean over seeds."""
+        """Candidate -> its loss at each step of the horizon."""
         losses = {}
         for row in outcome.rows:
-            steps = [
-                score.measures["by_step"]
-                for score in outcome.scores.values()
-                if score.candidate == row.name and not score.failed and "by_step" in score.measures
-            ]
-            if steps and len(steps[0]) > 1:
-                losses[row.name] = plain(np.array(steps, dtype=float).mean(0))
+            steps = [] if row.failed else outcome.scores[row.name].measures.get("by_step", [])
+            if len(steps) > 1:
+                losses[row.name] = plain(steps)
         return losses or None
 
     def paint(self, outcome: Outcome, content: dict[str, Any], figure: Figure) -> None:
