@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from typing import TypeVar
 
@@ -144,8 +145,18 @@ CYCLES = {
 }
 
 
-def cycles(frequency: Frequency | None) -> tuple[str, ...]:
-    """The cycles that steps of this length go through."""
+LENGTHS = {"day": 1.0, "week": 7.0, "year": 365.25}  # days
+SEEN = 2  # cycles of training, from which on it tells what a cycle does
+
+
+def cycles(frequency: Frequency | None, days: float = math.inf) -> tuple[str, ...]:
+    """The cycles that steps of this length go through; of which training, so many days long, holds
+    two: of one alone nobody can tell what comes again."""
+    named = _cycles(frequency)
+    return tuple(name for name in named if SEEN * LENGTHS[name.split(" of ")[1]] <= days)
+
+
+def _cycles(frequency: Frequency | None) -> tuple[str, ...]:
     if frequency is None or frequency.unit == "number" or frequency.days >= 365 * 0.99:
         return ()
     if frequency.days < 1:
@@ -155,9 +166,10 @@ def cycles(frequency: Frequency | None) -> tuple[str, ...]:
     return ("week of year",) if frequency.days < 28 else ("month of year",)
 
 
-def channel_names(frequency: Frequency | None) -> tuple[str, ...]:
-    """The names of the calendar channels: a sine and a cosine for each cycle."""
-    return tuple(f"{name} ({wave})" for name in cycles(frequency) for wave in ("sine", "cosine"))
+def channel_names(frequency: Frequency | None, days: float = math.inf) -> tuple[str, ...]:
+    """The names of the calendar channels: a sine and a cosine for each of the ``cycles``."""
+    waves = ("sine", "cosine")
+    return tuple(f"{name} ({wave})" for name in cycles(frequency, days) for wave in waves)
 
 
 def channel_values(time: Integers, names: tuple[str, ...]) -> Floats:

@@ -200,6 +200,10 @@ class Examples(ABC):
     def of_part(self, data: Prepared, part: str) -> Tensor:
         """The examples of "train", "validation" or "test", (n,) int64."""
 
+    def held_out(self, data: Prepared) -> Prepared:
+        """The data to choose by: its validation part holds as many examples as can be had."""
+        return data
+
     @abstractmethod
     def batch(self, data: Prepared, examples: Tensor) -> Batch:
         """Some examples, gathered."""

@@ -123,6 +123,8 @@ class _Training:
     ) -> None:
         self.network, self.task, self.data = network, task, data
         self.seen = task.seen(data, setting)
+        self.held_out = task.examples.held_out(data)
+        self.held_out_seen = task.seen(self.held_out, setting)
         self.setting, self.stopping, self.seed = setting, stopping, seed
         self.examples = task.examples.of_part(data, "train")
         if len(self.examples) == 0:
@@ -158,7 +160,12 @@ class _Training:
         torch.manual_seed(_mixed(self.seed, number))  # dropout, drawn anew for each epoch
         loss, norm, clipped = self._run(number, started)
         judged = validation_loss(
-            self.network, self.task, self.data, self.seen, self.setting, self.stopping
+            self.network,
+            self.task,
+            self.held_out,
+            self.held_out_seen,
+            self.setting,
+            self.stopping,
         )
         if not math.isfinite(judged):
             raise DivergedError(f"the validation loss is {judged} after epoch {number}")

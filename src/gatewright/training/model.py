@@ -122,6 +122,7 @@ class Model:
     def _validate(self, data: Prepared) -> None:
         """Learn from validation where the bands belong, and how good the model is there."""
         task, setting = self.task, self.recipe.setting
+        data = task.examples.held_out(data)
         examples = evenly(task.examples.of_part(data, "validation"), VALIDATION_EXAMPLES)
         if not len(examples):
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -107,6 +108,16 @@ class Windows(Examples):
                 present |= ~data.target[some + step].isnan().all(1)
             kept.append(some[present])
         return torch.cat(kept) if kept else every
+
+    def held_out(self, data: Prepared) -> Prepared:
+        """Each step of validation is told from every distance: by windows too that begin in
+        training, with no target there. A validation of a few horizons tells so much more."""
+        item = torch.repeat_interleave(torch.arange(len(data.bounds)), data.lengths)
+        trained = torch.arange(len(item)) < data.bounds[item, 1]
+        bounds = data.bounds.clone()
+        bounds[:, 1] = torch.maximum(bounds[:, 1] - data.layout.horizon + 1, bounds[:, 0])
+        target = data.target.masked_fill(trained[:, None], torch.nan)
+        return dataclasses.replace(data, bounds=bounds, target=target)
 
     def batch(self, data: Prepared, examples: Tensor) -> Batch:
         context, horizon = data.layout.context, data.layout.horizon

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from gatewright.data.calendar import Floats, channel_names
+from gatewright.data.calendar import DAY, Floats, channel_names
 from gatewright.data.layout import Layout
 from gatewright.data.prepare.columns import frequency_of
 from gatewright.data.prepare.partition import Partition
@@ -39,9 +39,13 @@ def fit(layout: Layout, partition: Partition, question: Question) -> FittedPrepa
     labels: list[pl.DataFrame] = []  # of the training rows, where each row has its own
     every: list[pl.DataFrame] = []  # those of all rows, each once
     end = partition.training.max()
+    first, last = np.iinfo(np.int64).max, np.iinfo(np.int64).min  # times of training
     for block in partition.blocks():
         training = block.rows < partition.training[block.item]
         numbers, item = block.numbers[training], block.item[training]
+        if training.any():
+            times = block.time[training]
+            first, last = min(first, times.min()), max(last, times.max())
         own.add(item, numbers[:, :targets])
         shared.add(np.zeros_like(item), numbers[:, targets:])
         missing |= np.isnan(numbers).any(axis=0)
@@ -68,7 +72,9 @@ def fit(layout: Layout, partition: Partition, question: Question) -> FittedPrepa
         )
     preparation = Preparation(
         layout=layout,
-        channels=_channels(layout, names, targets, means, scales, missing),
+        channels=_channels(
+            layout, names, targets, means, scales, missing, (int(last) - int(first)) / DAY
+        ),
         categories=tuple(
             Category(column=name, values=tuple(sorted(texts)), known=name in layout.known)
             for name, texts in values.items()
@@ -128,8 +134,10 @@ def _channels(
     means: Floats,
     scales: Floats,
     missing: Floats,
+    days: float,
 ) -> tuple[Channel, ...]:
-    """``targets``: how many of the columns, the first ones, are targets."""
+    """``targets``: how many of the columns, the first ones, are targets; ``days``: from the first
+    time of training to the last."""
     columns = [None if layout.steps and not at else name for at, name in enumerate(names)]
     channels = [
         Channel(
@@ -144,7 +152,7 @@ def _channels(
     ]
     channels += [
         Channel(name=name, column=None, role="calendar", known=True)
-        for name in channel_names(frequency_of(layout))
+        for name in channel_names(frequency_of(layout), days)
     ]
     channels += [
         Channel(name=f"{name} missing", column=column, role="missing", known=name in layout.known)
