@@ -53,6 +53,7 @@ def compare(
     epochs: int | None = None,
     parameters: int | None = None,
     equal: str = "parameters",
+    metric: str = "",
     class_weights: bool = False,
     truncate: int = 0,
     jobs: int | None = None,
@@ -75,6 +76,9 @@ def compare(
     cells, baselines: candidates by name; the baselines run beside those that always do.
     budget: "quick", "standard" or "thorough"; settings, seeds, epochs, parameters replace its
         numbers. equal: "parameters", or "time" for the same seconds each.
+    metric: the measure that decides: "mse", "mae", "rmse", "mase", "smape", "wql" and others, as
+        ``gatewright compare --help`` lists them. By default the mean squared error in standard deviations, or the error
+        rate.
     class_weights: each class counts the same, in training and in the verdict. truncate: steps
         after which gradients stop going further back; 0 for never.
     jobs: fits side by side, one thread each; by default one a core.
@@ -109,6 +113,7 @@ def compare(
         epochs=epochs,
         parameters=parameters,
         equal=equal,
+        metric=metric,
         class_weights=class_weights,
         truncate=truncate,
     )

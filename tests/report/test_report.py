@@ -176,7 +176,7 @@ def test_many_classes_are_gathered(pages: dict[str, tuple[RunFolder, Page]]) -> 
     folder, page = pages["many_classes"]
     assert confusion.OTHERS in page.text
     outcome = Outcome.read(folder, Result(folder).plan)
-    given = outcome.scores[outcome.shown["lstm"].fit].measures["confusion"]
+    given = outcome.scores[outcome.shown["lstm"].fit].measures.details["confusion"]
     content = views.get("confusion").content(outcome)
     assert content is not None
     matrix = content["lstm"]

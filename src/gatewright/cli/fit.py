@@ -58,6 +58,18 @@ class Choices:
         At most; without it, those of the budget.
     budget
         quick, standard or thorough: how wide and how long.
+    metric
+        What decides, by name. Default: mse, or error_rate of classes.
+
+        - mse: mean squared error in standard deviations of each series
+        - scaled_mae: mean absolute error in the same
+        - mae: mean absolute error in the column's own units
+        - rmse: root of the mean squared error in own units
+        - mase: mean absolute error beside that of the seasonal naive forecast in training
+        - smape: symmetric mean absolute percentage error
+        - wql: weighted quantile loss
+        - error_rate, accuracy: how many are told wrong, or right
+        - log_loss: how unlikely the true class was said to be
     class_weights
         Each class counts the same, however rare it is.
     truncate
@@ -71,6 +83,7 @@ class Choices:
     seed: Whole = 0
     epochs: MaybeWhole = None
     budget: str = "quick"
+    metric: Annotated[str, Parameter(show_default=False)] = ""
     class_weights: Flag = False
     truncate: Whole = 0
 
@@ -166,7 +179,9 @@ def _chosen(cell: str, choices: Choices) -> tuple[Recipe, Stopping]:
             dropout=choices.dropout,
         ),
         seed=choices.seed,
-        options=Options(class_weights=choices.class_weights, truncate=choices.truncate),
+        options=Options(
+            class_weights=choices.class_weights, metric=choices.metric, truncate=choices.truncate
+        ),
     )
     return recipe, stopping
 

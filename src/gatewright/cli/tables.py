@@ -12,11 +12,13 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from gatewright import measures, tasks
 from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.records import Row
 from gatewright.comparison.result import Result
 from gatewright.data.layout import Guess, Layout
 from gatewright.errors import flag, with_flags
+from gatewright.measures import Measure
 from gatewright.wording import numbers
 
 NARROW = 130  # columns; below, intervals stand under their numbers
@@ -82,6 +84,8 @@ def leaderboard(result: Result, *, narrow: bool) -> Table:
         table.add_column(f"{head}\n({level})" if narrow else head, justify="right", no_wrap=True)
         if not narrow:
             table.add_column(f"\n{level}", justify="right", style="dim", no_wrap=True)
+    for each in beside(result):
+        table.add_column(f"\n{each.short}", justify="right", no_wrap=True)
     above = "\n" if narrow else ""
     for head in ("param-\neters", "\nseeds", "train-\ning", "per pre-\ndiction"):
         table.add_column(f"{above}{head}", justify="right", no_wrap=True)
@@ -107,10 +111,20 @@ def _cells(row: Row, result: Result, *, narrow: bool) -> Iterator[RenderableType
         else:
             yield Text(figure, style=style)
             yield Text(interval)
+    for each in beside(result):
+        yield Text(each.words(row.measures.get(each.name)), style=style)
     yield f"{row.parameters:,}"
     yield str(row.seeds)
     yield numbers.duration(row.train_seconds)
     yield numbers.microseconds(row.microseconds)
+
+
+def beside(result: Result) -> list[Measure]:
+    """The measures that people know, beside the one that decided."""
+    plan = result.plan
+    task = tasks.get(plan.layout.task)
+    decided = task.deciding(plan.options).name
+    return [measures.get(name) for name in task.shown(plan.layout) if name != decided]
 
 
 def remarks(result: Result) -> Iterator[str]:
@@ -124,6 +138,8 @@ def remarks(result: Result) -> Iterator[str]:
     if base is not None:
         title = result.verdict.candidate(base).title
         yield f"skill: how much lower than the {result.verdict.metric} of {title}"
+    for each in beside(result):
+        yield f"{each.short}: {each.explained}"
     yield "training: of one seed; per prediction: in blocks, on one thread"
     for row in result.rows:
         if row.failed:
@@ -141,8 +157,6 @@ def next_steps(result: Result) -> dict[str, str]:
 
 def predicting(layout: Layout, folder: Path) -> str:
     """The command that predicts with what is in a folder."""
-    from gatewright import tasks
-
     file, answer = tasks.get(layout.task).examples.needs(layout)
     words = ["gatewright", "predict", str(folder), *([file] if file else []), "-o", answer]
     return shlex.join(words)

@@ -40,6 +40,7 @@ def compare_into(
     layout, guesses = guess(table, tasks.every(), columns)
     with folder.opened():
         question = tasks.get(layout.task)
+        question.deciding(contest.options)
         data = prepare(table, layout, question, folder.data, split=split)
         try:
             plan = make_plan(

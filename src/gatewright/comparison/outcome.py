@@ -16,6 +16,7 @@ from gatewright.comparison.records import Candidate, Fit, Plan, Row, Score
 from gatewright.comparison.running import chosen, finalists, finished
 from gatewright.comparison.verdict import Verdict
 from gatewright.errors import InputError
+from gatewright.measures import mean_of
 from gatewright.sealed import DamagedError
 
 
@@ -71,7 +72,7 @@ def _decide(
         overlapping=task.examples.overlapping,
         horizon=task.examples.overlap(plan.layout, _stride(scores)),
         baselines=[candidate.name for candidate in plan.candidates if candidate.baseline],
-        metric=task.metric,
+        metric=task.deciding(plan.options).decides,
         titles={candidate.name: candidate.title for candidate in plan.candidates},
     )
 
@@ -154,11 +155,6 @@ def _row(
     judged = verdict.candidate(candidate.name)
     low, high = judged.interval or (None, None)
     skill_low, skill_high = judged.skill_interval or (None, None)
-    numbers = {
-        name: [score.measures[name] for score in scores]
-        for name, value in scores[0].measures.items()
-        if isinstance(value, float)
-    }
     used = plan.settings[setting]
     return Row(
         name=candidate.name,
@@ -172,7 +168,7 @@ def _row(
         skill_low=skill_low,
         skill_high=skill_high,
         among_best=candidate.name in verdict.confidence_set,
-        measures={name: float(np.mean(values)) for name, values in numbers.items()},
+        measures=mean_of(score.measures.overall for score in scores),
         seeds=len(scores),
         setting=used if candidate.trained else None,
         hidden_size=candidate.hidden_sizes[setting] if candidate.hidden_sizes else 0,

@@ -14,8 +14,9 @@ from gatewright.comparison.outcome import outcome
 from gatewright.comparison.records import Plan, Row
 from gatewright.comparison.running import best_seed, finalists
 from gatewright.comparison.verdict import Verdict
-from gatewright.errors import InputError
+from gatewright.errors import InputError, argument
 from gatewright.folders import claimed, named
+from gatewright.measures import Measured, mean_by, mean_of
 from gatewright.models.predictor import Predictor
 
 
@@ -45,6 +46,36 @@ class Result:
             [row.model_dump(exclude=skipped) | row.measures for row in self.rows],
             infer_schema_length=None,
         )
+
+    def measures(self, by: str = "") -> pl.DataFrame:
+        """Every measure on test, a column each, mean over seeds.
+
+        Args:
+            by: "" for a row a candidate; "step", "series" or "target" for a row a candidate and
+                step of the horizon, series (the first thousand) or target, where there are several.
+
+        Raises:
+            InputError: errors of this comparison are not told by that.
+        """
+        found: dict[str, list[Measured]] = {}
+        for score in self.folder.scores().values():
+            if not score.failed:
+                found.setdefault(score.candidate, []).append(score.measures)
+        rows: list[dict[str, object]] = []
+        for row in (row for row in self.rows if row.name in found):
+            several = found[row.name]
+            if not by:
+                rows.append({"candidate": row.name} | mean_of(one.overall for one in several))
+            for name, numbers in mean_by(several, by).items():
+                place = int(name) if by == "step" else name
+                rows.append({"candidate": row.name, by: place} | numbers)
+        if not rows:
+            places = {name for several in found.values() for one in several for name in one.by}
+            raise InputError(
+                f"{argument('by', by)}: errors of this comparison are told by "
+                f"{', '.join(sorted(places)) or 'nothing'}; leave it out for those of all together"
+            )
+        return pl.DataFrame(rows, infer_schema_length=None)
 
     @cached_property
     def best(self) -> Predictor:

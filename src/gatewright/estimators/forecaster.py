@@ -71,6 +71,7 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
         patience: epochs without a lower loss on validation after which training ends.
         validation_fraction: of the rows, the least that tells when to stop.
         truncate: steps after which gradients stop going further back; 0 for never.
+        metric: the measure that decides, as ``gatewright.compare`` has it.
         random_state: a seed, a numpy RandomState, or None for another result each time.
 
     Attributes after ``fit``:
@@ -106,6 +107,7 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
         patience: int = 8,
         validation_fraction: float = 0.1,
         truncate: int = 0,
+        metric: str = "",
         random_state: Any = 0,
     ) -> None:
         self.cell = cell
@@ -130,6 +132,7 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
         self.patience = patience
         self.validation_fraction = validation_fraction
         self.truncate = truncate
+        self.metric = metric
         self.random_state = random_state
 
     def fit(self, source: Any, y: None = None) -> Self:
@@ -152,7 +155,7 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
             table, layout, self.horizon or layout.horizon, self.context, self.validation_fraction
         )
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        options = Options(truncate=int(self.truncate))
+        options = Options(truncate=int(self.truncate), metric=self.metric)
         recipe = arguments.recipe(self, seed, self.relative_to, options)
         stopping = arguments.stopping(self)
         with tempfile.TemporaryDirectory(prefix="gatewright-") as folder:

@@ -70,6 +70,7 @@ def fit_into(
         layout, guesses = guess(table, tasks.every(), columns)
         task = tasks.get(layout.task)
         _check_candidate(recipe.candidate, task)
+        task.deciding(recipe.options)
         data = prepare(table, layout, task, arrays, split=split)
         record = record_of(recipe, stopping, data, arrays, source, guesses, split)
         smaller = f"give a smaller {argument('hidden_size')}, or fewer {argument('num_layers')}"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gatewright import tasks
+from gatewright import measures, tasks
 from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.outcome import outcome
 from gatewright.comparison.records import Fit, Plan, Row, Score
 from gatewright.comparison.verdict import Verdict
 from gatewright.data.prepared import Preparation
+from gatewright.measures import Averaged, Measure, Measured
 from gatewright.report.shown import Shown, shown_of
 from gatewright.tasks import Task
 
@@ -44,6 +45,30 @@ class Outcome:
     @property
     def task(self) -> type[Task]:
         return tasks.get(self.plan.layout.task)
+
+    @property
+    def measure(self) -> Averaged:
+        """The one that decided."""
+        return self.task.deciding(self.plan.options)
+
+    @property
+    def beside(self) -> list[Measure]:
+        """Those that short tables show beside it."""
+        names = self.task.shown(self.plan.layout)
+        return [measures.get(name) for name in names if name != self.measure.name]
+
+    @property
+    def measured(self) -> dict[str, list[Measured]]:
+        """Candidate -> what was measured of each seed, best candidate first."""
+        every = {
+            row.name: [
+                score.measures
+                for score in self.scores.values()
+                if score.candidate == row.name and not score.failed
+            ]
+            for row in self.rows
+        }
+        return {name: some for name, some in every.items() if some}
 
     @property
     def leaders(self) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gatewright.errors import flag, with_flags
-from gatewright.report import facts, figures, tables, views
+from gatewright.report import facts, figures, measured, tables, views
 from gatewright.report.outcome import Outcome
 from gatewright.wording.numbers import interval, microseconds, number, skill
 
@@ -69,7 +69,7 @@ def _drawn(outcome: Outcome, contents: dict[views.View, dict[str, Any]]) -> dict
         "candidates": figures.contenders(plan, rows),
         "leaders": outcome.leaders,
         "recommended": outcome.verdict.recommended,
-        "metric": outcome.verdict.metric,
+        "metric": outcome.measure.title,
         "learning": figures.learning(plan, outcome.fits, rows),
         "clip": plan.stopping.clip,
         **{name: drawn for name, drawn in by_view.items() if drawn is not None},
@@ -79,7 +79,8 @@ def _drawn(outcome: Outcome, contents: dict[views.View, dict[str, Any]]) -> dict
 def _text_and_tables(outcome: Outcome) -> dict[str, Any]:
     """What stands in the page as text and tables."""
     plan, verdict, rows = outcome.plan, outcome.verdict, outcome.rows
-    names, lines = tables.measures(rows)
+    measure = outcome.measure
+    unit = measure.unit if measure.title == verdict.metric else ""
     networks, settings = facts.settings(plan)
     return {
         "plan": plan,
@@ -88,9 +89,11 @@ def _text_and_tables(outcome: Outcome) -> dict[str, Any]:
         "headline": facts.headline(verdict),
         "data_line": facts.data_line(outcome),
         "figures": _key_figures(outcome),
-        "board": tables.leaderboard(verdict, rows),
-        "measure_names": names,
-        "measure_lines": lines,
+        "board": tables.leaderboard(verdict, rows, outcome.beside),
+        "judged_by": f"{verdict.metric} {unit}".rstrip(),
+        "step_measure": measure,
+        "overall": measured.overall(outcome),
+        "by_place": measured.by_place(outcome),
         "pairs": tables.pairs(verdict),
         "titles": {one.name: one.title for one in plan.candidates},
         "roles": facts.roles(plan.layout),
@@ -100,7 +103,6 @@ def _text_and_tables(outcome: Outcome) -> dict[str, Any]:
         "networks": networks,
         "settings": settings,
         "number": number,
-        "standardised": outcome.task.target.standardised,
         "failed_fits": [fit for fit in outcome.fits.values() if fit.failed],
     }
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from gatewright.comparison.records import Row
 from gatewright.comparison.verdict import Verdict
+from gatewright.measures import Measure
 from gatewright.setting import Setting
 from gatewright.wording.numbers import (
     NOTHING,
@@ -16,7 +17,6 @@ from gatewright.wording.numbers import (
     microseconds,
     number,
     p_value,
-    percent,
     skill,
 )
 
@@ -88,13 +88,16 @@ def setting_text(setting: Setting | None, hidden_size: int = 0) -> str:
     return ", ".join(filter(None, parts))
 
 
-def leaderboard(verdict: Verdict, rows: Sequence[Row]) -> Leaderboard:
-    """The table of all candidates, which readers see first."""
+def leaderboard(
+    verdict: Verdict, rows: Sequence[Row], beside: Sequence[Measure] = ()
+) -> Leaderboard:
+    """The table of all candidates, which readers see first; ``beside``: other measures."""
     judged = [row for row in rows if not row.failed and row.loss is not None]
     low, high = reach(judged)
     columns = {
         "loss": verdict.metric,
         "skill": "skill over the best baseline",
+        **{each.name: each.short for each in beside},
         "parameters": "parameters",
         "training": "training",
         "prediction": "per prediction",
@@ -104,7 +107,7 @@ def leaderboard(verdict: Verdict, rows: Sequence[Row]) -> Leaderboard:
         del columns["skill"]
     best = next((row.loss for row in judged if row.name == verdict.best_baseline), None)
     best_at = None if best is None or not low <= best <= high else 100 * (best - low) / (high - low)
-    lines = [_line(verdict, row, low, high) for row in rows]
+    lines = [_line(verdict, row, beside, low, high) for row in rows]
     return Leaderboard(columns, lines, (number(low, 2), number(high, 2)), best_at)
 
 
@@ -127,6 +130,11 @@ def reach(rows: Sequence[Row]) -> tuple[float, float]:
     return max(0.0, low - margin), high + margin  # no loss is below zero
 
 
+def measured(measure: Measure, value: float | None) -> Entry:
+    """A measure in a cell."""
+    return Entry(measure.words(value), value)
+
+
 def _whisker(row: Row, low: float, high: float) -> Whisker | None:
     if row.loss is None:
         return None
@@ -139,7 +147,9 @@ def _whisker(row: Row, low: float, high: float) -> Whisker | None:
     return Whisker(position(first), position(row.loss), position(last), beyond=last > high)
 
 
-def _line(verdict: Verdict, row: Row, low: float, high: float) -> BoardLine:
+def _line(
+    verdict: Verdict, row: Row, beside: Sequence[Measure], low: float, high: float
+) -> BoardLine:
     if row.failed or row.loss is None:
         return BoardLine(
             row.name, row.title, row.baseline, False, False, row.failed, Entry(NOTHING)
@@ -152,6 +162,7 @@ def _line(verdict: Verdict, row: Row, low: float, high: float) -> BoardLine:
             row.skill,
             "the best" if best else interval(row.skill_low, row.skill_high, skill),
         ),
+        **{each.name: measured(each, row.measures.get(each.name)) for each in beside},
         "parameters": Entry(f"{row.parameters:,}" if row.parameters else NOTHING, row.parameters),
         "training": Entry(duration(row.train_seconds), row.train_seconds),
         "prediction": Entry(microseconds(row.microseconds), row.microseconds),
@@ -169,27 +180,6 @@ def _line(verdict: Verdict, row: Row, low: float, high: float) -> BoardLine:
         cells=cells,
         whisker=_whisker(row, low, high),
     )
-
-
-def measures(rows: Sequence[Row]) -> tuple[list[str], list[tuple[str, list[Entry]]]]:
-    """Everything else that was measured on test: its names, and a line a candidate."""
-    names = list(dict.fromkeys(name for row in rows for name in row.measures))
-    lines = [
-        (
-            row.title,
-            [
-                Entry(_measure(name, row.measures.get(name)), row.measures.get(name))
-                for name in names
-            ],
-        )
-        for row in rows
-        if row.measures
-    ]
-    return names, lines
-
-
-def _measure(name: str, value: float | None) -> str:
-    return percent(value) if name.startswith(("coverage", "accuracy")) else number(value)
 
 
 @dataclass(frozen=True)

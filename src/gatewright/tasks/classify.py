@@ -10,8 +10,10 @@ from torch import Tensor, nn
 
 from gatewright.data.batching import Batch
 from gatewright.data.examples.sequences import Sequences
+from gatewright.data.layout import Layout
 from gatewright.data.prepared import Preparation
 from gatewright.data.targets.classes import Classes, weights_of
+from gatewright.measures import Told
 from gatewright.networks.encoder import ATTENTION, LAST
 from gatewright.networks.whole import SequenceNetwork
 from gatewright.setting import Options, Setting
@@ -26,7 +28,7 @@ class Classify(Task):
     title = "classification"
     examples = Sequences()
     target = Classes()
-    metric = "error rate"
+    measures = ("error_rate", "accuracy", "macro_f1", "auc", "log_loss")
     views = ("confusion",)
     variants = (LAST, ATTENTION)
 
@@ -44,20 +46,14 @@ class Classify(Task):
         return F.cross_entropy(prediction, batch.target[:, 0].long(), self.weights)
 
     def losses(self, prediction: Tensor, batch: Batch) -> Tensor:
-        label = batch.target[:, 0].long()
-        return (prediction.argmax(1) != label).float() * self.weights[label]
+        return super().losses(prediction, batch) * self.weights[batch.target[:, 0].long()]
 
-    def measures(self, prediction: Tensor, target: Tensor) -> dict[str, Any]:
-        label = target[:, 0].long()
-        guess = prediction.argmax(1)
+    def details(self, told: Told) -> dict[str, Any]:
+        """The confusion matrix, a list of counts of predictions for each true class."""
         count = len(self.classes)
-        confusion = torch.bincount(label * count + guess, minlength=count * count)
-        confusion = confusion.view(count, count)
-        right = confusion.diagonal()
-        total = confusion.sum(0) + confusion.sum(1)
-        return {
-            "accuracy": (guess == label).float().mean().item(),
-            "log loss": F.cross_entropy(prediction, label).item(),
-            "mean F1": (2 * right / total.clamp(min=1)).mean().item(),
-            "confusion": confusion.tolist(),  # rows: the true class, columns: the predicted one
-        }
+        both = told.label * count + told.chances.argmax(-1)
+        return {"confusion": torch.bincount(both, minlength=count * count).view(-1, count).tolist()}
+
+    @classmethod
+    def shown(cls, layout: Layout) -> tuple[str, ...]:
+        return ("macro_f1",)

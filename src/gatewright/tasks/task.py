@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from gatewright import measures
 from gatewright.data.batching import Batch
-from gatewright.data.prepared import Preparation
+from gatewright.data.layout import Layout
+from gatewright.data.prepared import Preparation, Prepared
 from gatewright.data.question import Examples, Target
+from gatewright.errors import InputError, argument
+from gatewright.measures import Averaged, Told
 from gatewright.setting import Options, Setting
 
 
@@ -24,7 +29,9 @@ class Task(ABC):
     title: ClassVar[str]
     examples: ClassVar[Examples]
     target: ClassVar[Target]
-    metric: ClassVar[str]  # what ``losses`` gives, in words
+    measures: ClassVar[tuple[str, ...]]  # names of files in measures; the first one decides,
+    # unless another is asked for
+    levels: ClassVar[tuple[float, ...]] = ()  # of the quantiles that a prediction has
     views: ClassVar[tuple[str, ...]] = ()  # of its predictions: names of files in report/views
 
     @classmethod
@@ -32,10 +39,32 @@ class Task(ABC):
         """The task on some targets, in words."""
         return f"{cls.title}: {targets}"
 
+    @classmethod
+    def deciding(cls, options: Options) -> Averaged:
+        """The measure that candidates are judged by.
+
+        Raises InputError where the one asked for is none of this task, or gives no loss of a
+        single example, as tests between candidates need it.
+        """
+        asked = options.metric or cls.measures[0]
+        every = {name: measures.get(name) for name in cls.measures}
+        able = {
+            name: each
+            for name, each in every.items()
+            if isinstance(each, Averaged) and each.decides
+        }
+        if asked in able:
+            return able[asked]
+        why = f"is no measure of a {cls.title}"
+        if asked in every:
+            why = f"gives no loss of a single {cls.examples.unit}, so that nothing can be tested"
+        raise InputError(f"{argument('metric', asked)} {why}: give one of {', '.join(able)}")
+
     def __init__(self, preparation: Preparation, options: Options | None = None) -> None:
         self.preparation = preparation
         self.layout = preparation.layout
         self.options = options or Options()
+        self.decides = self.deciding(self.options)
 
     @property
     @abstractmethod
@@ -54,12 +83,21 @@ class Task(ABC):
     def loss(self, prediction: Tensor, batch: Batch) -> Tensor:
         """What training makes small, a scalar: a mean over what is known of the targets."""
 
-    @abstractmethod
+    @property
+    def metric(self) -> str:
+        """What ``losses`` gives, in words."""
+        return self.decides.decides
+
     def losses(self, prediction: Tensor, batch: Batch) -> Tensor:
-        """What candidates are judged by, one number an example, (batch,).
+        """What candidates are judged by, one number an example, (batch,) in float64.
 
         NaN where an example has no target.
         """
+        return self.decides.losses(self.told(prediction, batch.target, batch.data, batch.examples))
+
+    def told(self, prediction: Tensor, target: Tensor, data: Prepared, examples: Tensor) -> Told:
+        """Some predictions beside what came, for measures."""
+        return Told(self.examples, data, examples, prediction, target, self.levels)
 
     def calibrate(self, prediction: Tensor, target: Tensor) -> Tensor | None:
         """What is added to predictions from now on, learned from those on validation."""
@@ -69,6 +107,11 @@ class Task(ABC):
         """A whole prediction of what a network or baseline gave, with ``calibrate``'s result."""
         return prediction
 
-    @abstractmethod
-    def measures(self, prediction: Tensor, target: Tensor) -> dict[str, Any]:
-        """Everything else worth telling of predictions: plain numbers and lists by name."""
+    def details(self, told: Told) -> Mapping[str, Any]:
+        """What its views show of predictions beside the measures: plain lists by name."""
+        return {}
+
+    @classmethod
+    def shown(cls, layout: Layout) -> tuple[str, ...]:
+        """The measures that a short table shows beside the one that decides."""
+        return ()

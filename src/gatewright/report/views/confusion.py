@@ -49,7 +49,7 @@ class Matrix:
 
 
 class Confusion(PlottingView):
-    """Needs the measure "confusion", counts of predictions: a list of each true class.
+    """Needs the detail "confusion", counts of predictions: a list of each true class.
 
     New predictions are drawn with the chances of each class.
     """
@@ -64,7 +64,7 @@ class Confusion(PlottingView):
         matrices = {}
         for row in outcome.rows:
             name = representative(row.name, outcome.fits, outcome.scores)
-            counts = outcome.scores[name].measures.get("confusion") if name else None
+            counts = outcome.scores[name].measures.details.get("confusion") if name else None
             if counts:
                 matrices[row.name] = matrix(row.title, outcome.preparation.classes, counts)
         return matrices or None
