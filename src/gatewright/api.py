@@ -77,8 +77,8 @@ def compare(
     budget: "quick", "standard" or "thorough"; settings, seeds, epochs, parameters replace its
         numbers. equal: "parameters", or "time" for the same seconds each.
     metric: the measure that decides: "mse", "mae", "rmse", "mase", "smape", "wql" and others, as
-        ``gatewright compare --help`` lists them. By default the mean squared error in standard deviations, or the error
-        rate.
+        ``gatewright compare --help`` lists them. By default the mean squared error in standard
+        deviations, or the error rate.
     class_weights: each class counts the same, in training and in the verdict. truncate: steps
         after which gradients stop going further back; 0 for never.
     jobs: fits side by side, one thread each; by default one a core.

@@ -65,10 +65,10 @@ class Result:
         for row in (row for row in self.rows if row.name in found):
             several = found[row.name]
             if not by:
-                rows.append({"candidate": row.name} | mean_of(one.overall for one in several))
+                rows.append({"candidate": row.name, **mean_of(one.overall for one in several)})
             for name, numbers in mean_by(several, by).items():
                 place = int(name) if by == "step" else name
-                rows.append({"candidate": row.name, by: place} | numbers)
+                rows.append({"candidate": row.name, by: place, **numbers})
         if not rows:
             places = {name for several in found.values() for one in several for name in one.by}
             raise InputError(
