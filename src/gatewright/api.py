@@ -85,6 +85,9 @@ def compare(
     out: the folder of the run; where one was interrupted it goes on. By default a temporary one,
         which ``Result.save`` copies. restart: replace what the folder holds.
 
+    Tables of the result (its leaderboard, measures and predictions) are pandas frames where the
+    source is one, with times as an index if they were one, and else frames of polars.
+
     Raises InputError, in one sentence, if the source or an argument cannot be used.
     """
     columns = Columns(
@@ -161,7 +164,7 @@ def compare_records(
             progress=progress or Progress(),
         )
         report.write(folder)
-    return Result(folder, temporary=out is None)
+    return Result(folder, temporary=out is None, native=table.native)
 
 
 def load(folder: str | Path, model: str | None = None) -> Predictor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from gatewright import measures, tasks
+from gatewright import tasks
 from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.records import Row
 from gatewright.comparison.result import Result
@@ -21,6 +22,7 @@ from gatewright.errors import flag, with_flags
 from gatewright.measures import Measure
 from gatewright.wording import numbers
 
+HEAD = 20  # columns of the name of a measure
 NARROW = 130  # columns; below, intervals stand under their numbers
 MARK = "●"
 
@@ -80,7 +82,8 @@ def leaderboard(result: Result, *, narrow: bool) -> Table:
     )
     table.add_column("", width=1)
     table.add_column("candidate", overflow="fold")
-    for head in (f"{verdict.metric}\non test", "skill over the\nbest baseline"):
+    metric = "\n".join(textwrap.wrap(verdict.metric, HEAD) or [""])
+    for head in (f"{metric}\non test", "skill over the\nbest baseline"):
         table.add_column(f"{head}\n({level})" if narrow else head, justify="right", no_wrap=True)
         if not narrow:
             table.add_column(f"\n{level}", justify="right", style="dim", no_wrap=True)
@@ -122,9 +125,7 @@ def _cells(row: Row, result: Result, *, narrow: bool) -> Iterator[RenderableType
 def beside(result: Result) -> list[Measure]:
     """The measures that people know, beside the one that decided."""
     plan = result.plan
-    task = tasks.get(plan.layout.task)
-    decided = task.deciding(plan.options).name
-    return [measures.get(name) for name in task.shown(plan.layout) if name != decided]
+    return tasks.get(plan.layout.task).beside(plan.options, plan.layout)
 
 
 def remarks(result: Result) -> Iterator[str]:

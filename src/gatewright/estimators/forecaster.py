@@ -166,7 +166,8 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
             all_guesses = (*guesses, *more)
             record = record_of(recipe, stopping, data, arrays, name, all_guesses, split)
             record = record.ended(model, judge(model, data, "validation"))
-        self._settle(record, Predictor(model, history_of(table, data.layout)))
+        predictor = Predictor(model, history_of(table, data.layout), table.native)
+        self._settle(record, predictor)
         return self
 
     def _settle(self, record: FitRecord, predictor: Predictor) -> None:
@@ -228,17 +229,19 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
                 training rows.
 
         Returns:
-            fitted on an array, an array (horizon, targets); else a polars frame, ``horizon`` rows a
-            series: its name, the time, each target's point (its name) and quantiles
-            (``NAME 0.05`` to ``NAME 0.95``).
+            fitted on an array, an array (horizon, targets); else a frame, of pandas where such rows
+            are given, with times as an index if they were one, and of polars otherwise, with
+            ``horizon`` rows a series: its name, the time, each target's point (its name) and
+            quantiles (``NAME 0.05`` to ``NAME 0.95``).
 
         Raises:
             InputError: the rows do not fit.
         """
         check_is_fitted(self)
         table = None if source is None else self._read_again(source)
-        forecasts = self.predictor_.predict(table)
-        return forecasts.select(self._array).to_numpy() if self._array else forecasts
+        if self._array:
+            return self.predictor_.answer(table).select(self._array).to_numpy()
+        return self.predictor_.predict(table)
 
     def score(self, source: Any, y: None = None) -> float:
         """How well the last ``horizon`` rows of each series are forecast from those before them:

@@ -11,16 +11,7 @@ from gatewright.data.layout import Layout
 from gatewright.data.prepared import PARTS
 from gatewright.report.outcome import Outcome
 from gatewright.report.tables import setting_text
-from gatewright.wording.numbers import counted, duration
-
-MOST_NAMES = 6
-
-
-def listed(names: tuple[str, ...], most: int = MOST_NAMES) -> str:
-    """As "a, b and 4 more"."""
-    if len(names) <= most:
-        return ", ".join(names)
-    return f"{', '.join(names[:most])} and {len(names) - most:,} more"
+from gatewright.wording.numbers import counted, duration, listed
 
 
 def data_line(outcome: Outcome) -> list[str]:

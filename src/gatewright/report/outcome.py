@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gatewright import measures, tasks
+from gatewright import tasks
 from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.outcome import outcome
 from gatewright.comparison.records import Fit, Plan, Row, Score
@@ -54,8 +54,7 @@ class Outcome:
     @property
     def beside(self) -> list[Measure]:
         """Those that short tables show beside it."""
-        names = self.task.shown(self.plan.layout)
-        return [measures.get(name) for name in names if name != self.measure.name]
+        return self.task.beside(self.plan.options, self.plan.layout)
 
     @property
     def measured(self) -> dict[str, list[Measured]]:

@@ -14,7 +14,7 @@ from gatewright.data.layout import Layout
 from gatewright.data.prepared import Preparation, Prepared
 from gatewright.data.question import Examples, Target
 from gatewright.errors import InputError, argument
-from gatewright.measures import Averaged, Told
+from gatewright.measures import Averaged, Measure, Told
 from gatewright.setting import Options, Setting
 
 
@@ -110,6 +110,12 @@ class Task(ABC):
     def details(self, told: Told) -> Mapping[str, Any]:
         """What its views show of predictions beside the measures: plain lists by name."""
         return {}
+
+    @classmethod
+    def beside(cls, options: Options, layout: Layout) -> list[Measure]:
+        """The measures of ``shown`` but for the one that decides."""
+        decided = cls.deciding(options).name
+        return [measures.get(name) for name in cls.shown(layout) if name != decided]
 
     @classmethod
     def shown(cls, layout: Layout) -> tuple[str, ...]:
