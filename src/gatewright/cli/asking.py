@@ -69,7 +69,7 @@ class TableFlags:
     delimiter
         Between the fields of a CSV file: one character, or comma, semicolon, tab.
     shares
-        Of training, validation and test. Default: 0.7,0.1,0.2.
+        Of training, validation and test. Default: 0.7,0.1,0.2. To fit, test may be 0: 0.9,0.1,0.
     rows
         Of forecasts: the lengths of these parts in steps instead, as 8640,2880,2880.
     """

@@ -242,6 +242,8 @@ def _tell(record: FitRecord, folder: Path, screen: Console) -> None:
     for part, judged in (("validation", record.validation), ("test", record.test)):
         if judged is not None:
             lines[f"On {part}"] = f"{judged.metric} {numbers.number(judged.loss)}"
+    if not record.shares[2]:
+        lines["On test"] = "nothing was kept back for it"
     lines |= {"Folder": str(folder), "Predict": predicting(record.layout, folder)}
     for what, text in lines.items():
         screen.print(Text.assemble((f"{what:<15}", "dim"), text), soft_wrap=True)
