@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -127,7 +128,7 @@ def fit(
     command = repeating("fit", file, table, choices, cell=cell, out=out)
     try:
         with _shown(screen, path, quiet=quiet) as (begin, watch):
-            record = _fitted(path, cell, folder, asked, choices, begin, watch)
+            record = _fitted(path, cell, folder, asked, choices, command, begin, watch)
     except KeyboardInterrupt:
         print(
             f"gatewright: interrupted; the same command goes on: {command}",
@@ -144,7 +145,14 @@ def fit(
 
 
 def _fitted(
-    path: Path, cell: str, folder: Path, asked: Asked, choices: Choices, begin: Begin, watch: Watch
+    path: Path,
+    cell: str,
+    folder: Path,
+    asked: Asked,
+    choices: Choices,
+    command: str,
+    begin: Begin,
+    watch: Watch,
 ) -> FitRecord:
     from gatewright.data.table.reading import read
     from gatewright.models.fitting import fit_into
@@ -159,6 +167,7 @@ def _fitted(
         recipe,
         stopping,
         source=str(path),
+        command=command,
         begin=begin,
         progress=watch,
     )
@@ -242,8 +251,9 @@ def _tell(record: FitRecord, folder: Path, screen: Console) -> None:
     for part, judged in (("validation", record.validation), ("test", record.test)):
         if judged is not None:
             lines[f"On {part}"] = f"{judged.metric} {numbers.number(judged.loss)}"
-    if not record.shares[2]:
+    if record.test is None:
         lines["On test"] = "nothing was kept back for it"
-    lines |= {"Folder": str(folder), "Predict": predicting(record.layout, folder)}
+    lines |= {"Folder": str(folder), "Report": shlex.join(["gatewright", "report", str(folder)])}
+    lines |= {"Predict": predicting(record.layout, folder)}
     for what, text in lines.items():
         screen.print(Text.assemble((f"{what:<15}", "dim"), text), soft_wrap=True)

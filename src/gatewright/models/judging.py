@@ -107,13 +107,21 @@ def measured(task: Task, data: Prepared, answers: Answers) -> Measured:
     return found.model_copy(update={"details": dict(task.details(whole))})
 
 
+def answer_part(model: Model, data: Prepared, part: str) -> Answers | None:
+    """What it predicts of a part of the split, "validation" or "test"; None where it has no
+    examples."""
+    every = model.task.examples.of_part(data, part)
+    return answer(model, data, evenly(every, TEST_EXAMPLES), TIMED) if len(every) else None
+
+
 def judge(model: Model, data: Prepared, part: str) -> Judged | None:
-    """The metric of a part of the split, "validation" or "test"; None where it has no examples."""
-    task = model.task
-    examples = evenly(task.examples.of_part(data, part), TEST_EXAMPLES)
-    if not len(examples):
-        return None
-    answers = answer(model, data, examples)
+    """The metric of a part of the split; None where it has no examples."""
+    answers = answer_part(model, data, part)
+    return None if answers is None else judged(model.task, data, answers)
+
+
+def judged(task: Task, data: Prepared, answers: Answers) -> Judged:
+    """The metric of some answers, and what else they tell."""
     losses, units = answers.by_unit()
     return Judged(
         metric=task.metric,

@@ -6,7 +6,6 @@ from pathlib import PurePath
 
 from gatewright import tasks
 from gatewright.comparison.records import Plan
-from gatewright.comparison.verdict import Verdict
 from gatewright.data.layout import Layout
 from gatewright.data.prepared import PARTS
 from gatewright.report.outcome import Outcome
@@ -22,14 +21,17 @@ def data_line(outcome: Outcome) -> list[str]:
         PurePath(plan.source).name or plan.source,
         outcome.task.asks(listed(plan.layout.targets, 3)),
         *examples.described(plan.layout, outcome.preparation, judged),
-        f"judged on {counted(outcome.verdict.units, f'test {examples.unit}')}",
+        f"judged on {counted(outcome.verdict.units, f'{outcome.part} {examples.unit}')}",
     ]
 
 
-def headline(verdict: Verdict) -> tuple[str, str, str]:
+def headline(outcome: Outcome) -> tuple[str, str, str]:
     """What stands above the verdict: a verb, the candidate, and which kind it is."""
+    verdict = outcome.verdict
     chosen = verdict.candidate(verdict.recommended)
     kind = "baseline" if chosen.baseline else "recurrent network"
+    if outcome.alone:
+        return "Fitted", chosen.title, kind
     if len(verdict.candidates) == 1:
         return "Only", chosen.title, kind
     if not verdict.comparable:
@@ -69,8 +71,9 @@ def roles(layout: Layout) -> list[tuple[str, str]]:
     return [(what, value) for what, value in columns if value]
 
 
-def budget(plan: Plan) -> list[tuple[str, str]]:
+def budget(outcome: Outcome) -> list[tuple[str, str]]:
     """What every trained candidate was given."""
+    plan = outcome.plan
     stopping = plan.stopping
     counts = [count for one in plan.candidates for count in one.parameters]
     facts = [
@@ -78,6 +81,8 @@ def budget(plan: Plan) -> list[tuple[str, str]]:
         ("Settings tried", f"{len(plan.settings)}, the same for each, with the first seed"),
         ("Seeds", f"{len(plan.seeds)} of the setting with the lowest validation loss"),
     ]
+    if outcome.alone:
+        facts = [("Seed", str(plan.seeds[0]))]
     if stopping.seconds is not None:
         facts.append(("Equal", f"time: {duration(stopping.seconds)} of training each"))
     else:
@@ -91,7 +96,7 @@ def budget(plan: Plan) -> list[tuple[str, str]]:
         )
     facts.append(("Batch", f"{stopping.batch_size} examples, in the same order for each"))
     facts.append(("Gradients", f"clipped to a norm of {stopping.clip:g}"))
-    if counts:
+    if counts and not outcome.alone:
         spread = max(counts) / min(counts) - 1
         facts.append(
             (

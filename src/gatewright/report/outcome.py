@@ -26,6 +26,8 @@ class Outcome:
     scores: dict[str, Score]
     preparation: Preparation
     shown: dict[str, Shown]
+    part: str = "test"  # of the split that all was judged on
+    alone: bool = False  # one fit, and no comparison
 
     @classmethod
     def read(cls, folder: RunFolder, plan: Plan) -> Outcome:

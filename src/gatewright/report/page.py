@@ -86,10 +86,12 @@ def _text_and_tables(outcome: Outcome) -> dict[str, Any]:
         "plan": plan,
         "layout": plan.layout,
         "verdict": verdict,
-        "headline": facts.headline(verdict),
+        "headline": facts.headline(outcome),
         "data_line": facts.data_line(outcome),
         "figures": _key_figures(outcome),
         "board": tables.leaderboard(verdict, rows, outcome.beside),
+        "part": outcome.part,
+        "alone": outcome.alone,
         "judged_by": f"{verdict.metric} {unit}".rstrip(),
         "step_measure": measure,
         "overall": measured.overall(outcome),
@@ -99,7 +101,7 @@ def _text_and_tables(outcome: Outcome) -> dict[str, Any]:
         "roles": facts.roles(plan.layout),
         "notes": outcome.preparation.notes,
         "split": facts.split_text(plan),
-        "budget": facts.budget(plan),
+        "budget": facts.budget(outcome),
         "networks": networks,
         "settings": settings,
         "number": number,
@@ -115,7 +117,7 @@ def _key_figures(outcome: Outcome) -> list[tuple[str, str, str]]:
     if row.skill is not None and not row.baseline:
         ends = interval(row.skill_low, row.skill_high, skill)
         key_figures.append(("better than the best baseline", skill(row.skill), ends))
-    else:
+    elif not outcome.alone:
         beaten = [one for one in outcome.rows if one.rank and row.rank and one.rank > row.rank]
         among = sum(not one.failed for one in outcome.rows)
         key_figures.append(("rank", f"{row.rank} of {among}", f"{len(beaten)} have a higher error"))

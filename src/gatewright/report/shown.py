@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,9 @@ from gatewright import tasks
 from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.records import Fit, Plan, Row, Score
 from gatewright.comparison.running import best_seed
+from gatewright.data.layout import Layout
 from gatewright.data.prepared import Preparation
+from gatewright.training.checkpoint import Tensors
 
 Array = NDArray[np.float64]
 
@@ -44,7 +47,8 @@ def shown_of(
     for row in rows:
         name = representative(row.name, fits, scores)
         if name is not None:
-            shown[row.name] = _read(folder, plan, preparation, scores[name])
+            tensors, record = folder.kept_score(scores[name])
+            shown[row.name] = shown_in(tensors, record, plan.layout, preparation, name)
     return shown
 
 
@@ -61,8 +65,10 @@ def representative(
     return None if best is None else best.name
 
 
-def _read(folder: RunFolder, plan: Plan, preparation: Preparation, score: Score) -> Shown:
-    tensors, record = folder.kept_score(score)
+def shown_in(
+    tensors: Tensors, record: Any, layout: Layout, preparation: Preparation, fit: str
+) -> Shown:
+    """What stands in a file beside a score; ``record``: that of the file."""
     kept = {
         name.removeprefix("shown_"): value
         for name, value in tensors.items()
@@ -73,9 +79,9 @@ def _read(folder: RunFolder, plan: Plan, preparation: Preparation, score: Score)
     means, scales = preparation.target_mean, preparation.target_scale
     center = arrays["center"][:, None] if "center" in arrays else np.array(means)
     scale = arrays["scale"][:, None] if "scale" in arrays else np.array(scales)
-    in_units = tasks.get(plan.layout.task).target.in_units
+    in_units = tasks.get(layout.task).target.in_units
     return Shown(
-        fit=score.name,
+        fit=fit,
         items=tuple((record or {}).get("items", ())),
         prediction=in_units(arrays["prediction"], center, scale),
         target=in_units(arrays["target"], center, scale),
