@@ -18,7 +18,7 @@ class MASE(Averaged):
     name = "mase"
     title = "mean absolute scaled error"
     short = "MASE"
-    unit = "in errors of the seasonal naive forecast in training"
+    unit = "as a multiple of the seasonal naive forecast's in training"
     decides = "mean absolute scaled error"
 
     def errors(self, told: Told) -> Tensor:

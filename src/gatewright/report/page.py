@@ -89,7 +89,7 @@ def _text_and_tables(outcome: Outcome) -> dict[str, Any]:
         "headline": facts.headline(outcome),
         "data_line": facts.data_line(outcome),
         "figures": _key_figures(outcome),
-        "board": tables.leaderboard(verdict, rows, outcome.beside),
+        "board": tables.leaderboard(verdict, rows),
         "part": outcome.part,
         "alone": outcome.alone,
         "judged_by": f"{verdict.metric} {unit}".rstrip(),
@@ -114,6 +114,8 @@ def _key_figures(outcome: Outcome) -> list[tuple[str, str, str]]:
     verdict = outcome.verdict
     row = next(row for row in outcome.rows if row.name == verdict.recommended)
     key_figures = [(verdict.metric, number(row.loss), interval(row.low, row.high))]
+    for each in outcome.beside:
+        key_figures.append((each.title, each.words(row.measures.get(each.name)), each.unit))
     if row.skill is not None and not row.baseline:
         ends = interval(row.skill_low, row.skill_high, skill)
         key_figures.append(("better than the best baseline", skill(row.skill), ends))

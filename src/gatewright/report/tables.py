@@ -88,16 +88,13 @@ def setting_text(setting: Setting | None, hidden_size: int = 0) -> str:
     return ", ".join(filter(None, parts))
 
 
-def leaderboard(
-    verdict: Verdict, rows: Sequence[Row], beside: Sequence[Measure] = ()
-) -> Leaderboard:
-    """The table of all candidates, which readers see first; ``beside``: other measures."""
+def leaderboard(verdict: Verdict, rows: Sequence[Row]) -> Leaderboard:
+    """The table of all candidates, which readers see first."""
     judged = [row for row in rows if not row.failed and row.loss is not None]
     low, high = reach(judged)
     columns = {
         "loss": verdict.metric,
         "skill": "skill over the best baseline",
-        **{each.name: each.short for each in beside},
         "parameters": "parameters",
         "training": "training",
         "prediction": "per prediction",
@@ -107,7 +104,7 @@ def leaderboard(
         del columns["skill"]
     best = next((row.loss for row in judged if row.name == verdict.best_baseline), None)
     best_at = None if best is None or not low <= best <= high else 100 * (best - low) / (high - low)
-    lines = [_line(verdict, row, beside, low, high) for row in rows]
+    lines = [_line(verdict, row, low, high) for row in rows]
     return Leaderboard(columns, lines, (number(low, 2), number(high, 2)), best_at)
 
 
@@ -147,9 +144,7 @@ def _whisker(row: Row, low: float, high: float) -> Whisker | None:
     return Whisker(position(first), position(row.loss), position(last), beyond=last > high)
 
 
-def _line(
-    verdict: Verdict, row: Row, beside: Sequence[Measure], low: float, high: float
-) -> BoardLine:
+def _line(verdict: Verdict, row: Row, low: float, high: float) -> BoardLine:
     if row.failed or row.loss is None:
         return BoardLine(
             row.name, row.title, row.baseline, False, False, row.failed, Entry(NOTHING)
@@ -162,7 +157,6 @@ def _line(
             row.skill,
             "the best" if best else interval(row.skill_low, row.skill_high, skill),
         ),
-        **{each.name: measured(each, row.measures.get(each.name)) for each in beside},
         "parameters": Entry(f"{row.parameters:,}" if row.parameters else NOTHING, row.parameters),
         "training": Entry(duration(row.train_seconds), row.train_seconds),
         "prediction": Entry(microseconds(row.microseconds), row.microseconds),
