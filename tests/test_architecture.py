@@ -32,7 +32,7 @@ LEVELS = [
     ["compiler"],
     ["backends"],
     ["layers", "data"],
-    ["networks"],
+    ["networks", "measures"],
     ["tasks"],
     ["baselines"],
     ["training"],

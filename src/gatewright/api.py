@@ -53,6 +53,7 @@ def compare(
     epochs: int | None = None,
     parameters: int | None = None,
     equal: str = "parameters",
+    metric: str = "",
     class_weights: bool = False,
     truncate: int = 0,
     jobs: int | None = None,
@@ -75,11 +76,17 @@ def compare(
     cells, baselines: candidates by name; the baselines run beside those that always do.
     budget: "quick", "standard" or "thorough"; settings, seeds, epochs, parameters replace its
         numbers. equal: "parameters", or "time" for the same seconds each.
+    metric: the measure that decides: "mse", "mae", "rmse", "mase", "smape", "wql" and others, as
+        ``gatewright compare --help`` lists them. By default the mean squared error in standard
+        deviations, or the error rate.
     class_weights: each class counts the same, in training and in the verdict. truncate: steps
         after which gradients stop going further back; 0 for never.
     jobs: fits side by side, one thread each; by default one a core.
     out: the folder of the run; where one was interrupted it goes on. By default a temporary one,
         which ``Result.save`` copies. restart: replace what the folder holds.
+
+    Tables of the result (its leaderboard, measures and predictions) are pandas frames where the
+    source is one, with times as an index if they were one, and else frames of polars.
 
     Raises InputError, in one sentence, if the source or an argument cannot be used.
     """
@@ -109,6 +116,7 @@ def compare(
         epochs=epochs,
         parameters=parameters,
         equal=equal,
+        metric=metric,
         class_weights=class_weights,
         truncate=truncate,
     )
@@ -156,7 +164,7 @@ def compare_records(
             progress=progress or Progress(),
         )
         report.write(folder)
-    return Result(folder, temporary=out is None)
+    return Result(folder, temporary=out is None, native=table.native)
 
 
 def load(folder: str | Path, model: str | None = None) -> Predictor:

@@ -106,7 +106,7 @@ LIMITS: Mapping[str, Limit] = {
     "jobs": Whole(1, 1_024),
     "threads": Whole(1, 1_024),
 }
-SHARE = Real(zero=False, below=1)
+SHARE, SHARE_OR_NONE = (Real(zero=zero, below=1) for zero in (False, True))
 PART_ROWS = Whole(1, 1_000_000 * MILLION)
 MILLENNIUM = 365_250  # days; the longest step
 LONGEST_INTEGER_STEP = 10**18
@@ -136,9 +136,16 @@ def refusal(called: str, limit: Limit, value: Any) -> InputError:
 
 
 def check_shares(shares: Any) -> None:
-    """Raise InputError for shares that are not three numbers above 0 with the sum 1."""
+    """Raise InputError for shares that are not three numbers above 0 with the sum 1; the last one,
+    that of test, may be 0."""
     called, what = argument("shares"), "three numbers above 0 with the sum 1, as 0.7,0.1,0.2"
-    _check_three(shares, SHARE, called, what)
+    three = isinstance(shares, Sequence) and len(shares) == 3
+    if three and shares[1] == 0:
+        raise InputError(
+            f"{called} leaves nothing for validation, which tells when training is to stop and how "
+            "wide bands are: give it some, as 0.9,0.1,0"
+        )
+    _check_three(shares, (SHARE, SHARE, SHARE_OR_NONE), called, what)
     if abs(math.fsum(shares) - 1) > 1e-6:
         raise InputError(
             f"{called} is to be {what}, and {','.join(f'{share:g}' for share in shares)} have the "
@@ -149,14 +156,14 @@ def check_shares(shares: Any) -> None:
 def check_rows(rows: Any) -> None:
     """Raise InputError for lengths of parts that are not three whole numbers above 0."""
     what = "three whole numbers above 0, as 8640,2880,2880"
-    _check_three(rows, PART_ROWS, argument("rows"), what)
+    _check_three(rows, (PART_ROWS,) * 3, argument("rows"), what)
 
 
-def _check_three(values: Any, limit: Limit, called: str, what: str) -> None:
+def _check_three(values: Any, limits: Sequence[Limit], called: str, what: str) -> None:
     several = isinstance(values, Sequence) and not isinstance(values, str)
     if not several or len(values) != 3:
         quoted = ",".join(map(str, values)) if several else repr(values)
         raise InputError(f"{called} is to be {what}, not {quoted[:LONGEST_QUOTE]}")
-    for value in values:
+    for value, limit in zip(values, limits, strict=True):
         if not limit.holds(value):
             raise refusal(f"each of the three numbers of {called}", limit, value)

@@ -62,7 +62,8 @@ class Columns:
 class Split:
     """How a table is cut into training, validation and test.
 
-    shares: of the three, with the sum 1; a column that says the part goes before.
+    shares: of the three, with the sum 1; that of test may be 0 where nothing is compared. A column
+        that says the part goes before.
     rows: of forecasts, their lengths in steps from the start of each series, instead of shares or
         such a column; what is beyond is left out.
     """
@@ -83,6 +84,7 @@ class Contest:
     cells, baselines: by name; the baselines are beside those that always run.
     budget: by name; settings, seeds, epochs and parameters replace its numbers.
     equal: what every network gets as much of, "parameters" or "time".
+    metric: the measure that decides, by name; empty for the task's usual one.
     class_weights: each class counts the same. truncate: steps after which gradients stop; 0 for
         never.
     """
@@ -95,6 +97,7 @@ class Contest:
     epochs: int | None = None
     parameters: int | None = None
     equal: str = "parameters"
+    metric: str = ""
     class_weights: bool = False
     truncate: int = 0
 
@@ -108,7 +111,7 @@ class Contest:
     @property
     def options(self) -> Options:
         """What is asked of the task."""
-        return Options(class_weights=self.class_weights, truncate=self.truncate)
+        return Options(class_weights=self.class_weights, metric=self.metric, truncate=self.truncate)
 
 
 def _some(record: Any, fields: Sequence[str]) -> dict[str, Any]:

@@ -37,4 +37,5 @@ class Options(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     class_weights: bool = False  # classify: each class counts the same, however many it has
+    metric: str = ""  # the measure that candidates are judged by; empty for the task's usual one
     truncate: int = 0  # steps after which gradients stop going further back; 0 for never

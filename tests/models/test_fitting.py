@@ -84,7 +84,9 @@ def test_a_fit_is_kept_and_predicts(tmp_path: Path) -> None:
     assert record.test.metric == "mean squared error"
     assert 0 < record.test.loss < 2
     names = {path.name for path in (tmp_path / "kept").iterdir()} - {".lock"}
-    assert names == {"fit.json", "prepared.json", "model.safetensors", "history.arrow"}
+    assert names == {"fit.json", "prepared.json", "history.arrow"} | {
+        f"{name}.safetensors" for name in ("model", "shown")
+    }
     assert FitRecord.model_validate_json((tmp_path / "kept" / "fit.json").read_text()) == record
     predicted = load(tmp_path / "kept").predict()
     assert predicted["step"].to_list() == [160, 161, 162, 163]

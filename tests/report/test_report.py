@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -28,51 +27,9 @@ from gatewright.report.shown import Shown
 from gatewright.report.views import confusion, forecasts
 from gatewright.training import Epoch
 from here import Here
+from pages import Page
 
 pytestmark = pytest.mark.slow
-
-VOID = {"meta", "link", "br", "path", "circle", "line", "input", "img"}
-
-
-class Page(HTMLParser):
-    """The elements of a page, its text outside scripts, and its data."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.words: list[str] = []
-        self.open: list[str] = []
-        self.scripts: list[str] = []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag == "script":
-            self.scripts.append("")
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open, f"</{tag}> closes nothing"
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] == "script":
-            self.scripts[-1] += data
-        elif not self.open or self.open[-1] != "style":
-            self.words.append(data)
-
-    @property
-    def text(self) -> str:
-        return " ".join(" ".join(self.words).split())
-
-    @property
-    def data(self) -> dict[str, object]:
-        return dict(json.loads(self.scripts[1]))
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +133,7 @@ def test_many_classes_are_gathered(pages: dict[str, tuple[RunFolder, Page]]) -> 
     folder, page = pages["many_classes"]
     assert confusion.OTHERS in page.text
     outcome = Outcome.read(folder, Result(folder).plan)
-    given = outcome.scores[outcome.shown["lstm"].fit].measures["confusion"]
+    given = outcome.scores[outcome.shown["lstm"].fit].measures.details["confusion"]
     content = views.get("confusion").content(outcome)
     assert content is not None
     matrix = content["lstm"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from gatewright.comparison.records import Candidate, Fit, Plan, Score
 from gatewright.comparison.running import chosen, finalists
 from gatewright.data.layout import Guess, Layout
 from gatewright.data.prepared import Preparation, PreparedRecord
+from gatewright.measures import Measured, Places
 from gatewright.models import files
 from gatewright.setting import Setting
 from gatewright.training import Epoch, Stopping
@@ -168,23 +170,29 @@ class World:
         count = 6 if self.layout.task == "forecast" else 200
         return [self.items[place % len(self.items)] for place in range(count)]
 
-    def _measures(self, quality: float, generator: torch.Generator) -> dict[str, Any]:
+    def _measures(self, quality: float, generator: torch.Generator) -> Measured:
         if self.classes:
             count = len(self.classes)
             matrix = torch.randint(0, 3, (count, count), generator=generator)
             matrix += torch.diag(torch.randint(20, 60, (count,), generator=generator))
-            return {
-                "accuracy": 1 - quality,
-                "mean F1": 0.93 - quality,
-                "confusion": matrix.tolist(),
-            }
-        found: dict[str, Any] = {"mean absolute error": math.sqrt(quality)}
-        if self.layout.task == "forecast":
-            steps = torch.arange(self.layout.horizon) / self.layout.horizon
-            jitter = 0.03 * torch.rand(self.layout.horizon, generator=generator)
-            found["by_step"] = (quality * (0.4 + steps) + jitter).tolist()
-            found["coverage of the 90% band"] = 0.87
-        return found
+            return Measured(
+                overall={
+                    "error_rate": quality,
+                    "accuracy": 1 - quality,
+                    "macro_f1": 0.93 - quality,
+                },
+                details={"confusion": matrix.tolist()},
+            )
+        overall = {"mse": quality, "mae": 340 * math.sqrt(quality), "mase": None}
+        if self.layout.task != "forecast":
+            return Measured(overall=overall)
+        steps = torch.arange(self.layout.horizon) / self.layout.horizon
+        jitter = 0.03 * torch.rand(self.layout.horizon, generator=generator)
+        by_step = {"mse": (quality * (0.4 + steps) + jitter).tolist()}
+        by = {"step": _places([str(1 + step) for step in range(self.layout.horizon)], by_step)}
+        by["series"] = _places(self.items, {"mse": [quality] * len(self.items)})
+        several = {name: places for name, places in by.items() if places.count > 1}
+        return Measured(overall=overall | {"coverage": 0.87}, by=several)
 
     def _shown(self, quality: float, generator: torch.Generator) -> dict[str, Tensor]:
         targets, horizon = len(self.layout.targets), self.layout.horizon
@@ -236,6 +244,11 @@ class World:
         )
         record = PreparedRecord(preparation=preparation, items=self.items)
         files.write_beside(folder.path, record, None)
+
+
+def _places(names: Sequence[str], values: dict[str, list[float]]) -> Places:
+    numbers = {name: tuple(each) for name, each in values.items()}
+    return Places(names=tuple(names), count=len(names), values=numbers)
 
 
 def _epochs(name: str) -> list[Epoch]:

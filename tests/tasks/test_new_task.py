@@ -66,7 +66,7 @@ def test_one_file_is_compared_fitted_and_predicts(
     assert "standard deviation in training" not in page
     assert cli.main(["fit", said, *FLAGS, "--cell", "gru", "--epochs", "30", "--out", fit]) == 0
     record = json.loads((tmp_path / "fit" / "fit.json").read_text())
-    assert record["test"]["measures"]["accuracy"] > 0.8
+    assert record["test"]["measures"]["overall"]["accuracy"] > 0.8
     for folder in (run, fit):
         answer = tmp_path / "answer.csv"
         assert cli.main(["predict", folder, str(tmp_path / "new.csv"), "-o", str(answer)]) == 0

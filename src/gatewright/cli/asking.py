@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Group, Parameter
 
@@ -69,7 +69,7 @@ class TableFlags:
     delimiter
         Between the fields of a CSV file: one character, or comma, semicolon, tab.
     shares
-        Of training, validation and test. Default: 0.7,0.1,0.2.
+        Of training, validation and test. Default: 0.7,0.1,0.2. To fit, test may be 0: 0.9,0.1,0.
     rows
         Of forecasts: the lengths of these parts in steps instead, as 8640,2880,2880.
     """
@@ -140,6 +140,18 @@ class ContestFlags:
         Of each network; without it, those of the budget.
     equal
         What every network gets as much of: parameters, or time, the same seconds each.
+    metric
+        What decides, by name. Default: mse, or error_rate of classes.
+
+        - mse: mean squared error in standard deviations of each series
+        - scaled_mae: mean absolute error in the same
+        - mae: mean absolute error in the column's own units
+        - rmse: root of the mean squared error in own units
+        - mase: mean absolute error beside that of the seasonal naive forecast in training
+        - smape: symmetric mean absolute percentage error
+        - wql: weighted quantile loss
+        - error_rate, accuracy: how many are told wrong, or right
+        - log_loss: how unlikely the true class was said to be
     class_weights
         Each class counts the same, however rare it is.
     truncate
@@ -154,6 +166,7 @@ class ContestFlags:
     epochs: MaybeWhole = None
     parameters: MaybeWhole = None
     equal: str = "parameters"
+    metric: Annotated[str, Parameter(show_default=False)] = ""
     class_weights: Flag = False
     truncate: Whole = 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -58,6 +59,18 @@ class Choices:
         At most; without it, those of the budget.
     budget
         quick, standard or thorough: how wide and how long.
+    metric
+        What decides, by name. Default: mse, or error_rate of classes.
+
+        - mse: mean squared error in standard deviations of each series
+        - scaled_mae: mean absolute error in the same
+        - mae: mean absolute error in the column's own units
+        - rmse: root of the mean squared error in own units
+        - mase: mean absolute error beside that of the seasonal naive forecast in training
+        - smape: symmetric mean absolute percentage error
+        - wql: weighted quantile loss
+        - error_rate, accuracy: how many are told wrong, or right
+        - log_loss: how unlikely the true class was said to be
     class_weights
         Each class counts the same, however rare it is.
     truncate
@@ -71,6 +84,7 @@ class Choices:
     seed: Whole = 0
     epochs: MaybeWhole = None
     budget: str = "quick"
+    metric: Annotated[str, Parameter(show_default=False)] = ""
     class_weights: Flag = False
     truncate: Whole = 0
 
@@ -114,7 +128,7 @@ def fit(
     command = repeating("fit", file, table, choices, cell=cell, out=out)
     try:
         with _shown(screen, path, quiet=quiet) as (begin, watch):
-            record = _fitted(path, cell, folder, asked, choices, begin, watch)
+            record = _fitted(path, cell, folder, asked, choices, command, begin, watch)
     except KeyboardInterrupt:
         print(
             f"gatewright: interrupted; the same command goes on: {command}",
@@ -131,7 +145,14 @@ def fit(
 
 
 def _fitted(
-    path: Path, cell: str, folder: Path, asked: Asked, choices: Choices, begin: Begin, watch: Watch
+    path: Path,
+    cell: str,
+    folder: Path,
+    asked: Asked,
+    choices: Choices,
+    command: str,
+    begin: Begin,
+    watch: Watch,
 ) -> FitRecord:
     from gatewright.data.table.reading import read
     from gatewright.models.fitting import fit_into
@@ -146,6 +167,7 @@ def _fitted(
         recipe,
         stopping,
         source=str(path),
+        command=command,
         begin=begin,
         progress=watch,
     )
@@ -166,7 +188,9 @@ def _chosen(cell: str, choices: Choices) -> tuple[Recipe, Stopping]:
             dropout=choices.dropout,
         ),
         seed=choices.seed,
-        options=Options(class_weights=choices.class_weights, truncate=choices.truncate),
+        options=Options(
+            class_weights=choices.class_weights, metric=choices.metric, truncate=choices.truncate
+        ),
     )
     return recipe, stopping
 
@@ -227,6 +251,9 @@ def _tell(record: FitRecord, folder: Path, screen: Console) -> None:
     for part, judged in (("validation", record.validation), ("test", record.test)):
         if judged is not None:
             lines[f"On {part}"] = f"{judged.metric} {numbers.number(judged.loss)}"
-    lines |= {"Folder": str(folder), "Predict": predicting(record.layout, folder)}
+    if record.test is None:
+        lines["On test"] = "nothing was kept back for it"
+    lines |= {"Folder": str(folder), "Report": shlex.join(["gatewright", "report", str(folder)])}
+    lines |= {"Predict": predicting(record.layout, folder)}
     for what, text in lines.items():
         screen.print(Text.assemble((f"{what:<15}", "dim"), text), soft_wrap=True)

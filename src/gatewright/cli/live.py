@@ -139,7 +139,8 @@ def _seed_or_setting(plan: Plan, job: Job) -> str:
 def _candidates(board: Board, room: int) -> RenderableType:
     """The candidates by their best score on validation so far."""
     ranking, base = board.ranking(), board.best_baseline()
-    metric = tasks.get(board.plan.layout.task).metric
+    plan = board.plan
+    metric = tasks.get(plan.layout.task).deciding(plan.options).decides
     table = _plain_table()
     table.add_column("candidate", no_wrap=True, ratio=1)
     table.add_column(f"{metric}\non validation", justify="right", no_wrap=True)

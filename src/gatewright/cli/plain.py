@@ -36,7 +36,7 @@ class Lines(Progress):
             return
         self.board.fitted(fit)
         plan = self.board.plan
-        metric = tasks.get(plan.layout.task).metric
+        metric = tasks.get(plan.layout.task).deciding(plan.options).decides
         result = f"failed: {fit.failed}"
         if not fit.failed:
             result = f"{metric} {numbers.number(fit.validation_metric)} on validation"
@@ -49,7 +49,7 @@ class Lines(Progress):
             return
         self.board.scored()
         plan = self.board.plan
-        metric = tasks.get(plan.layout.task).metric
+        metric = tasks.get(plan.layout.task).deciding(plan.options).decides
         result = f"failed: {score.failed}"
         if not score.failed:
             result = f"{metric} {numbers.number(score.loss)} on test"

@@ -15,30 +15,29 @@ def report(
     *,
     open_it: Annotated[bool, Parameter(name="--open", negative="--no-open")] = True,
 ) -> int:
-    """Write the report of a finished comparison anew, and open it in the browser.
+    """Write the report of a finished comparison or fit anew, and open it in the browser.
 
     Examples:
 
     - `gatewright report runs/airline`
+    - `gatewright report runs/airline-gru`: of one fit
     - `gatewright report runs/airline --no-open`: only writes it and prints its path
 
     Parameters
     ----------
     run
-        The folder that `gatewright compare` wrote.
+        The folder that `gatewright compare` or `gatewright fit` wrote.
     open_it
         Open it in the browser.
     """
     from gatewright import report as reports
     from gatewright.comparison.folder import RunFolder
-    from gatewright.comparison.result import Result
+    from gatewright.models.folder import holds_fit
 
-    result = Result(RunFolder(run))
     try:
-        reports.write(result.folder)
+        path = reports.write_fit(run) if holds_fit(run) else reports.write(RunFolder(run))
     except OSError as error:
         raise cannot_write(error, run) from None
-    path = run / "report.html"
     print(path)
     if open_it:
         import webbrowser

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -12,13 +13,16 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from gatewright import tasks
 from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.records import Row
 from gatewright.comparison.result import Result
 from gatewright.data.layout import Guess, Layout
 from gatewright.errors import flag, with_flags
+from gatewright.measures import Measure
 from gatewright.wording import numbers
 
+HEAD = 20  # columns of the name of a measure
 NARROW = 130  # columns; below, intervals stand under their numbers
 MARK = "●"
 
@@ -78,10 +82,13 @@ def leaderboard(result: Result, *, narrow: bool) -> Table:
     )
     table.add_column("", width=1)
     table.add_column("candidate", overflow="fold")
-    for head in (f"{verdict.metric}\non test", "skill over the\nbest baseline"):
+    metric = "\n".join(textwrap.wrap(verdict.metric, HEAD) or [""])
+    for head in (f"{metric}\non test", "skill over the\nbest baseline"):
         table.add_column(f"{head}\n({level})" if narrow else head, justify="right", no_wrap=True)
         if not narrow:
             table.add_column(f"\n{level}", justify="right", style="dim", no_wrap=True)
+    for each in beside(result):
+        table.add_column(f"\n{each.short}", justify="right", no_wrap=True)
     above = "\n" if narrow else ""
     for head in ("param-\neters", "\nseeds", "train-\ning", "per pre-\ndiction"):
         table.add_column(f"{above}{head}", justify="right", no_wrap=True)
@@ -107,10 +114,18 @@ def _cells(row: Row, result: Result, *, narrow: bool) -> Iterator[RenderableType
         else:
             yield Text(figure, style=style)
             yield Text(interval)
+    for each in beside(result):
+        yield Text(each.words(row.measures.get(each.name)), style=style)
     yield f"{row.parameters:,}"
     yield str(row.seeds)
     yield numbers.duration(row.train_seconds)
     yield numbers.microseconds(row.microseconds)
+
+
+def beside(result: Result) -> list[Measure]:
+    """The measures that people know, beside the one that decided."""
+    plan = result.plan
+    return tasks.get(plan.layout.task).beside(plan.options, plan.layout)
 
 
 def remarks(result: Result) -> Iterator[str]:
@@ -124,6 +139,8 @@ def remarks(result: Result) -> Iterator[str]:
     if base is not None:
         title = result.verdict.candidate(base).title
         yield f"skill: how much lower than the {result.verdict.metric} of {title}"
+    for each in beside(result):
+        yield f"{each.short}: {each.explained}"
     yield "training: of one seed; per prediction: in blocks, on one thread"
     for row in result.rows:
         if row.failed:
@@ -141,8 +158,6 @@ def next_steps(result: Result) -> dict[str, str]:
 
 def predicting(layout: Layout, folder: Path) -> str:
     """The command that predicts with what is in a folder."""
-    from gatewright import tasks
-
     file, answer = tasks.get(layout.task).examples.needs(layout)
     words = ["gatewright", "predict", str(folder), *([file] if file else []), "-o", answer]
     return shlex.join(words)

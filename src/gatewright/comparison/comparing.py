@@ -12,7 +12,7 @@ from gatewright.data.guess.guessing import guess
 from gatewright.data.prepare.preparing import prepare
 from gatewright.data.prepared import fingerprint
 from gatewright.data.table.reading import Table
-from gatewright.errors import argument
+from gatewright.errors import InputError, argument
 from gatewright.folders import check_same
 from gatewright.models.predictor import history_for
 from gatewright.requests import Columns, Contest, Split
@@ -37,9 +37,15 @@ def compare_into(
 
     Raises InputError if the input cannot be used or the folder holds another comparison.
     """
+    if not split.shares[2]:
+        raise InputError(
+            f"{argument('shares')} leaves nothing for test, by which candidates are compared: give "
+            "it some, as 0.7,0.1,0.2; gatewright fit is what needs no test part"
+        )
     layout, guesses = guess(table, tasks.every(), columns)
     with folder.opened():
         question = tasks.get(layout.task)
+        question.deciding(contest.options)
         data = prepare(table, layout, question, folder.data, split=split)
         try:
             plan = make_plan(

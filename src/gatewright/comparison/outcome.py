@@ -71,7 +71,7 @@ def _decide(
         overlapping=task.examples.overlapping,
         horizon=task.examples.overlap(plan.layout, _stride(scores)),
         baselines=[candidate.name for candidate in plan.candidates if candidate.baseline],
-        metric=task.metric,
+        metric=task.deciding(plan.options).decides,
         titles={candidate.name: candidate.title for candidate in plan.candidates},
     )
 
@@ -143,7 +143,6 @@ def _row(
     judged = verdict.candidate(candidate.name)
     low, high = judged.interval or (None, None)
     skill_low, skill_high = judged.skill_interval or (None, None)
-    numbers = {name: value for name, value in score.measures.items() if isinstance(value, float)}
     used = plan.settings[setting]
     return Row(
         name=candidate.name,
@@ -157,7 +156,7 @@ def _row(
         skill_low=skill_low,
         skill_high=skill_high,
         among_best=candidate.name in verdict.confidence_set,
-        measures=numbers,
+        measures=score.measures.overall,
         seeds=len(joined),
         each=score.seeds if candidate.trained else {},
         left_out=tuple(name for name in score.seeds if name not in score.fits),

@@ -20,6 +20,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from gatewright.data.layout import Guess, Layout
+from gatewright.measures import Measured
 from gatewright.setting import Options, Setting
 from gatewright.training import Epoch, Recipe, Stopping
 
@@ -153,7 +154,7 @@ class Score(BaseModel):
     series: int = 0  # or sequences that the test examples are of
     stride: float = 1.0  # test examples for each one that was judged
     microseconds: float = 0.0  # per prediction, in blocks, one thread
-    measures: dict[str, Any] = {}
+    measures: Measured = Measured()
 
 
 class Row(BaseModel):
@@ -171,7 +172,7 @@ class Row(BaseModel):
     skill_low: float | None = None
     skill_high: float | None = None
     among_best: bool = False  # in the 90% model confidence set
-    measures: dict[str, float] = {}
+    measures: dict[str, float | None] = {}  # by name
     seeds: int = 0  # whose predictions are joined
     each: dict[str, float] = {}  # the loss of each seed on its own, by its fit
     left_out: tuple[str, ...] = ()  # the fits that did not learn

@@ -6,24 +6,36 @@ import shutil
 import weakref
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
+from gatewright.comparison import showing
 from gatewright.comparison.folder import PLAN, RunFolder
 from gatewright.comparison.outcome import outcome
 from gatewright.comparison.records import Plan, Row
 from gatewright.comparison.verdict import Verdict
-from gatewright.errors import InputError
+from gatewright.data.table.frames import Native, as_given
+from gatewright.errors import InputError, argument
 from gatewright.folders import claimed, named
 from gatewright.models.predictor import Predictor
 
 
 class Result:
-    """A finished run. The folder of a ``temporary`` one is removed with the result."""
+    """A finished run, which shows as its verdict and its leaderboard.
 
-    def __init__(self, folder: RunFolder, *, temporary: bool = False) -> None:
-        """Raises InputError where the folder holds no finished run."""
+    The folder of a ``temporary`` one is removed with the result.
+    """
+
+    def __init__(
+        self, folder: RunFolder, *, temporary: bool = False, native: Native | None = None
+    ) -> None:
+        """native: of the data frame that was compared on.
+
+        Raises InputError where the folder holds no finished run.
+        """
         self.folder = folder
+        self.native = native
         if temporary:
             weakref.finalize(self, shutil.rmtree, folder.path, ignore_errors=True)
         plan = folder.plan()
@@ -36,14 +48,48 @@ class Result:
         self.rows: list[Row]
         self.verdict, self.rows = outcome(folder, plan)
 
+    def __repr__(self) -> str:
+        return showing.as_text(self.plan, self.verdict, self.rows)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return showing.as_html(self.plan, self.verdict, self.rows)
+
     @property
-    def leaderboard(self) -> pl.DataFrame:
-        """A row a candidate, best first."""
+    def leaderboard(self) -> Any:
+        """A row a candidate, best first: a pandas frame where one was compared on, else polars."""
         skipped = {"measures", "setting"}
-        return pl.DataFrame(
-            [row.model_dump(exclude=skipped) | row.measures for row in self.rows],
-            infer_schema_length=None,
-        )
+        return self._frame([row.model_dump(exclude=skipped) | row.measures for row in self.rows])
+
+    def _frame(self, rows: list[dict[str, Any]]) -> Any:
+        return as_given(pl.DataFrame(rows, infer_schema_length=None), self.native)
+
+    def measures(self, by: str = "") -> Any:
+        """Every measure on test, a column each.
+
+        Args:
+            by: "" for a row a candidate; "step", "series" or "target" for a row a candidate and
+                step of the horizon, series (the first thousand) or target, where there are several.
+
+        Raises:
+            InputError: errors of this comparison are not told by that.
+        """
+        scores = self.folder.scores()
+        found = {row.name: scores[row.name].measures for row in self.rows if not row.failed}
+        rows: list[dict[str, Any]] = []
+        for candidate, measured in found.items():
+            if not by:
+                rows.append({"candidate": candidate, **measured.overall})
+            for name, numbers in measured.told_by(by).items():
+                place = int(name) if by == "step" else name
+                rows.append({"candidate": candidate, by: place, **numbers})
+        if not rows:
+            places = {name for measured in found.values() for name in measured.by}
+            raise InputError(
+                f"{argument('by', by)}: errors of this comparison are told by "
+                f"{', '.join(sorted(places)) or 'nothing'}; leave it out for those of all together"
+            )
+        return self._frame(rows)
 
     @cached_property
     def best(self) -> Predictor:
@@ -59,7 +105,7 @@ class Result:
         if score is None or score.failed:
             known = ", ".join(row.name for row in self.rows if not row.failed)
             raise InputError(f"no candidate of this comparison is called {name!r}: it has {known}")
-        return Predictor(self.folder.model(score), self.folder.history())
+        return Predictor(self.folder.model(score), self.folder.history(), self.native)
 
     def save(self, path: str | Path) -> Path:
         """Copy all that the run wrote, report included, to a new place.

@@ -22,7 +22,7 @@ from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.records import Fit, Job, Plan, Score
 from gatewright.data.prepared import Prepared
 from gatewright.models.fitting import fit_model
-from gatewright.models.judging import TEST_EXAMPLES, TIMED, answer, to_show
+from gatewright.models.judging import TEST_EXAMPLES, TIMED, answer, measured, to_show
 from gatewright.sealed import DamagedError
 from gatewright.training import DivergedError, Epoch, Model, evenly
 from gatewright.training.checkpoint import save_tensors
@@ -104,7 +104,7 @@ def score(job: Job, folder: RunFolder, data: Prepared) -> Score:
             "series": showing.series,
             "stride": len(every) / judged,
             "microseconds": 1e6 * answers.seconds / judged,
-            "measures": model.task.measures(answers.prediction, answers.target),
+            "measures": measured(model.task, data, answers),
         }
     )
 

@@ -6,6 +6,8 @@ import dataclasses
 
 from torch import Tensor
 
+from gatewright.data.prepared import Prepared
+
 
 @dataclasses.dataclass(frozen=True)
 class Batch:
@@ -18,6 +20,8 @@ class Batch:
     # step (batch, time, targets)
     future: Tensor  # (horizon, batch, known channels): windows only
     future_codes: Tensor  # (horizon, batch, known categories): windows only
+    data: Prepared  # that it was gathered from
+    examples: Tensor  # (batch,): their numbers
 
     @property
     def size(self) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from gatewright.data.layout import Layout
+from gatewright.data.naive import seasonal_errors
 
 PARTS = ("train", "validation", "test")
 
@@ -111,6 +113,11 @@ class Prepared:
     def lengths(self) -> Tensor:
         """Rows of each item, (items,)."""
         return self.bounds[:, 3] - self.bounds[:, 0]
+
+    @cached_property
+    def naive(self) -> Tensor:
+        """Of forecasts: what ``seasonal_errors`` gives, (items, targets)."""
+        return seasonal_errors(self.target, self.bounds, self.layout.season)
 
     @classmethod
     def open(cls, folder: Path) -> Prepared:

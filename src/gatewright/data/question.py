@@ -68,7 +68,6 @@ class Target(ABC):
 
     numeric: ClassVar[bool]  # its columns hold numbers
     general: ClassVar[bool]  # suits what nothing else does
-    standardised: ClassVar[bool]  # losses are in units of the targets' standard deviation
 
     @abstractmethod
     def suits(self, labels: LabelCounts) -> str:
@@ -226,6 +225,11 @@ class Examples(ABC):
     def items(self, data: Prepared, examples: Tensor) -> Tensor:
         """The number of the series or sequence that each example is of, (n,)."""
 
+    def places(self, data: Prepared, examples: Tensor) -> dict[str, Tensor]:
+        """By what errors are told one by one, "step" or "series": the number of each of the rows
+        that ``rows`` gives, (rows,)."""
+        return {}
+
     def beside(self, data: Prepared, examples: Tensor) -> dict[str, Tensor]:
         """What is kept beside the predictions of some examples, to show them."""
         return {}
@@ -266,6 +270,12 @@ class Examples(ABC):
     @abstractmethod
     def scale(self, data: Prepared, examples: Tensor) -> tuple[Tensor, Tensor]:
         """(center, scale) of the targets in each such row, (rows, targets) in float64."""
+
+    def naive(self, data: Prepared, examples: Tensor) -> Tensor:
+        """The mean absolute error of the seasonal naive forecast in training, for the targets in
+        each such row, in standard deviations: (rows, targets) in float64, NaN where there is none.
+        """
+        return torch.full_like(self.scale(data, examples)[1], torch.nan)
 
     @abstractmethod
     def needs(self, layout: Layout) -> tuple[str, str]:

@@ -69,6 +69,7 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
         patience: epochs without a lower loss on validation after which training ends.
         validation_fraction: of the rows, the least that tells when to stop.
         truncate: steps after which gradients stop going further back; 0 for never.
+        metric: the measure that decides, as ``gatewright.compare`` has it.
         random_state: a seed, a numpy RandomState, or None for another result each time.
 
     Attributes after ``fit``:
@@ -103,6 +104,7 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
         patience: int = 8,
         validation_fraction: float = 0.1,
         truncate: int = 0,
+        metric: str = "",
         random_state: Any = 0,
     ) -> None:
         self.cell = cell
@@ -126,6 +128,7 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
         self.patience = patience
         self.validation_fraction = validation_fraction
         self.truncate = truncate
+        self.metric = metric
         self.random_state = random_state
 
     def fit(self, source: Any, y: None = None) -> Self:
@@ -148,7 +151,7 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
             table, layout, self.horizon or layout.horizon, self.context, self.validation_fraction
         )
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        options = Options(truncate=int(self.truncate))
+        options = Options(truncate=int(self.truncate), metric=self.metric)
         stopping = arguments.stopping(self)
         with tempfile.TemporaryDirectory(prefix="gatewright-") as folder:
             arrays = Path(folder) / "data"
@@ -160,7 +163,8 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
             all_guesses = (*guesses, *more)
             record = record_of(recipe, stopping, data, arrays, name, all_guesses, split)
             record = record.ended(model, judge(model, data, "validation"))
-        self._settle(record, Predictor(model, history_of(table, data.layout)))
+        predictor = Predictor(model, history_of(table, data.layout), table.native)
+        self._settle(record, predictor)
         return self
 
     def _settle(self, record: FitRecord, predictor: Predictor) -> None:
@@ -220,17 +224,19 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
                 training rows.
 
         Returns:
-            fitted on an array, an array (horizon, targets); else a polars frame, ``horizon`` rows a
-            series: its name, the time, each target's point (its name) and quantiles
-            (``NAME 0.05`` to ``NAME 0.95``).
+            fitted on an array, an array (horizon, targets); else a frame, of pandas where such rows
+            are given, with times as an index if they were one, and of polars otherwise, with
+            ``horizon`` rows a series: its name, the time, each target's point (its name) and
+            quantiles (``NAME 0.05`` to ``NAME 0.95``).
 
         Raises:
             InputError: the rows do not fit.
         """
         check_is_fitted(self)
         table = None if source is None else self._read_again(source)
-        forecasts = self.predictor_.predict(table)
-        return forecasts.select(self._array).to_numpy() if self._array else forecasts
+        if self._array:
+            return self.predictor_.answer(table).select(self._array).to_numpy()
+        return self.predictor_.predict(table)
 
     def score(self, source: Any, y: None = None) -> float:
         """How well the last ``horizon`` rows of each series are forecast from those before them:

@@ -68,6 +68,7 @@ class SequenceEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         patience: int = 8,
         validation_fraction: float = 0.1,
         truncate: int = 0,
+        metric: str = "",
         channels_first: bool | None = None,
         random_state: Any = 0,
     ) -> None:
@@ -83,6 +84,7 @@ class SequenceEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         self.patience = patience
         self.validation_fraction = validation_fraction
         self.truncate = truncate
+        self.metric = metric
         self.channels_first = channels_first
         self.random_state = random_state
 
@@ -145,7 +147,7 @@ class SequenceEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         return target
 
     def _options(self) -> Options:
-        return Options(truncate=int(self.truncate))
+        return Options(truncate=int(self.truncate), metric=self.metric)
 
     def _layout(self, sequences: RaggedArray, target: Floats) -> Layout:
         return Layout(
@@ -251,6 +253,7 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[mi
             that is fewer than 10, none are: all epochs are trained, and the one with the lowest
             training loss is kept.
         truncate: steps after which gradients stop going further back; 0 for never.
+        metric: the measure that decides, as ``gatewright.compare`` has it.
         channels_first: X is (samples, channels, time), aeon's order, and a list holds arrays
             (channels, time). By default channels come last, with a warning where that looks wrong.
         class_weights: each class counts the same in training, however many sequences it has.
@@ -278,6 +281,7 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[mi
         patience: int = 8,
         validation_fraction: float = 0.1,
         truncate: int = 0,
+        metric: str = "",
         channels_first: bool | None = None,
         class_weights: bool = False,
         random_state: Any = 0,
@@ -295,6 +299,7 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[mi
             patience=patience,
             validation_fraction=validation_fraction,
             truncate=truncate,
+            metric=metric,
             channels_first=channels_first,
             random_state=random_state,
         )
@@ -323,7 +328,8 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[mi
         return {"classes": names, "class_counts": tuple(counts.tolist())}
 
     def _options(self) -> Options:
-        return Options(truncate=int(self.truncate), class_weights=bool(self.class_weights))
+        weights = bool(self.class_weights)
+        return super()._options().model_copy(update={"class_weights": weights})
 
 
 class SequenceRegressor(RegressorMixin, SequenceEstimator):  # type: ignore[misc]

@@ -18,7 +18,7 @@ from gatewright.errors import InputError, argument
 from gatewright.folders import claimed, remove
 from gatewright.models import folder as kept
 from gatewright.models.folder import FitRecord
-from gatewright.models.judging import judge
+from gatewright.models.judging import answer_part, judged
 from gatewright.models.predictor import Predictor, history_for
 from gatewright.models.size import check_size
 from gatewright.models.undisturbed import undisturbed
@@ -36,6 +36,7 @@ def fit_into(
     stopping: Stopping,
     *,
     source: str,
+    command: str = "",
     begin: Callable[[FitRecord], None] = lambda record: None,
     progress: Callable[[Epoch], None] = lambda epoch: None,
 ) -> FitRecord:
@@ -45,7 +46,7 @@ def fit_into(
 
     Args:
         folder: a new one, an empty one, or one with the same fit.
-        source: what the table is called in the record.
+        source: what the table is called in the record; command: what repeats the fit there.
         columns: what is known of the columns.
         split: how the table is cut.
         recipe: what is fitted; the hidden size is of no meaning to baselines.
@@ -70,9 +71,11 @@ def fit_into(
         layout, guesses = guess(table, tasks.every(), columns)
         task = tasks.get(layout.task)
         _check_candidate(recipe.candidate, task)
+        task.deciding(recipe.options)
         data = prepare(table, layout, task, arrays, split=split)
         recipe = recipe.settled(task(data.preparation, recipe.options).usual(data))
         record = record_of(recipe, stopping, data, arrays, source, guesses, split)
+        record = record.model_copy(update={"command": command})
         smaller = f"give a smaller {argument('hidden_size')}, or fewer {argument('num_layers')}"
         check_size(recipe, data, smaller)
         there = kept.settle(folder, record)
@@ -154,7 +157,20 @@ def _fit(
             f"{argument('learning_rate')}"
         ) from None
     history = history_for(table, data.layout, [recipe.candidate])
-    record = record.ended(model, judge(model, data, "validation"), judge(model, data, "test"))
+    record = _judged(folder, model, data, record)
     record = kept.keep(folder, Predictor(model, history), record, data.items)
     checkpoint.unlink(missing_ok=True)
     return record
+
+
+def _judged(folder: Path, model: Model, data: Prepared, record: FitRecord) -> FitRecord:
+    """The record of the finished fit: how it did on each part, and what is kept to be shown."""
+    found = {part: answer_part(model, data, part) for part in ("validation", "test")}
+    answered = {part: answers for part, answers in found.items() if answers is not None}
+    each = {part: judged(model.task, data, answers) for part, answers in answered.items()}
+    record = record.ended(model, each.get("validation"), each.get("test"))
+    if not answered:
+        return record
+    part, answers = list(answered.items())[-1]
+    shown = kept.keep_shown(folder, model.task, data, part, answers)
+    return record.model_copy(update={"kept": shown})

@@ -3,6 +3,7 @@
 fit.json                       the layout, every guess and choice, and how the fit did
 prepared.json, history.arrow   what a prediction needs beside the model
 model.safetensors
+shown.safetensors              losses on test, and some predictions for the report
 checkpoint.safetensors         while it trains
 """
 
@@ -15,19 +16,33 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict
 
 from gatewright.data.layout import Guess, Layout
-from gatewright.data.prepared import PreparedRecord
+from gatewright.data.prepared import Prepared, PreparedRecord
 from gatewright.errors import InputError, argument
 from gatewright.folders import ANOTHER, check_same
 from gatewright.models import files
-from gatewright.models.judging import Judged
+from gatewright.models.judging import Answers, Judged, to_show
 from gatewright.models.predictor import Predictor
-from gatewright.sealed import DamagedError, read_record, write_record
+from gatewright.sealed import DamagedError, read_record, refusing_damage, write_record
+from gatewright.tasks import Task
 from gatewright.training import Model, Recipe, Stopping
+from gatewright.training.checkpoint import Tensors, load_tensors, save_tensors
 
-RECORD, CHECKPOINT = "fit.json", "checkpoint.safetensors"
-FILES = (files.MODEL, *files.BESIDE)
+RECORD, CHECKPOINT, SHOWN = "fit.json", "checkpoint.safetensors", "shown.safetensors"
+FILES = (files.MODEL, *files.BESIDE, SHOWN)
 AGAIN, ELSEWHERE = "fit it anew", f"{ANOTHER}, or remove it yourself"
 LOST = "put back a copy of it that is whole, or fit again into another folder"
+
+
+class Kept(BaseModel):
+    """What is said of the predictions that a fit keeps to be shown."""
+
+    model_config = ConfigDict(frozen=True)
+
+    part: str  # of the split that they are of: "test", or "validation" where there is no test
+    file: str  # the digest of shown.safetensors
+    series: int  # or sequences that they are of
+    stride: float  # examples of the part for each one that was judged
+    microseconds: float  # per prediction, in blocks, one thread
 
 
 class FitRecord(BaseModel):
@@ -45,6 +60,7 @@ class FitRecord(BaseModel):
     stopping: Stopping
     shares: tuple[float, float, float] = (0.7, 0.1, 0.2)  # train, validation, test
     rows: tuple[int, int, int] | None = None  # lengths of the parts instead of shares
+    command: str = ""  # that repeats it; it decides nothing
     notes: tuple[str, ...] = ()  # what was imputed, filled or dropped, in sentences
     estimator: dict[str, Any] = {}  # what an estimator of Python was made with
 
@@ -57,6 +73,7 @@ class FitRecord(BaseModel):
     best_epoch: int = 0  # from 1; 0 where nothing was trained step by step
     validation: Judged | None = None
     test: Judged | None = None
+    kept: Kept | None = None
 
     def decisions(self) -> dict[str, Any]:
         """What two fits have to share for one to go on from the other."""
@@ -94,6 +111,8 @@ def settle(folder: Path, record: FitRecord) -> FitRecord | None:
         return None
     try:
         read_predictor(folder, there)
+        if there.kept is not None:
+            read_shown(folder, there.kept)
     except DamagedError:
         return None
     return there
@@ -142,6 +161,27 @@ def load_fit(folder: Path, model: str | None = None) -> Predictor:
 def read_fit(folder: Path, remedy: str = LOST) -> FitRecord:
     """fit.json. Raises DamagedError, with what to do, where it is not as it was written."""
     return read_record(folder / RECORD, FitRecord, remedy)
+
+
+def keep_shown(folder: Path, task: Task, data: Prepared, part: str, answers: Answers) -> Kept:
+    """Write the losses of a part of the split, and some predictions to be shown."""
+    losses, units = answers.by_unit()
+    showing = to_show(task, data, answers)
+    tensors = {"losses": losses, "units": units, **showing.tensors}
+    judged = len(answers.examples)
+    return Kept(
+        part=part,
+        file=save_tensors(folder / SHOWN, tensors, {"items": showing.items}),
+        series=showing.series,
+        stride=len(task.examples.of_part(data, part)) / judged,
+        microseconds=1e6 * answers.seconds / judged,
+    )
+
+
+def read_shown(folder: Path, kept: Kept) -> tuple[Tensors, Any]:
+    """What ``keep_shown`` wrote, and its record. Raises DamagedError as ``read_predictor``."""
+    with refusing_damage(folder / SHOWN, AGAIN):
+        return load_tensors(folder / SHOWN, kept.file)
 
 
 def read_predictor(folder: Path, record: FitRecord) -> Predictor:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
+from gatewright import measures
 from gatewright.data.prepared import Prepared
+from gatewright.measures import Measured, Told, take
 from gatewright.tasks import Task
 from gatewright.training import Model, evenly
 
 TEST_EXAMPLES = 20_000  # at most, evenly spaced
+MEASURED = 1 << 21  # numbers of predictions that are measured at once
 TIMED = 512  # examples a block, where predictions are timed
 
 
@@ -26,7 +29,7 @@ class Judged(BaseModel):
     metric: str  # what ``loss`` is, in words
     loss: float  # mean over units
     units: int
-    measures: dict[str, Any] = {}
+    measures: Measured = Measured()
 
 
 @dataclass(frozen=True)
@@ -79,19 +82,52 @@ def answer(model: Model, data: Prepared, examples: Tensor, block: int | None = N
     )
 
 
+def measured(task: Task, data: Prepared, answers: Answers) -> Measured:
+    """Every measure of the task on some answers, and what its views show."""
+
+    def told(begin: int, end: int) -> Told:
+        some = slice(begin, end)
+        return task.told(
+            answers.prediction[some], answers.target[some], data, answers.examples[some]
+        )
+
+    def pieces() -> Iterator[Told]:
+        count = len(answers.examples)
+        step = max(1, MEASURED // max(1, answers.prediction[:1].numel()))
+        yield from (told(begin, begin + step) for begin in range(0, count, step))
+
+    each = [measures.get(name) for name in task.measures]
+    layout, whole = task.layout, told(0, len(answers.examples))
+    labels = {
+        "step": [str(step + 1) for step in range(layout.horizon)],
+        "series": data.items,
+        "target": layout.targets,
+    }
+    found = take(each, pieces(), whole, labels)
+    return found.model_copy(update={"details": dict(task.details(whole))})
+
+
+def answer_part(model: Model, data: Prepared, part: str) -> Answers | None:
+    """What it predicts of a part of the split, "validation" or "test"; None where it has no
+    examples."""
+    every = model.task.examples.of_part(data, part)
+    return answer(model, data, evenly(every, TEST_EXAMPLES), TIMED) if len(every) else None
+
+
 def judge(model: Model, data: Prepared, part: str) -> Judged | None:
-    """The metric of a part of the split, "validation" or "test"; None where it has no examples."""
-    task = model.task
-    examples = evenly(task.examples.of_part(data, part), TEST_EXAMPLES)
-    if not len(examples):
-        return None
-    answers = answer(model, data, examples)
+    """The metric of a part of the split; None where it has no examples."""
+    answers = answer_part(model, data, part)
+    return None if answers is None else judged(model.task, data, answers)
+
+
+def judged(task: Task, data: Prepared, answers: Answers) -> Judged:
+    """The metric of some answers, and what else they tell."""
     losses, units = answers.by_unit()
     return Judged(
         metric=task.metric,
         loss=losses.mean().item(),
         units=len(units),
-        measures=task.measures(answers.prediction, answers.target),
+        measures=measured(task, data, answers),
     )
 
 

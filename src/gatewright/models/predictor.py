@@ -13,9 +13,12 @@ from gatewright import baselines, cells, tasks
 from gatewright.data.layout import Layout
 from gatewright.data.prepare.preparing import transform
 from gatewright.data.prepared import Preparation
+from gatewright.data.table.frames import Native, as_given
 from gatewright.data.table.reading import Table, read
 from gatewright.errors import InputError
 from gatewright.training import Model
+from gatewright.wording import tables
+from gatewright.wording.numbers import listed
 
 
 class Predictor:
@@ -24,9 +27,40 @@ class Predictor:
     ``history`` holds raw rows, as many of each series as a forecast looks back.
     """
 
-    def __init__(self, model: Model, history: pl.DataFrame | None = None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        history: pl.DataFrame | None = None,
+        native: Native | None = None,
+    ) -> None:
         self.model = model
         self.history = history
+        self.native = native  # of the data frame that it was fitted on
+
+    def __repr__(self) -> str:
+        return tables.pairs_as_text(self._facts())
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return tables.pairs_as_html(self._facts())
+
+    def _facts(self) -> list[tuple[str, str]]:
+        """What it is, what it predicts and from what."""
+        layout, task, recipe = self.layout, self.model.task, self.model.recipe
+        baseline = recipe.candidate in baselines.names()
+        title = baselines.get(recipe.candidate).title if baseline else recipe.candidate
+        judged = len(self.preparation.series)
+        words = [
+            task.asks(listed(layout.targets)),
+            *task.examples.described(layout, self.preparation, judged),
+        ]
+        facts = [
+            ("Model", f"{title}, {self.model.parameters:,} parameters"),
+            ("Predicts", ", ".join(words)),
+            ("Inputs", listed(layout.inputs or layout.steps)),
+            ("Known ahead", listed(layout.known)),
+        ]
+        return [(what, text) for what, text in facts if text]
 
     @property
     def preparation(self) -> Preparation:
@@ -36,7 +70,7 @@ class Predictor:
     def layout(self) -> Layout:
         return self.preparation.layout
 
-    def predict(self, source: Any = None) -> pl.DataFrame:
+    def predict(self, source: Any = None) -> Any:
         """Predictions for a table: a path, a data frame, or what ``read`` made of one.
 
         Forecasts: a forecast goes on from the last known target of the rows given, of each series
@@ -50,14 +84,23 @@ class Predictor:
         Labels: gives a row a sequence, the predicted label (the target's name) and, for classes,
         the probability of each (``NAME=CLASS``).
 
+        A pandas frame is answered with a pandas frame, times as an index if they were one; pyarrow
+        likewise; anything else, a path too, with a frame of polars. Without a table the answer is
+        of the kind that the model was fitted on, as long as it was not loaded from a folder.
+
         Raises InputError where the table does not fit.
         """
-        if source is None and self.history is None:
-            raise InputError("there is nothing to predict: give a table")
-        task, table = self.model.task, source
-        examples, target = task.examples, task.target
+        table = source
         if source is not None and not isinstance(source, Table):
             table = read(source, readings=self.preparation.readings)
+        return as_given(self.answer(table), self.native if table is None else table.native)
+
+    def answer(self, table: Table | None) -> pl.DataFrame:
+        """What ``predict`` gives, as a frame of polars."""
+        if table is None and self.history is None:
+            raise InputError("there is nothing to predict: give a table")
+        task = self.model.task
+        examples, target = task.examples, task.target
         table = examples.extended(table, self.history, self.layout)
         with tempfile.TemporaryDirectory(prefix="gatewright-") as folder:
             data = transform(table, self.preparation, task, Path(folder) / "data")

@@ -80,6 +80,8 @@ def one_target_a_row(batch: Batch, targets: int) -> Batch:
         target=batch.target,
         future=repeated(batch.future),
         future_codes=repeated(batch.future_codes),
+        data=batch.data,
+        examples=batch.examples,
     )
 
 

@@ -6,12 +6,13 @@ from pathlib import Path
 
 from gatewright.comparison.folder import RunFolder
 from gatewright.errors import InputError
+from gatewright.report.fits import outcome_of_fit
 from gatewright.report.outcome import Outcome
 from gatewright.report.page import render
 from gatewright.report.pictures import draw
 from gatewright.sealed import write_whole
 
-__all__ = ["write"]
+__all__ = ["write", "write_fit"]
 
 
 def write(folder: RunFolder) -> Path:
@@ -30,6 +31,15 @@ def write(folder: RunFolder) -> Path:
         )
     outcome = Outcome.read(folder, plan)
     folder.write_outcome(outcome.verdict, outcome.rows)
-    page = folder.path / "report.html"
-    write_whole(page, render(outcome, draw(outcome, folder.path / "plots")).encode())
+    return _write(outcome, folder.path)
+
+
+def write_fit(folder: Path) -> Path:
+    """The same for the folder of one fit. Raises InputError where it holds no finished one."""
+    return _write(outcome_of_fit(folder), folder)
+
+
+def _write(outcome: Outcome, folder: Path) -> Path:
+    page = folder / "report.html"
+    write_whole(page, render(outcome, draw(outcome, folder / "plots")).encode())
     return page

@@ -6,21 +6,11 @@ from pathlib import PurePath
 
 from gatewright import tasks
 from gatewright.comparison.records import Plan
-from gatewright.comparison.verdict import Verdict
 from gatewright.data.layout import Layout
 from gatewright.data.prepared import PARTS
 from gatewright.report.outcome import Outcome
 from gatewright.training.loop import DECLINE
-from gatewright.wording.numbers import counted, duration
-
-MOST_NAMES = 6
-
-
-def listed(names: tuple[str, ...], most: int = MOST_NAMES) -> str:
-    """As "a, b and 4 more"."""
-    if len(names) <= most:
-        return ", ".join(names)
-    return f"{', '.join(names[:most])} and {len(names) - most:,} more"
+from gatewright.wording.numbers import counted, duration, listed
 
 
 def data_line(outcome: Outcome) -> list[str]:
@@ -31,14 +21,17 @@ def data_line(outcome: Outcome) -> list[str]:
         PurePath(plan.source).name or plan.source,
         outcome.task.asks(listed(plan.layout.targets, 3)),
         *examples.described(plan.layout, outcome.preparation, judged),
-        f"judged on {counted(outcome.verdict.units, f'test {examples.unit}')}",
+        f"judged on {counted(outcome.verdict.units, f'{outcome.part} {examples.unit}')}",
     ]
 
 
-def headline(verdict: Verdict) -> tuple[str, str, str]:
+def headline(outcome: Outcome) -> tuple[str, str, str]:
     """What stands above the verdict: a verb, the candidate, and which kind it is."""
+    verdict = outcome.verdict
     chosen = verdict.candidate(verdict.recommended)
     kind = "baseline" if chosen.baseline else "recurrent network"
+    if outcome.alone:
+        return "Fitted", chosen.title, kind
     if len(verdict.candidates) == 1:
         return "Only", chosen.title, kind
     if not verdict.comparable:
@@ -88,8 +81,9 @@ def _searched(plan: Plan) -> str:
     return ", ".join(words) if later else str(first.settings)
 
 
-def budget(plan: Plan) -> list[tuple[str, str]]:
+def budget(outcome: Outcome) -> list[tuple[str, str]]:
     """What every trained candidate was given."""
+    plan = outcome.plan
     stopping = plan.stopping
     counts = [count for one in plan.candidates for count in one.parameters]
     facts = [
@@ -97,6 +91,8 @@ def budget(plan: Plan) -> list[tuple[str, str]]:
         ("Settings tried", f"{_searched(plan)}, the same for each, with the first seed"),
         ("Seeds", f"{len(plan.seeds)} of the setting with the lowest validation loss"),
     ]
+    if outcome.alone:
+        facts = [("Seed", str(plan.seeds[0]))]
     if stopping.seconds is not None:
         facts.append(("Equal", f"time: {duration(stopping.seconds)} of training each"))
     else:
@@ -111,7 +107,7 @@ def budget(plan: Plan) -> list[tuple[str, str]]:
         )
     facts.append(("Batch", f"{stopping.batch_size} examples, in the same order for each"))
     facts.append(("Gradients", f"clipped to a norm of {stopping.clip:g}"))
-    if counts:
+    if counts and not outcome.alone:
         spread = max(counts) / min(counts) - 1
         facts.append(
             (

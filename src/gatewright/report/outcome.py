@@ -10,6 +10,7 @@ from gatewright.comparison.outcome import outcome
 from gatewright.comparison.records import Fit, Plan, Row, Score
 from gatewright.comparison.verdict import Verdict
 from gatewright.data.prepared import Preparation
+from gatewright.measures import Averaged, Measure, Measured
 from gatewright.report.shown import Shown, shown_of
 from gatewright.tasks import Task
 
@@ -25,6 +26,8 @@ class Outcome:
     scores: dict[str, Score]
     preparation: Preparation
     shown: dict[str, Shown]
+    part: str = "test"  # of the split that all was judged on
+    alone: bool = False  # one fit, and no comparison
 
     @classmethod
     def read(cls, folder: RunFolder, plan: Plan) -> Outcome:
@@ -44,6 +47,21 @@ class Outcome:
     @property
     def task(self) -> type[Task]:
         return tasks.get(self.plan.layout.task)
+
+    @property
+    def measure(self) -> Averaged:
+        """The one that decided."""
+        return self.task.deciding(self.plan.options)
+
+    @property
+    def beside(self) -> list[Measure]:
+        """Those that short tables show beside it."""
+        return self.task.beside(self.plan.options, self.plan.layout)
+
+    @property
+    def measured(self) -> dict[str, Measured]:
+        """Candidate -> what was measured of it, the best first."""
+        return {row.name: self.scores[row.name].measures for row in self.rows if not row.failed}
 
     @property
     def leaders(self) -> list[str]:

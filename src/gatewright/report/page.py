@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gatewright.errors import flag, with_flags
-from gatewright.report import facts, figures, tables, views
+from gatewright.report import facts, figures, measured, tables, views
 from gatewright.report.outcome import Outcome
 from gatewright.wording.numbers import interval, microseconds, number, skill
 
@@ -69,7 +69,7 @@ def _drawn(outcome: Outcome, contents: dict[views.View, dict[str, Any]]) -> dict
         "candidates": figures.contenders(plan, rows),
         "leaders": outcome.leaders,
         "recommended": outcome.verdict.recommended,
-        "metric": outcome.verdict.metric,
+        "metric": outcome.measure.title,
         "learning": figures.learning(plan, outcome.fits, rows),
         "clip": plan.stopping.clip,
         **{name: drawn for name, drawn in by_view.items() if drawn is not None},
@@ -79,28 +79,32 @@ def _drawn(outcome: Outcome, contents: dict[views.View, dict[str, Any]]) -> dict
 def _text_and_tables(outcome: Outcome) -> dict[str, Any]:
     """What stands in the page as text and tables."""
     plan, verdict, rows = outcome.plan, outcome.verdict, outcome.rows
-    names, lines = tables.measures(rows)
+    measure = outcome.measure
+    unit = measure.unit if measure.title == verdict.metric else ""
     networks, settings = facts.settings(plan)
     return {
         "plan": plan,
         "layout": plan.layout,
         "verdict": verdict,
-        "headline": facts.headline(verdict),
+        "headline": facts.headline(outcome),
         "data_line": facts.data_line(outcome),
         "figures": _key_figures(outcome),
         "board": tables.leaderboard(verdict, rows),
-        "measure_names": names,
-        "measure_lines": lines,
+        "part": outcome.part,
+        "alone": outcome.alone,
+        "judged_by": f"{verdict.metric} {unit}".rstrip(),
+        "step_measure": measure,
+        "overall": measured.overall(outcome),
+        "by_place": measured.by_place(outcome),
         "pairs": tables.pairs(verdict),
         "titles": {one.name: one.title for one in plan.candidates},
         "roles": facts.roles(plan.layout),
         "notes": outcome.preparation.notes,
         "split": facts.split_text(plan),
-        "budget": facts.budget(plan),
+        "budget": facts.budget(outcome),
         "networks": networks,
         "settings": settings,
         "number": number,
-        "standardised": outcome.task.target.standardised,
         "failed_fits": [fit for fit in outcome.fits.values() if fit.failed],
     }
 
@@ -110,10 +114,12 @@ def _key_figures(outcome: Outcome) -> list[tuple[str, str, str]]:
     verdict = outcome.verdict
     row = next(row for row in outcome.rows if row.name == verdict.recommended)
     key_figures = [(verdict.metric, number(row.loss), interval(row.low, row.high))]
+    for each in outcome.beside:
+        key_figures.append((each.title, each.words(row.measures.get(each.name)), each.unit))
     if row.skill is not None and not row.baseline:
         ends = interval(row.skill_low, row.skill_high, skill)
         key_figures.append(("better than the best baseline", skill(row.skill), ends))
-    else:
+    elif not outcome.alone:
         beaten = [one for one in outcome.rows if one.rank and row.rank and one.rank > row.rank]
         among = sum(not one.failed for one in outcome.rows)
         key_figures.append(("rank", f"{row.rank} of {among}", f"{len(beaten)} have a higher error"))

@@ -47,7 +47,8 @@ def draw(outcome: Outcome, folder: Path) -> list[str] | None:
 def _pictures(outcome: Outcome) -> Iterator[tuple[str, tuple[float, float], Painter]]:
     """Name, size in inches and painter of each picture there is something for."""
     rows = [row for row in outcome.rows if not row.failed]
-    yield "leaderboard", (looks.WIDTH, 0.9 + 0.28 * len(rows)), partial(_leaderboard, outcome)
+    if not outcome.alone:
+        yield "leaderboard", (looks.WIDTH, 0.9 + 0.28 * len(rows)), partial(_leaderboard, outcome)
     for view, content in views.contents(outcome).items():
         yield view.name, view.size, partial(view.paint, outcome, content)
     curves = figures.learning(outcome.plan, outcome.fits, outcome.rows)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gatewright import tasks
 from gatewright.comparison.folder import RunFolder
-from gatewright.comparison.records import Plan, Row, Score
+from gatewright.comparison.records import Plan, Row
+from gatewright.data.layout import Layout
 from gatewright.data.prepared import Preparation
+from gatewright.training.checkpoint import Tensors
 
 Array = NDArray[np.float64]
 
@@ -36,16 +39,16 @@ def shown_of(
     folder: RunFolder, plan: Plan, preparation: Preparation, rows: list[Row]
 ) -> dict[str, Shown]:
     """Candidate -> what is shown of it, best first."""
-    scores = folder.scores()
-    return {
-        row.name: _read(folder, plan, preparation, scores[row.name])
-        for row in rows
-        if not row.failed
-    }
+    scores, shown = folder.scores(), {}
+    for row in rows:
+        if not row.failed:
+            tensors, record = folder.kept_score(scores[row.name])
+            shown[row.name] = shown_in(tensors, record, plan.layout, preparation)
+    return shown
 
 
-def _read(folder: RunFolder, plan: Plan, preparation: Preparation, score: Score) -> Shown:
-    tensors, record = folder.kept_score(score)
+def shown_in(tensors: Tensors, record: Any, layout: Layout, preparation: Preparation) -> Shown:
+    """What stands in a file beside a score; ``record``: that of the file."""
     kept = {
         name.removeprefix("shown_"): value
         for name, value in tensors.items()
@@ -56,7 +59,7 @@ def _read(folder: RunFolder, plan: Plan, preparation: Preparation, score: Score)
     means, scales = preparation.target_mean, preparation.target_scale
     center = arrays["center"][:, None] if "center" in arrays else np.array(means)
     scale = arrays["scale"][:, None] if "scale" in arrays else np.array(scales)
-    in_units = tasks.get(plan.layout.task).target.in_units
+    in_units = tasks.get(layout.task).target.in_units
     return Shown(
         items=tuple((record or {}).get("items", ())),
         prediction=in_units(arrays["prediction"], center, scale),

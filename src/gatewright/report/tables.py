@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from gatewright.comparison.records import Row
 from gatewright.comparison.verdict import Verdict
+from gatewright.measures import Measure
 from gatewright.wording.numbers import (
     NOTHING,
     duration,
@@ -14,7 +15,6 @@ from gatewright.wording.numbers import (
     microseconds,
     number,
     p_value,
-    percent,
     skill,
 )
 
@@ -111,6 +111,11 @@ def reach(rows: Sequence[Row]) -> tuple[float, float]:
     return max(0.0, low - margin), high + margin  # no loss is below zero
 
 
+def measured(measure: Measure, value: float | None) -> Entry:
+    """A measure in a cell."""
+    return Entry(measure.words(value), value)
+
+
 def _whisker(row: Row, low: float, high: float) -> Whisker | None:
     if row.loss is None:
         return None
@@ -153,27 +158,6 @@ def _line(verdict: Verdict, row: Row, low: float, high: float) -> BoardLine:
         cells=cells,
         whisker=_whisker(row, low, high),
     )
-
-
-def measures(rows: Sequence[Row]) -> tuple[list[str], list[tuple[str, list[Entry]]]]:
-    """Everything else that was measured on test: its names, and a line a candidate."""
-    names = list(dict.fromkeys(name for row in rows for name in row.measures))
-    lines = [
-        (
-            row.title,
-            [
-                Entry(_measure(name, row.measures.get(name)), row.measures.get(name))
-                for name in names
-            ],
-        )
-        for row in rows
-        if row.measures
-    ]
-    return names, lines
-
-
-def _measure(name: str, value: float | None) -> str:
-    return percent(value) if name.startswith(("coverage", "accuracy")) else number(value)
 
 
 @dataclass(frozen=True)

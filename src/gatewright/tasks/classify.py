@@ -12,8 +12,10 @@ from torch import Tensor, nn
 
 from gatewright.data.batching import Batch
 from gatewright.data.examples.sequences import Sequences
+from gatewright.data.layout import Layout
 from gatewright.data.prepared import Preparation, Prepared
 from gatewright.data.targets.classes import Classes, weights_of
+from gatewright.measures import Told
 from gatewright.networks.encoder import POOLINGS
 from gatewright.networks.whole import SequenceNetwork
 from gatewright.setting import Options, Setting
@@ -28,7 +30,7 @@ class Classify(Task):
     title = "classification"
     examples = Sequences()
     target = Classes()
-    metric = "error rate"
+    measures = ("error_rate", "accuracy", "macro_f1", "auc", "log_loss")
     views = ("confusion",)
 
     def __init__(self, preparation: Preparation, options: Options | None = None) -> None:
@@ -48,8 +50,7 @@ class Classify(Task):
         return F.cross_entropy(prediction, batch.target[:, 0].long(), self.weights)
 
     def losses(self, prediction: Tensor, batch: Batch) -> Tensor:
-        label = batch.target[:, 0].long()
-        return (prediction.argmax(1) != label).float() * self.weights[label]
+        return super().losses(prediction, batch) * self.weights[batch.target[:, 0].long()]
 
     def selection(self, prediction: Tensor, batch: Batch) -> Tensor:
         """The log loss: of few examples it tells more than how many are wrong."""
@@ -63,17 +64,12 @@ class Classify(Task):
         chances = torch.stack(list(predictions)).log_softmax(-1)
         return chances.logsumexp(0) - math.log(len(predictions))
 
-    def measures(self, prediction: Tensor, target: Tensor) -> dict[str, Any]:
-        label = target[:, 0].long()
-        guess = prediction.argmax(1)
+    def details(self, told: Told) -> dict[str, Any]:
+        """The confusion matrix, a list of counts of predictions for each true class."""
         count = len(self.classes)
-        confusion = torch.bincount(label * count + guess, minlength=count * count)
-        confusion = confusion.view(count, count)
-        right = confusion.diagonal()
-        total = confusion.sum(0) + confusion.sum(1)
-        return {
-            "accuracy": (guess == label).float().mean().item(),
-            "log loss": F.cross_entropy(prediction, label).item(),
-            "mean F1": (2 * right / total.clamp(min=1)).mean().item(),
-            "confusion": confusion.tolist(),  # rows: the true class, columns: the predicted one
-        }
+        both = told.label * count + told.chances.argmax(-1)
+        return {"confusion": torch.bincount(both, minlength=count * count).view(-1, count).tolist()}
+
+    @classmethod
+    def shown(cls, layout: Layout) -> tuple[str, ...]:
+        return ("macro_f1",)

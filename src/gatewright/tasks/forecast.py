@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from gatewright.data.batching import Batch
 from gatewright.data.calendar import Floats
 from gatewright.data.examples.windows import Windows
+from gatewright.data.layout import Layout
 from gatewright.data.logarithm import logged, ratios, swings_grow, unlogged
 from gatewright.data.prepared import Preparation, Prepared
 from gatewright.data.targets.numbers import Numbers
@@ -59,7 +60,8 @@ class Forecast(Task):
     title = "forecast"
     examples = Windows()
     target = Bands()
-    metric = "mean squared error"
+    measures = ("mse", "scaled_mae", "mae", "rmse", "mase", "smape", "wql", "coverage")
+    levels = QUANTILES
     views = ("forecasts", "error_by_step")
 
     @classmethod
@@ -86,7 +88,7 @@ class Forecast(Task):
     def seen(self, data: Prepared, setting: Setting) -> Prepared:
         return logged(data) if LOGARITHMS in setting.choices else data
 
-    def told(
+    def restored(
         self, prediction: Tensor, data: Prepared, examples: Tensor, setting: Setting
     ) -> Tensor:
         if LOGARITHMS not in setting.choices:
@@ -110,9 +112,6 @@ class Forecast(Task):
         losses = errors + pinball(prediction[..., 1:], target).mean(-1)
         loss: Tensor = (losses * known).sum() / known.sum().clamp(min=1)
         return loss
-
-    def losses(self, prediction: Tensor, batch: Batch) -> Tensor:
-        return (prediction[..., 0] - batch.target).square().flatten(1).nanmean(1)
 
     def calibrate(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Split conformal: each quantile is moved by that quantile of its own errors.
@@ -139,17 +138,12 @@ class Forecast(Task):
         moved = prediction + calibration
         return torch.cat([moved[..., :1], moved[..., 1:].sort(-1).values], -1)
 
-    def measures(self, prediction: Tensor, target: Tensor) -> dict[str, Any]:
-        errors = prediction[..., 0] - target
-        inside = (target >= prediction[..., 1]) & (target <= prediction[..., -1])
-        known = ~target.isnan()
-        return {
-            "mean absolute error": errors.abs().nanmean().item(),
-            "pinball loss": pinball(prediction[..., 1:], target).nanmean().item(),
-            "coverage of the 90% band": (inside & known).sum().item() / max(1, known.sum().item()),
-            "by_step": errors.square().nanmean((0, 2)).tolist(),
-            "by_target": errors.square().nanmean((0, 1)).tolist(),
-        }
+    @classmethod
+    def shown(cls, layout: Layout) -> tuple[str, ...]:
+        """The mean absolute error of one target; the scaled one where sizes differ."""
+        alone = len(layout.targets) == 1
+        several = bool(layout.series) or not alone
+        return (*(["mae"] if alone else []), *(["mase"] if several else []))
 
 
 def pinball(quantiles: Tensor, target: Tensor) -> Tensor:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gatewright.data.batching import Batch
 from gatewright.data.examples.sequences import Sequences
+from gatewright.data.layout import Layout
 from gatewright.data.prepared import Prepared
 from gatewright.data.targets.numbers import Numbers
 from gatewright.networks.encoder import POOLINGS
@@ -25,7 +24,7 @@ class Regress(Task):
     title = "regression"
     examples = Sequences()
     target = Numbers()
-    metric = "mean squared error"
+    measures = ("mse", "scaled_mae", "mae", "rmse", "smape")
     views = ("scatter",)
 
     def choices(self, data: Prepared) -> tuple[tuple[str, ...], ...]:
@@ -42,12 +41,6 @@ class Regress(Task):
         errors = F.mse_loss(prediction, batch.target.nan_to_num(), reduction="none")
         return (errors * known).sum() / known.sum().clamp(min=1)
 
-    def losses(self, prediction: Tensor, batch: Batch) -> Tensor:
-        return (prediction - batch.target).square().nanmean(1)
-
-    def measures(self, prediction: Tensor, target: Tensor) -> dict[str, Any]:
-        errors = prediction - target
-        return {
-            "mean absolute error": errors.abs().nanmean().item(),
-            "by_target": errors.square().nanmean(0).tolist(),
-        }
+    @classmethod
+    def shown(cls, layout: Layout) -> tuple[str, ...]:
+        return ("mae",)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from gatewright import measures
 from gatewright.data.batching import Batch
+from gatewright.data.layout import Layout
 from gatewright.data.prepared import Preparation, Prepared
 from gatewright.data.question import Examples, Target
+from gatewright.errors import InputError, argument
+from gatewright.measures import Averaged, Measure, Told
 from gatewright.setting import Options, Setting
 
 
@@ -26,7 +30,9 @@ class Task(ABC):
     title: ClassVar[str]
     examples: ClassVar[Examples]
     target: ClassVar[Target]
-    metric: ClassVar[str]  # what ``losses`` gives, in words
+    measures: ClassVar[tuple[str, ...]]  # names of files in measures; the first one decides,
+    # unless another is asked for
+    levels: ClassVar[tuple[float, ...]] = ()  # of the quantiles that a prediction has
     views: ClassVar[tuple[str, ...]] = ()  # of its predictions: names of files in report/views
 
     @classmethod
@@ -34,10 +40,32 @@ class Task(ABC):
         """The task on some targets, in words."""
         return f"{cls.title}: {targets}"
 
+    @classmethod
+    def deciding(cls, options: Options) -> Averaged:
+        """The measure that candidates are judged by.
+
+        Raises InputError where the one asked for is none of this task, or gives no loss of a
+        single example, as tests between candidates need it.
+        """
+        asked = options.metric or cls.measures[0]
+        every = {name: measures.get(name) for name in cls.measures}
+        able = {
+            name: each
+            for name, each in every.items()
+            if isinstance(each, Averaged) and each.decides
+        }
+        if asked in able:
+            return able[asked]
+        why = f"is no measure of a {cls.title}"
+        if asked in every:
+            why = f"gives no loss of a single {cls.examples.unit}, so that nothing can be tested"
+        raise InputError(f"{argument('metric', asked)} {why}: give one of {', '.join(able)}")
+
     def __init__(self, preparation: Preparation, options: Options | None = None) -> None:
         self.preparation = preparation
         self.layout = preparation.layout
         self.options = options or Options()
+        self.decides = self.deciding(self.options)
 
     def choices(self, data: Prepared) -> tuple[tuple[str, ...], ...]:
         """What else is tried of networks on some data, in words: of each tuple one word goes into a
@@ -58,7 +86,7 @@ class Task(ABC):
         """The data as a candidate with this setting sees them."""
         return data
 
-    def told(
+    def restored(
         self, prediction: Tensor, data: Prepared, examples: Tensor, setting: Setting
     ) -> Tensor:
         """What a candidate that saw ``seen`` predicts, as a prediction of the data themselves."""
@@ -76,12 +104,21 @@ class Task(ABC):
     def loss(self, prediction: Tensor, batch: Batch) -> Tensor:
         """What training makes small, a scalar: a mean over what is known of the targets."""
 
-    @abstractmethod
+    @property
+    def metric(self) -> str:
+        """What ``losses`` gives, in words."""
+        return self.decides.decides
+
     def losses(self, prediction: Tensor, batch: Batch) -> Tensor:
-        """What candidates are judged by, one number an example, (batch,).
+        """What candidates are judged by, one number an example, (batch,) in float64.
 
         NaN where an example has no target.
         """
+        return self.decides.losses(self.told(prediction, batch.target, batch.data, batch.examples))
+
+    def told(self, prediction: Tensor, target: Tensor, data: Prepared, examples: Tensor) -> Told:
+        """Some predictions beside what came, for measures."""
+        return Told(self.examples, data, examples, prediction, target, self.levels)
 
     def selection(self, prediction: Tensor, batch: Batch) -> Tensor:
         """What epochs and settings are chosen by on validation, one number an example, (batch,).
@@ -102,6 +139,17 @@ class Task(ABC):
         """One prediction of those of several networks of the same kind: their mean."""
         return torch.stack(list(predictions)).mean(0) if len(predictions) > 1 else predictions[0]
 
-    @abstractmethod
-    def measures(self, prediction: Tensor, target: Tensor) -> dict[str, Any]:
-        """Everything else worth telling of predictions: plain numbers and lists by name."""
+    def details(self, told: Told) -> Mapping[str, Any]:
+        """What its views show of predictions beside the measures: plain lists by name."""
+        return {}
+
+    @classmethod
+    def beside(cls, options: Options, layout: Layout) -> list[Measure]:
+        """The measures of ``shown`` but for the one that decides."""
+        decided = cls.deciding(options).name
+        return [measures.get(name) for name in cls.shown(layout) if name != decided]
+
+    @classmethod
+    def shown(cls, layout: Layout) -> tuple[str, ...]:
+        """The measures that a short table shows beside the one that decides."""
+        return ()

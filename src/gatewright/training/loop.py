@@ -237,7 +237,7 @@ def validation_loss(
     with torch.inference_mode():
         for some in examples.split(256):
             prediction = network(task.examples.batch(seen, some))
-            prediction = task.told(prediction, data, some, setting)
+            prediction = task.restored(prediction, data, some, setting)
             losses.append(task.selection(prediction, task.examples.batch(data, some)))
     return torch.cat(losses).nanmean().item() if losses else 0.0
 

@@ -129,7 +129,7 @@ class Model:
         prediction = self._predict_seen(data, examples)
         target = task.examples.batch(self._seen(data), examples).target
         self.calibration = task.calibrate(task.finish(prediction, None), target)
-        finished = task.told(task.finish(prediction, self.calibration), data, examples, setting)
+        finished = task.restored(task.finish(prediction, self.calibration), data, examples, setting)
         batch = task.examples.batch(data, examples)
         self.validation = Validation(
             loss=task.selection(finished, batch).nanmean().item(),
@@ -139,7 +139,7 @@ class Model:
     def predict(self, data: Prepared, examples: Tensor) -> Tensor:
         """What the task calls a prediction, of each example."""
         prediction = self.task.finish(self._predict_seen(data, examples), self.calibration)
-        return self.task.told(prediction, data, examples, self.recipe.setting)
+        return self.task.restored(prediction, data, examples, self.recipe.setting)
 
     def _seen(self, data: Prepared) -> Prepared:
         """The data as the parts see them; made once for data that are asked for again and again."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 DIGITS = 4  # of a mean loss: in three, neighbours on a leaderboard often look alike
 DIGITS_OF_ENDS = 3  # of an interval, which is only known so well
+MOST_NAMES = 6  # of a list, before the others are counted
 FARTHEST = 9.99  # how far below zero a skill still says something
 MINUS = "\N{MINUS SIGN}"
 NOTHING = "\N{EM DASH}"
@@ -15,6 +16,13 @@ NOTHING = "\N{EM DASH}"
 def counted(count: int, word: str) -> str:
     """As "1 seed" or "1,200 seeds"."""
     return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
+
+
+def listed(names: Sequence[str], most: int = MOST_NAMES) -> str:
+    """As "a, b and 4 more"."""
+    if len(names) <= most:
+        return ", ".join(names)
+    return f"{', '.join(names[:most])} and {len(names) - most:,} more"
 
 
 def number(value: float | None, digits: int = DIGITS) -> str:

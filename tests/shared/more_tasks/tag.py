@@ -33,7 +33,7 @@ class Tag(Task):
     title = "tagging"
     examples = Steps()
     target = Tags()
-    metric = "error rate"
+    measures = ("error_rate", "accuracy", "macro_f1", "auc", "log_loss")
     variants = ("",)
 
     def network(self, cell: str, hidden_size: int, setting: Setting) -> nn.Module:
@@ -42,16 +42,6 @@ class Tag(Task):
     def loss(self, prediction: Tensor, batch: Batch) -> Tensor:
         known = ~batch.target[..., 0].isnan()
         return F.cross_entropy(prediction[known], batch.target[..., 0][known].long())
-
-    def losses(self, prediction: Tensor, batch: Batch) -> Tensor:
-        label = batch.target[..., 0]
-        wrong = (prediction.argmax(-1) != label).float()
-        return wrong.where(~label.isnan(), torch.nan).nanmean(1)
-
-    def measures(self, prediction: Tensor, target: Tensor) -> dict[str, Any]:
-        known = ~target[..., 0].isnan()
-        right = prediction.argmax(-1)[known] == target[..., 0][known]
-        return {"accuracy": right.float().mean().item()}
 
 
 class Tagger(nn.Module):

@@ -80,6 +80,8 @@ class Sequences(Examples):
             target=self._target(data, examples),
             future=nothing,
             future_codes=nothing.long(),
+            data=data,
+            examples=examples,
         )
 
     def _target(self, data: Prepared, examples: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ from gatewright.data.guess.forecasts import guess_forecast
 from gatewright.data.guess.roles import Column, Notes, Roles
 from gatewright.data.guess.shapes import SERIES
 from gatewright.data.layout import Layout
+from gatewright.data.naive import seasonal_errors
 from gatewright.data.prepare.axis import by_workdays
 from gatewright.data.prepare.partition import Partition
 from gatewright.data.prepare.series import partition_new_series, partition_series
@@ -80,8 +81,9 @@ class Windows(Examples):
         return partition_new_series(table, layout, folder)
 
     def remarks(self, layout: Layout, partition: Partition, folder: Path) -> list[str]:
-        """A sentence for each target that has one value only in the test part of each series."""
-        target = np.load(folder / "target.npy", mmap_mode="r", allow_pickle=False)
+        """A sentence for each target that has one value only in the test part of each series, and
+        one for the series that have no scaled error."""
+        target = np.load(folder / "target.npy", mmap_mode="c", allow_pickle=False)
         same, seen = np.ones((2, len(layout.targets)), dtype=bool)
         seen[:] = False
         for begin, end in partition.bounds[:, 2:].tolist():
@@ -91,12 +93,13 @@ class Windows(Examples):
                 seen |= low == high
             if not same.any():
                 break
-        return [
+        notes = [
             f"{name} never changes in the test part: what is best there need not be what forecasts "
             "its changes"
             for name, unchanging in zip(layout.targets, same & seen, strict=True)
             if unchanging
         ]
+        return notes + _without_scale(target, layout, partition)
 
     def of_part(self, data: Prepared, part: str) -> Tensor:
         """Those origins of ``origins`` that have at least one target to predict."""
@@ -138,6 +141,8 @@ class Windows(Examples):
             target=rows_of(data.target, future_rows.T),
             future=rows_of(data.values, future_rows, known),
             future_codes=rows_of(data.codes, future_rows, codes),
+            data=data,
+            examples=examples,
         )
 
     def units(self, data: Prepared, examples: Tensor) -> NDArray[Any]:
@@ -151,6 +156,13 @@ class Windows(Examples):
     def items(self, data: Prepared, examples: Tensor) -> Tensor:
         starts = data.bounds[:, 0].contiguous()
         return torch.bucketize(examples.contiguous(), starts, right=True) - 1
+
+    def places(self, data: Prepared, examples: Tensor) -> dict[str, Tensor]:
+        horizon = data.layout.horizon
+        return {
+            "step": torch.arange(horizon).repeat(len(examples)),
+            "series": self.items(data, examples).repeat_interleave(horizon),
+        }
 
     def beside(self, data: Prepared, examples: Tensor) -> dict[str, Tensor]:
         """The targets before each origin (n, history, targets), NaN where there is none; the times
@@ -209,8 +221,26 @@ class Windows(Examples):
         item = self.items(data, examples).repeat_interleave(data.layout.horizon)
         return data.center[item], data.scale[item]
 
+    def naive(self, data: Prepared, examples: Tensor) -> Tensor:
+        return data.naive[self.items(data, examples).repeat_interleave(data.layout.horizon)]
+
     def needs(self, layout: Layout) -> tuple[str, str]:
         return "FUTURE.csv" if layout.known else "", "forecast.csv"
+
+
+def _without_scale(target: NDArray[np.float32], layout: Layout, partition: Partition) -> list[str]:
+    """What is said of series whose errors cannot be scaled, in a sentence if there are any."""
+    bounds = torch.from_numpy(partition.bounds)
+    naive = seasonal_errors(torch.from_numpy(target), bounds, layout.season)
+    without = naive.isnan().any(1).nonzero().flatten().tolist()
+    if not without:
+        return []
+    names = ", ".join([*(partition.items[item] for item in without[:3]), "..."][: len(without)])
+    who = f"{len(without):,} series ({names})" if layout.series else "the series"
+    return [
+        f"{who}: no change from a season to the next in training, so that the mean absolute scaled "
+        "error leaves it out"
+    ]
 
 
 def origins(data: Prepared, part: str) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from gatewright.data.calendar import Integers
@@ -11,6 +13,7 @@ from gatewright.errors import InputError, argument
 from gatewright.wording.numbers import counted
 
 TRAIN, VALIDATION, TEST = range(3)
+WORDS = ("training", "validation", "test")
 ATTEMPTS = 100  # orders of the groups that are tried until every label stands in every part
 FROM_TRAINING = 0.2  # becomes validation where the split column knows none
 
@@ -30,12 +33,13 @@ def split_sequences(
     the split column says. Raises InputError for a class with too few sequences.
     """
     random = np.random.default_rng(seed)
+    needed = [part for part in range(3) if shares[part] or stated_parts is not None]
     if stated_parts is None:
         if not len(label):
             raise InputError(f"no sequence has a value of {layout.targets[0]}; give each its own")
         parts = _by_group(label, group, shares, random) if layout.group else None
         if parts is None:
-            _check_counts(layout, classes, label)
+            _check_counts(layout, classes, label, needed)
             parts = _stratified(label, shares, random)
     else:
         parts = stated_parts.astype(np.int64)
@@ -48,7 +52,7 @@ def split_sequences(
             else:
                 some = _stratified(label[training], share, random)
             parts[training] = some
-    _check_parts(layout, classes, label, parts, everywhere=stated_parts is None)
+    _check_parts(layout, classes, label, parts, needed, everywhere=stated_parts is None)
     return parts
 
 
@@ -109,19 +113,23 @@ def _by_group(
     return best[of]
 
 
-def _check_counts(layout: Layout, classes: tuple[str, ...], label: Integers) -> None:
-    counts = np.bincount(label, minlength=len(classes))
+def _check_counts(
+    layout: Layout, classes: tuple[str, ...], label: Integers, needed: Sequence[int]
+) -> None:
+    counts, least = np.bincount(label, minlength=len(classes)), len(needed)
+    *most, last = (WORDS[part] for part in needed)
+    each = f"{', '.join(most)} and {last}"
     for name, count in zip(classes, counts, strict=False):
-        if count < 3:
+        if count < least:
             raise InputError(
                 f"label {name} of {layout.targets[0]} has {count:,} of the "
-                f"{len(label):,} sequences, but needs at least 3, one for each of training, "
-                "validation and test; drop the label or give more"
+                f"{len(label):,} sequences, but needs at least {least}, one for each of {each}; "
+                "drop the label or give more"
             )
-    if len(label) < 3:
+    if len(label) < least:
         raise InputError(
-            f"of {counted(len(label), 'sequence')} with a target, training, validation and test "
-            "need one each; give 3 at least"
+            f"of {counted(len(label), 'sequence')} with a target, {each} need one each; give "
+            f"{least} at least"
         )
 
 
@@ -134,9 +142,14 @@ def _check_stated_parts(layout: Layout, parts: Integers) -> None:
 
 
 def _check_parts(
-    layout: Layout, classes: tuple[str, ...], label: Integers, parts: Integers, everywhere: bool
+    layout: Layout,
+    classes: tuple[str, ...],
+    label: Integers,
+    parts: Integers,
+    needed: Sequence[int],
+    everywhere: bool,
 ) -> None:
-    for part in range(3):
+    for part in needed:
         if not (parts == part).any():
             raise InputError(
                 f"the {PARTS[part]} part has no sequence; give more sequences, or other "
@@ -149,7 +162,7 @@ def _check_parts(
                 f"label {name} of {layout.targets[0]} has {counted(sum(counts), 'sequence')}, but "
                 "none in training; move some there, or drop the label"
             )
-        if everywhere and not all(counts):
+        if everywhere and not all(counts[part] for part in needed):
             raise InputError(
                 f"label {name} of {layout.targets[0]} has {counted(sum(counts), 'sequence')}: "
                 + ", ".join(f"{count} in {part}" for count, part in zip(counts, PARTS, strict=True))

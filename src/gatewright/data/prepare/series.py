@@ -46,8 +46,10 @@ def partition_series(table: Table, layout: Layout, folder: Path, split: Split) -
     else:
         together = layout.time is not None
         first, second = cut_by_shares(axis, lengths, split.shares[:2], together)
+        if not split.shares[2]:
+            second = lengths
         cuts = np.stack([first, second, lengths], axis=1)
-    check_cuts(layout, cuts)
+    check_cuts(layout, cuts, test=split.shares[2] > 0)
     keep = np.where(too_short(layout, cuts), 0, cuts[:, 2])
     notes = _forecast_notes(layout, axis, lengths, keep)
     notes += [*_untested(layout, axis, cuts, keep), *of_examples(table, layout)]

@@ -10,26 +10,22 @@ from __future__ import annotations
 
 import dataclasses
 import glob
-import numbers
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import narwhals.stable.v2 as nw
-import numpy as np
 import polars as pl
 
 from gatewright.data.layout import Guess
 from gatewright.data.table import json_lines, marks
 from gatewright.data.table.damage import check_ends, check_times, naming_damage, read_whole
 from gatewright.data.table.files import DELIMITERS, TextFile, check_names, check_text, look_over
+from gatewright.data.table.frames import FRAME, Native, from_frame
 from gatewright.data.table.kinds import EMPTY, Reading, clean, readings_of, unread
 from gatewright.data.table.times import Derived, derive
 from gatewright.errors import InputError, argument
-
-FRAME = "the data frame"
 
 
 @dataclass(frozen=True)
@@ -53,6 +49,7 @@ class Table:
     readings: Mapping[str, str] = field(default_factory=dict)  # column of text -> how it is read
     misfits: Mapping[str, str] = field(default_factory=dict)  # column -> why not as it was before
     lines: Callable[[int], int] | None = field(default=None, repr=False, compare=False)
+    native: Native | None = field(default=None, repr=False, compare=False)  # of a data frame
 
     def where(self, row: int) -> str:
         """A data row, from 0, in words: "row 17 (line 18) of sales.csv"."""
@@ -109,7 +106,9 @@ def read(
         InputError: the source cannot be read; the sentence says where and what to do.
     """
     if not isinstance(source, str | Path):
-        return _typed(_from_frame(source), FRAME, None, readings)
+        frame, native = from_frame(source)
+        table = _typed(_Raw(frame), FRAME, None, readings)
+        return dataclasses.replace(table, native=native)
     path = Path(source)
     if not path.exists():
         raise InputError(f"{path} does not exist; give the path of a file of {_formats()}.")
@@ -312,65 +311,6 @@ def _from_arrow(path: Path, _: str | None) -> _Raw:
     }
     check_ends(path, "Arrow", b"ARROW1", others)
     return _Raw(read_whole(path, "scan_ipc"))
-
-
-def _from_frame(source: Any) -> _Raw:
-    if hasattr(source, "reset_index"):  # pandas, whose index is often the time
-        source = _pandas(source)
-    try:
-        frame = nw.from_native(source)
-    except TypeError:
-        raise InputError(
-            f"expected a path or a data frame (polars, pandas, pyarrow, ...), found "
-            f"{type(source).__name__}; give one of these."
-        ) from None
-    except nw.exceptions.NarwhalsError:
-        raise InputError(_unreadable(source)) from None
-    try:
-        lazy = frame.lazy(backend="polars") if isinstance(frame, nw.DataFrame) else frame
-        native = lazy.to_native()
-        if not isinstance(native, pl.LazyFrame):
-            native = lazy.collect(backend="polars").to_native().lazy()
-    except Exception:  # noqa: BLE001 - of whichever library the frame comes from
-        raise InputError(_unreadable(source)) from None
-    return _Raw(native)
-
-
-def _unreadable(source: Any) -> str:
-    """Which column of a data frame cannot be read, as far as it can be found."""
-    odd = []
-    for name in getattr(source, "columns", ()):
-        try:
-            nw.from_native(source[[name]]).lazy(backend="polars").collect()
-        except Exception:  # noqa: BLE001 - the same again
-            odd.append(repr(name))
-    which = f"column {odd[0]} of {FRAME}" if odd else FRAME
-    return f"{which} cannot be read; give each column numbers, words or times, all of one type."
-
-
-def _pandas(source: Any) -> Any:
-    """With the index as columns, if it is more than the numbers of the rows."""
-    check_names(tuple(map(str, source.columns)), FRAME)
-    index = source.index
-    if any(index.names) or "Datetime" in type(index).__name__ or "Period" in type(index).__name__:
-        unnamed = {None: "time"} if index.nlevels == 1 else {}
-        source = source.rename_axis([unnamed.get(name, name) for name in index.names]).reset_index()
-    source = source.copy(deep=False)
-    for name in source.columns:
-        if str(source[name].dtype).startswith("period"):
-            source[name] = source[name].dt.to_timestamp()
-        elif _of_words_and_numbers(source[name]):
-            source[name] = source[name].astype(object).map(str, na_action="ignore")
-    return source
-
-
-def _of_words_and_numbers(column: Any) -> bool:
-    """Whether a column of pandas holds both, as a file may, where all of it is text."""
-    if str(column.dtype) not in ("object", "category"):
-        return False
-    kinds = set(map(type, column.dropna()))
-    plain = all(issubclass(kind, str | numbers.Number | np.bool_) for kind in kinds)
-    return plain and len(kinds) > 1 and str in kinds
 
 
 READERS: Mapping[str, Callable[[Path, str | None], _Raw]] = {

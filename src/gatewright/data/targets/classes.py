@@ -26,7 +26,6 @@ class Classes(Target):
 
     numeric = False
     general = False
-    standardised = False
 
     def suits(self, labels: LabelCounts) -> str:
         _, column = labels.first

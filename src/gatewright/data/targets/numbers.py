@@ -23,7 +23,6 @@ class Numbers(Target):
 
     numeric = True
     general = True
-    standardised = True
 
     def suits(self, labels: LabelCounts) -> str:
         if labels.whole:

@@ -48,7 +48,7 @@ class Matrix:
 
 
 class Confusion(PlottingView):
-    """Needs the measure "confusion", counts of predictions: a list of each true class.
+    """Needs the detail "confusion", counts of predictions: a list of each true class.
 
     New predictions are drawn with the chances of each class.
     """
@@ -62,7 +62,8 @@ class Confusion(PlottingView):
         """Candidate -> its Matrix."""
         matrices = {}
         for row in outcome.rows:
-            counts = None if row.failed else outcome.scores[row.name].measures.get("confusion")
+            some = outcome.measured.get(row.name)
+            counts = some.details.get("confusion") if some else None
             if counts:
                 matrices[row.name] = matrix(row.title, outcome.preparation.classes, counts)
         return matrices or None

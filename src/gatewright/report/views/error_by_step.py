@@ -18,7 +18,7 @@ HOPELESS = 4  # times the best: left out of the picture, as on the page
 
 
 class ErrorByStep(View):
-    """Needs the measure "by_step", one loss a step; a horizon of one step has nothing to show."""
+    """Needs the deciding measure by step; a horizon of one step has nothing to show."""
 
     name = "error_by_step"
     section = "steps"
@@ -29,7 +29,9 @@ class ErrorByStep(View):
         """Candidate -> its loss at each step of the horizon."""
         losses = {}
         for row in outcome.rows:
-            steps = [] if row.failed else outcome.scores[row.name].measures.get("by_step", [])
+            some = outcome.measured.get(row.name)
+            found = some.told_by("step").values() if some else ()
+            steps = [numbers.get(outcome.measure.name) for numbers in found]
             if len(steps) > 1:
                 losses[row.name] = plain(steps)
         return losses or None
@@ -37,10 +39,11 @@ class ErrorByStep(View):
     def paint(self, outcome: Outcome, content: dict[str, Any], figure: Figure) -> None:
         axes = figure.subplots()
         styles = looks.line_styles(outcome)
-        best = min(float(np.mean(losses)) for losses in content.values())
-        for name, losses in content.items():
-            if float(np.mean(losses)) <= HOPELESS * best or name in outcome.leaders:
+        each = {name: np.array(losses, dtype=float) for name, losses in content.items()}
+        best = min(float(np.nanmean(losses)) for losses in each.values())
+        for name, losses in each.items():
+            if float(np.nanmean(losses)) <= HOPELESS * best or name in outcome.leaders:
                 axes.plot(range(1, len(losses) + 1), losses, **styles[name])
-        axes.set(xlabel="steps ahead", ylabel=outcome.verdict.metric)
+        axes.set(xlabel="steps ahead", ylabel=outcome.measure.title)
         axes.set_ylim(bottom=0)
         looks.legend_below(figure, axes)
