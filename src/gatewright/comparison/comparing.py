@@ -37,7 +37,7 @@ def compare_into(
 
     Raises InputError if the input cannot be used or the folder holds another comparison.
     """
-    layout, guesses = guess(table, tasks.every(), columns)
+    layout, guesses = guess(table, tasks.every(), columns, split)
     with folder.opened():
         question = tasks.get(layout.task)
         data = prepare(table, layout, question, folder.data, split=split)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import reduce
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gatewright import tasks
 from gatewright.comparison import sentences
@@ -63,16 +63,17 @@ def _decide(
             f"no candidate could be fitted and judged ({'; '.join(sorted(reasons)[:3])}): "
             f"{folder.path / 'worker.log'} may say more"
         )
-    losses = _losses(folder, scores)
+    losses, units, groups = _losses(folder, scores)
     task = tasks.get(plan.layout.task)
     return decide(
         losses,
         unit=task.examples.unit,
         overlapping=task.examples.overlapping,
-        horizon=task.examples.overlap(plan.layout, _stride(scores)),
+        horizon=task.examples.overlap(plan.layout, units),
         baselines=[candidate.name for candidate in plan.candidates if candidate.baseline],
         metric=task.metric,
         titles={candidate.name: candidate.title for candidate in plan.candidates},
+        groups=groups,
     )
 
 
@@ -92,8 +93,8 @@ def _whole(scores: Sequence[Score]) -> list[Score]:
 
 def _losses(
     folder: RunFolder, scores: Mapping[str, Sequence[Score]]
-) -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
-    """Candidate -> (seeds, units), of the units that every candidate has."""
+) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.int64], list[int] | None]:
+    """Candidate -> (seeds, units), of the units that every candidate has; these; their groups."""
     read = {
         name: [folder.kept_score(score)[0] for score in _whole(of_candidate)]
         for name, of_candidate in scores.items()
@@ -107,12 +108,10 @@ def _losses(
             entry["losses"].numpy()[np.isin(entry["units"].numpy(), units)] for entry in entries
         ]
         losses[name] = np.stack(kept)
-    return losses
-
-
-def _stride(scores: Mapping[str, Sequence[Score]]) -> float:
-    """Every how many-th test example was judged."""
-    return max(score.stride for of_candidate in scores.values() for score in of_candidate)
+    one = next(iter(read.values()))[0]
+    if "groups" not in one:
+        return losses, units, None
+    return losses, units, one["groups"].numpy()[np.isin(one["units"].numpy(), units)].tolist()
 
 
 def _rows(

@@ -74,6 +74,9 @@ def score(job: Job, folder: RunFolder, data: Prepared) -> Score:
         return scored.model_copy(update={"failed": reason})
     showing = to_show(model.task, data, answers)
     tensors = {"losses": loss, "units": units, **showing.tensors}
+    groups = model.task.examples.groups(data, units)
+    if groups is not None:
+        tensors["groups"] = groups
     written = save_tensors(folder.score_path(job.name), tensors, {"items": showing.items})
     judged = max(1, len(answers.examples))
     return scored.model_copy(
@@ -82,7 +85,7 @@ def score(job: Job, folder: RunFolder, data: Prepared) -> Score:
             "loss": loss.mean().item(),
             "units": len(loss),
             "series": showing.series,
-            "stride": len(every) / judged,
+            "examples": len(answers.examples),
             "microseconds": 1e6 * answers.seconds / judged,
             "measures": model.task.measures(answers.prediction, answers.target),
         }

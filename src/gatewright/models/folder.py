@@ -15,7 +15,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict
 
 from gatewright.data.layout import Guess, Layout
-from gatewright.data.prepared import PreparedRecord
+from gatewright.data.prepared import Part, PreparedRecord
 from gatewright.errors import InputError, argument
 from gatewright.folders import ANOTHER, check_same
 from gatewright.models import files
@@ -45,7 +45,9 @@ class FitRecord(BaseModel):
     stopping: Stopping
     shares: tuple[float, float, float] = (0.7, 0.1, 0.2)  # train, validation, test
     rows: tuple[int, int, int] | None = None  # lengths of the parts instead of shares
+    cut: str | None = None  # where many series are cut, if it was said
     notes: tuple[str, ...] = ()  # what was imputed, filled or dropped, in sentences
+    parts: tuple[Part, ...] = ()  # when training, validation and test are, and what they hold
     estimator: dict[str, Any] = {}  # what an estimator of Python was made with
 
     # Of a finished fit
@@ -60,7 +62,8 @@ class FitRecord(BaseModel):
 
     def decisions(self) -> dict[str, Any]:
         """What two fits have to share for one to go on from the other."""
-        names = {"gatewright", "fingerprint", "layout", "recipe", "stopping", "shares", "rows"}
+        split = {"shares", "rows", "cut"}
+        names = {"gatewright", "fingerprint", "layout", "recipe", "stopping", *split}
         return self.model_dump(include=names)
 
     def ended(
