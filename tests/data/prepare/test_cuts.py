@@ -55,7 +55,7 @@ def lengths(data: Prepared) -> dict[str, list[int]]:
 
 
 def ends(data: Prepared, part: int) -> list[int]:
-    """The days on which a part of each series ends, but of those that are wholly before or after."""
+    """The days on which a part of each series ends, of those that go on after it."""
     begun = data.bounds[:, part] > data.bounds[:, 0]
     bounds = data.bounds[begun & (data.bounds[:, part] < data.bounds[:, 3])]
     return sorted({int(data.time[end]) // DAY for end in bounds[:, part]})
@@ -73,6 +73,7 @@ def shared_and_not() -> Iterator[tuple[str, Spans, bool]]:
         named(10, lambda n: (20 * (n < 2), 200 - 50 * (n > 7))),
         True,
     )
+    yield "half closed", named(6, lambda n: (0, 120 if n < 3 else 200)), True
     yield "patients of other years", named(40, lambda n: (500 * n, 42)), False
     yield "products in turn", named(6, lambda n: (80 * n, 100)), False
     yield "two in turn", {"a": (0, 100), "b": (75, 100)}, False
@@ -135,7 +136,8 @@ def test_series_too_short_to_be_judged_are_all_training(tmp_path: Path) -> None:
     notes = "\n".join(data.preparation.notes)
     assert "left out: 1 of 5 series, too short for half a context of 6" in notes
     assert "and a horizon of 3: nothing" in notes
-    said = "training only: 1 of 4 series, too short for a test part of 3 steps (a horizon): no test"
+    short = "too short for 3 steps (a horizon) in a test part: no test"
+    said = f"training only: 1 of 4 series, {short}"
     assert said in notes
     assert "not judged" not in notes
     training, validation, test = data.preparation.parts
@@ -155,9 +157,7 @@ def test_none_is_lent_where_training_would_see_what_others_are_tested_on(tmp_pat
     first, _ = (ends(data, part)[0] for part in (1, 2))
     for name, (start, training, _, _) in zip(data.items, data.bounds.tolist(), strict=True):
         assert training == start or data.time[training - 1] // DAY < first, name
-    said = (
-        "not judged: 1 of 7 series, with a test part shorter than 3 steps (a horizon): closed early"
-    )
+    said = "not judged: 1 of 7 series, with fewer than 3 steps (a horizon) in the test part: closed early"
     assert said in data.preparation.notes
 
 

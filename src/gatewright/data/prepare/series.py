@@ -179,17 +179,17 @@ def _untested(
     training_only: NDArray[np.bool_],
 ) -> list[str]:
     """Notes where series that are used have no whole horizon to be judged on."""
-    used = np.count_nonzero(keep)
     short = (keep > 0) & (cuts[:, 2] - cuts[:, 1] < layout.horizon)
+    horizon = f"{counted(layout.horizon, 'step')} (a horizon)"
     notes = []
-    for which, words in (
-        (np.flatnonzero(short & training_only), "training only: {}, too short for a test part of"),
-        (np.flatnonzero(short & ~training_only), "not judged: {}, with a test part shorter than"),
+    for what, which, why in (
+        ("training only", training_only, f"too short for {horizon} in a test part"),
+        ("not judged", ~training_only, f"with fewer than {horizon} in the test part"),
     ):
-        if len(which):
-            what = words.format(f"{len(which):,} of {used:,} series")
-            horizon = f"{counted(layout.horizon, 'step')} (a horizon)"
-            notes.append(f"{what} {horizon}: {_named(axis, which)}")
+        found = np.flatnonzero(short & which)
+        if len(found):
+            count = f"{len(found):,} of {np.count_nonzero(keep):,} series"
+            notes.append(f"{what}: {count}, {why}: {_named(axis, found)}")
     return notes
 
 

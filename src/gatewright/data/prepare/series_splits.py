@@ -48,9 +48,9 @@ def cut_by_shares(
     common. The times are those where the shares of the rows of all series are over. For series
     that follow one another there are no such times: most would be all training or all test. What
     counts is thus not how much of their spans any two share, but how many run across all the
-    times, which leaves them something in each part: if these are more than half, the times cut
-    all series, and those beside are all training or all test; if not, each is cut at its own
-    places. ``cut`` of ``Split`` decides where it is given.
+    times, which leaves them something in each part: if these are half of them, and two at least,
+    the times cut all series, and those beside are all training or all test; if not, each is cut at
+    its own places. ``cut`` of ``Split`` decides where it is given.
     """
     own: Cuts = np.rint(np.outer(lengths, places)).astype(np.int64)
     if cut == SERIES or len(lengths) == 1:
@@ -62,10 +62,10 @@ def cut_by_shares(
 
 
 def mostly_across(ends: Cuts, lengths: Integers, places: Sequence[float]) -> tuple[bool, int]:
-    """Whether more than half of the series have steps on both sides of every place; how many."""
+    """Whether half of the series have steps on both sides of every place; how many have."""
     inner = ends[:, np.array(places) < 1]
     across = int(np.count_nonzero(((inner > 0) & (inner < lengths[:, None])).all(1)))
-    return bool(2 * across > np.count_nonzero(lengths)), across
+    return across >= max(2, np.count_nonzero(lengths) / 2), across
 
 
 def _at_dates(axis: Axis, lengths: Integers, places: Sequence[float]) -> Cuts:
