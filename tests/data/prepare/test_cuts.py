@@ -157,8 +157,8 @@ def test_none_is_lent_where_training_would_see_what_others_are_tested_on(tmp_pat
     first, _ = (ends(data, part)[0] for part in (1, 2))
     for name, (start, training, _, _) in zip(data.items, data.bounds.tolist(), strict=True):
         assert training == start or data.time[training - 1] // DAY < first, name
-    said = "not judged: 1 of 7 series, with fewer than 3 steps (a horizon) in the test part: closed early"
-    assert said in data.preparation.notes
+    short = "with fewer than 3 steps (a horizon) in the test part: closed early"
+    assert f"not judged: 1 of 7 series, {short}" in data.preparation.notes
 
 
 def test_given_lengths_keep_what_series_have(tmp_path: Path) -> None:
