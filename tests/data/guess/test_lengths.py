@@ -44,7 +44,7 @@ def monthly(rows: int) -> pl.DataFrame:
         (200, 12, 29, "usual for the frequency"),
         (144, 10, 20, "12 would be {}; 10 leave 20 test windows"),
         (110, 3, 20, "12 would be {}; 3 leave 20 test windows"),
-        (80, 3, 14, "12 would be {}; 3 leave 14 test windows, and 20 would need more rows"),
+        (80, 3, 14, "12 would be {}; 3, the fewest that are guessed, leave 14 test windows"),
         (24, 2, 4, "12 would be {}; validation or test has only 2 of 24 rows"),
         (11, 1, 2, "12 would be {}; validation or test has only 1 of 11 rows"),
     ],

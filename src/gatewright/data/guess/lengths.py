@@ -180,6 +180,5 @@ def _horizon(parts: _Parts, frequency: str | None, season: int) -> tuple[int, st
         rows = int(parts.all[parts.middle])
         return horizon, f"{given_up}; validation or test has only {fits} of {counted(rows, 'row')}"
     left = parts.windows(horizon)
-    rest = "" if left >= WINDOWS else f", and {WINDOWS} would need more rows"
-    verb = "leaves" if horizon == 1 else "leave"
-    return horizon, f"{given_up}; {horizon} {verb} {counted(left, 'test window')}{rest}"
+    which = f"{horizon}" if left >= WINDOWS else f"{horizon}, the fewest that are guessed,"
+    return horizon, f"{given_up}; {which} leave {counted(left, 'test window')}"
