@@ -45,6 +45,7 @@ def compare(
     delimiter: str | None = None,
     shares: tuple[float, float, float] = (0.7, 0.1, 0.2),
     rows: tuple[int, int, int] | None = None,
+    cut: str | None = None,
     cells: Names = (),
     baselines: Names = (),
     budget: str = "quick",
@@ -73,6 +74,7 @@ def compare(
         that says train, validation or test. horizon, context, season: in steps. frequency: of the
         time axis, as polars writes durations. delimiter: of a CSV file.
     shares: of training, validation and test. rows: of forecasts, their lengths in steps instead.
+        cut: of many series, "dates" for all at the same two, "series" for each at its own places.
     cells, baselines: candidates by name; the baselines run beside those that always do.
     budget: "quick", "standard" or "thorough"; settings, seeds, epochs, parameters replace its
         numbers. equal: "parameters", or "time" for the same seconds each.
@@ -123,7 +125,7 @@ def compare(
     return compare_records(
         source,
         columns,
-        Split(shares, rows),
+        Split(shares, rows, cut),
         contest,
         delimiter=delimiter,
         jobs=jobs,

@@ -14,6 +14,7 @@ Names = str | Sequence[str]
 LENGTHS = ("horizon", "context", "season")
 AMOUNTS = ("settings", "seeds", "epochs", "parameters")
 EQUAL = ("parameters", "time")
+DATES, SERIES = CUT = ("dates", "series")
 
 
 def names(one_or_more: Names) -> tuple[str, ...]:
@@ -66,15 +67,25 @@ class Split:
         that says the part goes before.
     rows: of forecasts, their lengths in steps from the start of each series, instead of shares or
         such a column; what is beyond is left out.
+    cut: of forecasts of many series, where the shares cut them: "dates", all at the same two, or
+        "series", each at its own places; guessed if not given.
     """
 
     shares: tuple[float, float, float] = (0.7, 0.1, 0.2)
     rows: tuple[int, int, int] | None = None
+    cut: str | None = None
 
     def __post_init__(self) -> None:
         limits.check_shares(self.shares)
         if self.rows is not None:
             limits.check_rows(self.rows)
+        if self.cut is not None and self.cut not in CUT:
+            raise InputError(f"{argument('cut')} is one of {', '.join(CUT)}, not {self.cut!r}")
+        if self.cut is not None and self.rows is not None:
+            raise InputError(
+                f"{argument('cut', self.cut)} says where shares cut the series, and "
+                f"{argument('rows')} are lengths from the start of each: give one of the two"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,16 +8,20 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
 import small
+from gatewright import api, tasks
 from gatewright.comparison import crew, running
 from gatewright.comparison.comparing import compare_into
 from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.records import Fit, Job, Plan, Score
 from gatewright.comparison.result import Result
 from gatewright.comparison.running import Crew, Hear, Progress
+from gatewright.data.prepare.preparing import prepare
+from gatewright.data.prepared import Prepared
 from gatewright.data.table.reading import read
 from gatewright.errors import InputError
 from gatewright.requests import Columns, Contest, Split
@@ -267,3 +271,59 @@ def test_epochs_are_heard_as_they_end(done: tuple[Result, Heard]) -> None:
     heard = done[1].epochs
     assert {name for name, _ in heard} >= {"mgu-0-0", "indrnn-0-0"}
     assert [number for name, number in heard if name == "mgu-0-0"] == [1, 2]
+
+
+SMALL: dict[str, Any] = {"cells": ["mgu"], "settings": 1, "seeds": 1, "epochs": 1, "jobs": 1}
+
+
+def test_each_sequence_counts_the_same_in_groups_of_any_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "Processes", Here)
+    random = np.random.default_rng(0)
+    rows = [
+        {"id": f"{group}-{one}", "who": group, "x": random.normal(), "label": "ab"[one % 2]}
+        for group in range(24)
+        for one in range(2 + 3 * (group % 5))
+        for _ in range(4)
+    ]  # fmt: skip
+    given = {"target": "label", "sequence": "id", "group": "who"}
+    result = api.compare(pl.DataFrame(rows), **given, **SMALL, out=tmp_path / "run")
+    score = next(iter(result.folder.scores().values()))
+    tensors, _ = result.folder.kept_score(score)
+    groups = tensors["groups"]
+    assert len(groups.bincount().unique()) > 2
+    assert (result.verdict.units, result.verdict.groups) == (len(groups), len(groups.unique()))
+    # Error rates of whole sequences: not means of groups.
+    assert {row.loss * len(groups) % 1 for row in result.rows} == {0}
+    told = f"{len(groups)} test sequences in {len(groups.unique())} groups"
+    assert told in result.verdict.text
+
+
+def test_each_window_counts_the_same_whenever_it_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Series that end one after another: more windows at the times when more are there."""
+    monkeypatch.setattr(api, "Processes", Here)
+    random = np.random.default_rng(0)
+    frame = pl.concat(
+        pl.DataFrame({"shop": f"s{n}", "day": range(days), "y": random.normal(size=days)})
+        for n, days in enumerate(range(100, 116, 2))
+    )  # fmt: skip
+    given = {"target": "y", "series": "shop", "time": "day", "horizon": 3, "context": 6}
+    result = api.compare(frame, **given, **SMALL, out=tmp_path / "run")
+    (fit,) = (fit for fit in result.folder.fits().values() if fit.candidate == "last_value")
+    model, data = result.folder.model(fit), _prepared(frame, result, tmp_path)
+    examples = model.task.examples.of_part(data, "test")
+    batch = model.task.examples.batch(data, examples)
+    losses = model.task.losses(model.predict(data, examples), batch).double()
+    score = result.folder.scores()[fit.name]
+    assert score.loss == pytest.approx(losses.mean().item(), rel=1e-6)
+    assert (score.examples, score.units) == (len(examples), len(data.time[examples].unique()))
+    by_time = [losses[data.time[examples] == time].mean() for time in data.time[examples].unique()]
+    assert abs(score.loss - float(sum(by_time)) / len(by_time)) > 1e-4  # as it was counted before
+
+
+def _prepared(frame: pl.DataFrame, result: Result, folder: Path) -> Prepared:
+    layout = result.plan.layout
+    return prepare(read(frame), layout, tasks.get(layout.task), folder / "again")

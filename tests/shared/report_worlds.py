@@ -149,7 +149,7 @@ class World:
             losses = (0.8 * shared + 0.2 * noise < quality).double()
         else:
             losses = (quality * (0.6 + 0.6 * shared + 0.2 * noise)).double()
-        units = torch.arange(UNITS) * HOUR
+        units = torch.arange(UNITS)
         tensors = {"losses": losses, "units": units, **self._shown(quality, generator)}
         written = save_tensors(folder.score_path(fit.name), tensors, {"items": self._shown_items()})
         folder.add_score(
@@ -160,6 +160,7 @@ class World:
                 file=written,
                 loss=losses.mean().item(),
                 units=UNITS,
+                examples=UNITS,
                 series=len(self.items),
                 microseconds=12.3 + 100 * quality,
                 measures=self._measures(quality, generator),

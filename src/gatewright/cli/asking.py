@@ -72,6 +72,8 @@ class TableFlags:
         Of training, validation and test. Default: 0.7,0.1,0.2. To fit, test may be 0: 0.9,0.1,0.
     rows
         Of forecasts: the lengths of these parts in steps instead, as 8640,2880,2880.
+    cut
+        Of many series: dates, all at the same two; or series, each at its own places.
     """
 
     target: str | None = None
@@ -92,6 +94,7 @@ class TableFlags:
     delimiter: str | None = None
     shares: str | None = None
     rows: str | None = None
+    cut: str | None = None
 
     def asked(self) -> tuple[Columns, Split, str | None]:
         """The same as records, and the character between the fields."""
@@ -109,7 +112,7 @@ class TableFlags:
     def _split(self) -> Split:
         from gatewright.requests import Split
 
-        parts: dict[str, Any] = {}
+        parts: dict[str, Any] = {"cut": self.cut}
         if self.shares is not None:
             parts["shares"] = _numbers(self.shares, limits.SHARE)
         if self.rows is not None:

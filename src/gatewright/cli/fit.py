@@ -28,6 +28,8 @@ from gatewright.cli.common import (
 )
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from gatewright.models.folder import FitRecord
     from gatewright.requests import Columns, Split
     from gatewright.training import Epoch, Recipe, Stopping
@@ -212,18 +214,21 @@ def _shown(screen: Console, path: Path, *, quiet: bool) -> Iterator[tuple[Begin,
     if quiet:
         yield lambda record: None, lambda epoch: None
         return
-    from gatewright.cli.tables import guesses
+    from gatewright.cli.tables import beginning
+
+    def found(record: FitRecord) -> RenderableType:
+        return beginning(record.guesses, record.notes, record.parts)
 
     if not screen.is_terminal or screen.is_dumb_terminal:
         yield (
-            lambda record: screen.print(guesses(record.guesses, record.notes)),
+            lambda record: screen.print(found(record)),
             lambda epoch: screen.print(_epoch(epoch), highlight=False, soft_wrap=True),
         )
         return
     with screen.status(Text(f"reading {path.name}"), spinner_style="cyan") as line:
 
         def begin(record: FitRecord) -> None:
-            screen.print(guesses(record.guesses, record.notes))
+            screen.print(found(record))
             line.update(Text(f"training {record.recipe.candidate}"))
 
         yield begin, lambda epoch: line.update(_epoch(epoch))

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from gatewright import tasks
 from gatewright.cli.board import Board, Standing
-from gatewright.cli.tables import guesses, notes
+from gatewright.cli.tables import beginning
 from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.records import Fit, Job, Plan, Score
 from gatewright.comparison.running import Progress, finished
@@ -44,7 +44,8 @@ class Terminal(Progress):
         if self.waiting is not None:
             self.waiting.stop()
         self.board = Board(plan, folder, self.clock)
-        self.screen.print(guesses(plan.guesses, notes(folder)))
+        preparation = folder.preparation()
+        self.screen.print(beginning(plan.guesses, preparation.notes, preparation.parts))
         if not finished(plan, folder.fits(), folder.scores()):
             self.live = Live(
                 console=self.screen,

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from gatewright import tasks
 from gatewright.cli.board import Board
-from gatewright.cli.tables import guesses, notes
+from gatewright.cli.tables import beginning
 from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.records import Fit, Plan, Score
 from gatewright.comparison.running import Progress
@@ -22,7 +22,8 @@ class Lines(Progress):
 
     def begin(self, plan: Plan, folder: RunFolder) -> None:
         self.board = Board(plan, folder)
-        self.screen.print(guesses(plan.guesses, notes(folder)))
+        preparation = folder.preparation()
+        self.screen.print(beginning(plan.guesses, preparation.notes, preparation.parts))
 
     def stage(self, title: str, jobs: int, done: int) -> None:
         if self.board is None or not jobs:

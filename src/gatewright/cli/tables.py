@@ -14,10 +14,10 @@ from rich.table import Table
 from rich.text import Text
 
 from gatewright import tasks
-from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.records import Row
 from gatewright.comparison.result import Result
 from gatewright.data.layout import Guess, Layout
+from gatewright.data.prepared import Part
 from gatewright.errors import flag, with_flags
 from gatewright.measures import Measure
 from gatewright.wording import numbers
@@ -27,29 +27,42 @@ NARROW = 130  # columns; below, intervals stand under their numbers
 MARK = "●"
 
 
-def guesses(guessed: Sequence[Guess], noted: Sequence[str]) -> RenderableType:
-    """Each guess with its reason and the flag that overrides it, and what else was noticed."""
+def beginning(
+    guessed: Sequence[Guess], noted: Sequence[str], parts: Sequence[Part]
+) -> RenderableType:
+    """What stands before any training: each guess with its reason and the flag that overrides it,
+    when training, validation and test are, and what else was noticed."""
     table = Table.grid(padding=(0, 2))
     for style in ("dim", "bold", "cyan", "dim"):
         table.add_column(style=style, no_wrap=style == "cyan")
     for guess in guessed:
         overriding, why = flag(guess.argument), with_flags(guess.why)
         table.add_row(*map(Text, (guess.what, guess.value, overriding, why)))
-    parts: list[RenderableType] = []
+    shown: list[RenderableType] = []
     if guessed:
-        parts += [
+        shown += [
             Text("Guessed, with the flag that says otherwise:"),
             Padding(table, (0, 2), expand=False),
         ]
+    if parts:
+        shown += [Text("Cut into:"), Padding(_parts(parts), (0, 2), expand=False)]
     if noted:
-        parts.append(Text("Noticed:"))
-        parts += [Padding(Text(with_flags(note), style="dim"), (0, 2)) for note in noted]
-    return Group(*parts, Text())
+        shown.append(Text("Noticed:"))
+        shown += [Padding(Text(with_flags(note), style="dim"), (0, 2)) for note in noted]
+    return Group(*shown, Text())
 
 
-def notes(folder: RunFolder) -> list[str]:
-    """What was noticed while the table was prepared."""
-    return list(folder.preparation().notes)
+def _parts(parts: Sequence[Part]) -> Table:
+    """A line for each part of the split: when it is, what it holds, and a remark below."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(style="bold", no_wrap=True)
+    for _ in parts[0].holds:
+        table.add_column(justify="right", no_wrap=True)
+    table.add_column(style="dim")
+    for part in parts:
+        table.add_row(*map(Text, (part.name, part.when, *part.holds, with_flags(part.remark))))
+    return table
 
 
 def show_result(result: Result, screen: Console) -> None:

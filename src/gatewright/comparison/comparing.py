@@ -42,7 +42,7 @@ def compare_into(
             f"{argument('shares')} leaves nothing for test, by which candidates are compared: give "
             "it some, as 0.7,0.1,0.2; gatewright fit is what needs no test part"
         )
-    layout, guesses = guess(table, tasks.every(), columns)
+    layout, guesses = guess(table, tasks.every(), columns, split)
     with folder.opened():
         question = tasks.get(layout.task)
         question.deciding(contest.options)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import reduce
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gatewright import tasks
 from gatewright.comparison import sentences
@@ -63,23 +63,24 @@ def _decide(
             f"no candidate could be fitted and judged ({'; '.join(sorted(reasons)[:3])}): "
             f"{folder.path / 'worker.log'} may say more"
         )
-    losses = _losses(folder, scores)
+    losses, units, groups = _losses(folder, scores)
     task = tasks.get(plan.layout.task)
     return decide(
         losses,
         unit=task.examples.unit,
         overlapping=task.examples.overlapping,
-        horizon=task.examples.overlap(plan.layout, _stride(scores)),
+        horizon=task.examples.overlap(plan.layout, units),
         baselines=[candidate.name for candidate in plan.candidates if candidate.baseline],
         metric=task.deciding(plan.options).decides,
         titles={candidate.name: candidate.title for candidate in plan.candidates},
+        groups=groups,
     )
 
 
 def _losses(
     folder: RunFolder, scores: Mapping[str, Score]
-) -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
-    """Candidate -> (seeds, units), of the units that every candidate has.
+) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.int64], list[int] | None]:
+    """Candidate -> (seeds, units), of the units that every candidate has; these; their groups.
 
     The mean over seeds is what the joined model lost. What one seed differs from their mean is
     added to it, so that the statistics see how much seeds matter: more than they do to what is
@@ -92,16 +93,14 @@ def _losses(
         kept = np.isin(entry["units"].numpy(), units)
         seeds = entry["seeds"].numpy()[:, kept]
         losses[name] = entry["losses"].numpy()[kept] + (seeds - seeds.mean(0))
-    return losses
+    one = next(iter(read.values()))
+    if "groups" not in one:
+        return losses, units, None
+    return losses, units, one["groups"].numpy()[np.isin(one["units"].numpy(), units)].tolist()
 
 
 def _whole(scores: Mapping[str, Score]) -> dict[str, Score]:
     return {name: score for name, score in scores.items() if not score.failed}
-
-
-def _stride(scores: Mapping[str, Score]) -> float:
-    """Every how many-th test example was judged."""
-    return max(score.stride for score in scores.values())
 
 
 def _rows(

@@ -75,6 +75,7 @@ def make_plan(
         equal=contest.equal,
         shares=split.shares,
         rows=split.rows,
+        cut=split.cut,
         command=command,
     )
 

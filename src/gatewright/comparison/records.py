@@ -69,6 +69,7 @@ class Plan(BaseModel):
     equal: str = "parameters"  # "parameters", or "time": the same seconds instead of epochs
     shares: tuple[float, float, float] = (0.7, 0.1, 0.2)  # train, validation, test
     rows: tuple[int, int, int] | None = None  # lengths of the parts instead of shares
+    cut: str | None = None  # where many series are cut, if it was said
     command: str = ""  # that repeats it; it decides nothing
 
     def repeated_in(self, folder: Path) -> str:
@@ -149,10 +150,10 @@ class Score(BaseModel):
     file: str = ""  # the digest of the file beside it, where there is one
     model: str = ""  # the digest of the file of the joined model
     seeds: dict[str, float] = {}  # the loss of each fit on its own, by name
-    loss: float | None = None  # mean over units
+    loss: float | None = None  # mean over examples, each the same
     units: int = 0
     series: int = 0  # or sequences that the test examples are of
-    stride: float = 1.0  # test examples for each one that was judged
+    examples: int = 0  # that were judged
     microseconds: float = 0.0  # per prediction, in blocks, one thread
     measures: Measured = Measured()
 

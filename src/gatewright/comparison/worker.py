@@ -93,6 +93,9 @@ def score(job: Job, folder: RunFolder, data: Prepared) -> Score:
         "seeds": torch.stack([each[name] for name in job.fits]),
         **showing.tensors,
     }
+    groups = model.task.examples.groups(data, units)
+    if groups is not None:
+        tensors["groups"] = groups
     judged = max(1, len(answers.examples))
     return scored.model_copy(
         update={
@@ -102,7 +105,7 @@ def score(job: Job, folder: RunFolder, data: Prepared) -> Score:
             "seeds": {name: losses.mean().item() for name, losses in each.items()},
             "units": len(loss),
             "series": showing.series,
-            "stride": len(every) / judged,
+            "examples": len(answers.examples),
             "microseconds": 1e6 * answers.seconds / judged,
             "measures": measured(model.task, data, answers),
         }

@@ -20,6 +20,7 @@ from gatewright.data.layout import Layout
 from gatewright.data.naive import seasonal_errors
 
 PARTS = ("train", "validation", "test")
+NAMES = ("training", "validation", "test")  # as people are told
 
 
 class Channel(BaseModel):
@@ -45,6 +46,18 @@ class Category(BaseModel):
     known: bool
 
 
+class Part(BaseModel):
+    """One part of the split, as people are told of it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str  # "training"
+    when: str = ""  # "1949-01 to 1957-05"; empty where there are no times
+    holds: tuple[str, ...] = ()  # "101 months", "60 windows"
+    examples: int = 0
+    remark: str = ""  # what there is to say of it, in words
+
+
 class Preparation(BaseModel):
     """Everything that was fitted, on the training part only, to turn a table into arrays.
 
@@ -64,6 +77,7 @@ class Preparation(BaseModel):
     # forecasts of many series, by name: (center, scale) of each target
     series: dict[str, tuple[tuple[float, float], ...]] = {}
     notes: tuple[str, ...] = ()  # what was imputed, filled or dropped, in sentences
+    parts: tuple[Part, ...] = ()  # when training, validation and test are, and what they hold
     readings: dict[str, str] = {}  # column of text -> how it was read: "decimal comma"
 
 

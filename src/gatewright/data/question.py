@@ -23,7 +23,7 @@ from gatewright.data.guess.labels import LabelCounts
 from gatewright.data.guess.roles import Column, Notes, Roles
 from gatewright.data.layout import Layout
 from gatewright.data.prepare.partition import Partition
-from gatewright.data.prepared import Preparation, Prepared
+from gatewright.data.prepared import Part, Preparation, Prepared
 from gatewright.data.table.reading import Table
 from gatewright.requests import Columns, Split
 
@@ -48,6 +48,9 @@ class TaskChoice(Protocol):
 
     @property
     def said(self) -> Columns: ...
+
+    @property
+    def split(self) -> Split: ...
 
     @property
     def shape(self) -> str: ...
@@ -204,6 +207,10 @@ class Examples(ABC):
         return data
 
     @abstractmethod
+    def parts(self, data: Prepared, table: Table) -> tuple[Part, ...]:
+        """Training, validation and test in words; ``table``: what the arrays were made of."""
+
+    @abstractmethod
     def batch(self, data: Prepared, examples: Tensor) -> Batch:
         """Some examples, gathered."""
 
@@ -217,9 +224,13 @@ class Examples(ABC):
     def units(self, data: Prepared, examples: Tensor) -> NDArray[Any]:
         """Which examples belong together in statistics, (n,): same number, same unit."""
 
-    def overlap(self, layout: Layout, stride: float) -> int:
-        """How many units in a row share a step, where every ``stride``-th was judged."""
+    def overlap(self, layout: Layout, units: Integers) -> int:
+        """How many units in a row share a step; ``units``: those judged, ascending."""
         return 1
+
+    def groups(self, data: Prepared, units: Tensor) -> Tensor | None:
+        """The group of each unit, (units,): those of one are related; None if each stands alone."""
+        return None
 
     @abstractmethod
     def items(self, data: Prepared, examples: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from gatewright.data.prepare.preparing import prepare
 from gatewright.data.prepared import Prepared
 from gatewright.data.table.reading import Table
 from gatewright.errors import InputError
-from gatewright.requests import Split
+from gatewright.requests import DATES, Split
 
 REPLACED = {"horizon", "context", "split column"}  # guesses for a split in three
 
@@ -85,7 +85,9 @@ def lengths_of(
         )
     share = tested / middle
     changes = {"horizon": horizon, "context": context, "split": None}
-    split = Split((1 - share, share / 2, share / 2))
+    # Of many series, the latest rows of all validate.
+    cut = DATES if layout.series and layout.time else None
+    split = Split((1 - share, share / 2, share / 2), cut=cut)
     return layout.model_copy(update=changes), split, guesses
 
 
@@ -98,7 +100,8 @@ def prepare_all(table: Table, layout: Layout, split: Split, folder: Path) -> Pre
     whole = data.layout.model_copy(update=lengths)
     bounds = data.bounds.clone()
     bounds[:, 2] = bounds[:, 3]
-    preparation = data.preparation.model_copy(update={"layout": whole})
+    # The parts that it tells of have moved.
+    preparation = data.preparation.model_copy(update={"layout": whole, "parts": ()})
     return dataclasses.replace(data, preparation=preparation, bounds=bounds)
 
 

@@ -68,7 +68,7 @@ def fit_into(
         tempfile.TemporaryDirectory(prefix="gatewright-") as temporary,
     ):
         arrays = Path(temporary) / "data"
-        layout, guesses = guess(table, tasks.every(), columns)
+        layout, guesses = guess(table, tasks.every(), columns, split)
         task = tasks.get(layout.task)
         _check_candidate(recipe.candidate, task)
         task.deciding(recipe.options)
@@ -104,7 +104,9 @@ def record_of(
         stopping=stopping,
         shares=split.shares,
         rows=split.rows,
+        cut=split.cut,
         notes=data.preparation.notes,
+        parts=data.preparation.parts,
     )
 
 

@@ -16,7 +16,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict
 
 from gatewright.data.layout import Guess, Layout
-from gatewright.data.prepared import Prepared, PreparedRecord
+from gatewright.data.prepared import Part, Prepared, PreparedRecord
 from gatewright.errors import InputError, argument
 from gatewright.folders import ANOTHER, check_same
 from gatewright.models import files
@@ -41,7 +41,7 @@ class Kept(BaseModel):
     part: str  # of the split that they are of: "test", or "validation" where there is no test
     file: str  # the digest of shown.safetensors
     series: int  # or sequences that they are of
-    stride: float  # examples of the part for each one that was judged
+    examples: int  # that were judged
     microseconds: float  # per prediction, in blocks, one thread
 
 
@@ -61,7 +61,9 @@ class FitRecord(BaseModel):
     shares: tuple[float, float, float] = (0.7, 0.1, 0.2)  # train, validation, test
     rows: tuple[int, int, int] | None = None  # lengths of the parts instead of shares
     command: str = ""  # that repeats it; it decides nothing
+    cut: str | None = None  # where many series are cut, if it was said
     notes: tuple[str, ...] = ()  # what was imputed, filled or dropped, in sentences
+    parts: tuple[Part, ...] = ()  # when training, validation and test are, and what they hold
     estimator: dict[str, Any] = {}  # what an estimator of Python was made with
 
     # Of a finished fit
@@ -77,7 +79,8 @@ class FitRecord(BaseModel):
 
     def decisions(self) -> dict[str, Any]:
         """What two fits have to share for one to go on from the other."""
-        names = {"gatewright", "fingerprint", "layout", "recipe", "stopping", "shares", "rows"}
+        split = {"shares", "rows", "cut"}
+        names = {"gatewright", "fingerprint", "layout", "recipe", "stopping", *split}
         return self.model_dump(include=names)
 
     def ended(
@@ -168,12 +171,15 @@ def keep_shown(folder: Path, task: Task, data: Prepared, part: str, answers: Ans
     losses, units = answers.by_unit()
     showing = to_show(task, data, answers)
     tensors = {"losses": losses, "units": units, **showing.tensors}
+    groups = task.examples.groups(data, units)
+    if groups is not None:
+        tensors["groups"] = groups
     judged = len(answers.examples)
     return Kept(
         part=part,
         file=save_tensors(folder / SHOWN, tensors, {"items": showing.items}),
         series=showing.series,
-        stride=len(task.examples.of_part(data, part)) / judged,
+        examples=judged,
         microseconds=1e6 * answers.seconds / judged,
     )
 

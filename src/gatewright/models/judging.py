@@ -27,7 +27,7 @@ class Judged(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     metric: str  # what ``loss`` is, in words
-    loss: float  # mean over units
+    loss: float  # mean over examples
     units: int
     measures: Measured = Measured()
 
@@ -44,12 +44,20 @@ class Answers:
     seconds: float  # that predicting took
 
     def by_unit(self) -> tuple[Tensor, Tensor]:
-        """The mean loss of each unit (units,) in float64, and the units in ascending order."""
+        """The loss of each unit (units,) in float64, and the units in ascending order.
+
+        Their mean is that of the examples, which count the same whatever unit they are in. What the
+        mean loss of a unit is off from that of all counts as often as the unit has more examples
+        than others: its examples' sum, but so that sizes add no variance, as in a ratio of two
+        sums (Cochran 1977, Sampling Techniques, chapter 6).
+        """
         known = ~self.losses.isnan()
+        losses = self.losses[known].double()
         units, index = self.units[known].unique(sorted=True, return_inverse=True)
-        total = torch.zeros(len(units), dtype=torch.float64)
-        total.index_add_(0, index, self.losses[known].double())
-        return total / torch.bincount(index, minlength=len(units)), units
+        sizes = torch.bincount(index, minlength=len(units)).double()
+        means = torch.zeros(len(units), dtype=torch.float64).index_add_(0, index, losses) / sizes
+        shares = sizes / sizes.mean()  # exactly 1 where all have the same size
+        return means * shares + losses.mean() * (1 - shares), units
 
 
 @dataclass(frozen=True)

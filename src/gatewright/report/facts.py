@@ -17,11 +17,12 @@ def data_line(outcome: Outcome) -> list[str]:
     """The data in a line: file, task, horizon, how much was judged."""
     plan, examples = outcome.plan, outcome.task.examples
     judged = max((score.series for score in outcome.scores.values()), default=0)
+    judged_on = max((score.examples for score in outcome.scores.values()), default=0)
     return [
         PurePath(plan.source).name or plan.source,
         outcome.task.asks(listed(plan.layout.targets, 3)),
         *examples.described(plan.layout, outcome.preparation, judged),
-        f"judged on {counted(outcome.verdict.units, f'{outcome.part} {examples.unit}')}",
+        f"judged on {counted(judged_on, f'{outcome.part} {examples.unit}')}",
     ]
 
 

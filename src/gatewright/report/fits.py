@@ -110,7 +110,7 @@ def _score(record: FitRecord, kept: Kept, judged: Judged) -> Score:
         loss=judged.loss,
         units=judged.units,
         series=kept.series,
-        stride=kept.stride,
+        examples=kept.examples,
         microseconds=kept.microseconds,
         measures=judged.measures,
     )
@@ -124,8 +124,9 @@ def _verdict(plan: Plan, kept: Kept, judged: Judged, tensors: Tensors) -> Verdic
         {candidate.name: tensors["losses"].numpy()[None]},
         unit=examples.unit,
         overlapping=examples.overlapping,
-        horizon=examples.overlap(plan.layout, kept.stride),
+        horizon=examples.overlap(plan.layout, tensors["units"].numpy()),
         baselines=[candidate.name] if candidate.baseline else [],
+        groups=tensors["groups"].tolist() if "groups" in tensors else None,
         metric=judged.metric,
         titles={candidate.name: candidate.title},
     )

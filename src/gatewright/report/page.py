@@ -101,6 +101,7 @@ def _text_and_tables(outcome: Outcome) -> dict[str, Any]:
         "roles": facts.roles(plan.layout),
         "notes": outcome.preparation.notes,
         "split": facts.split_text(plan),
+        "parts": outcome.preparation.parts,
         "budget": facts.budget(outcome),
         "networks": networks,
         "settings": settings,

@@ -35,7 +35,7 @@ def test_airline() -> None:
     assert said["season"] == "12 (monthly data; autocorrelation at 12 is 0.96; season overrides)"
     assert layout == Layout(
         task="forecast", targets=("Passengers",), time="Month", frequency="1mo", season=12,
-        horizon=12, context=36,
+        horizon=10, context=30,
     )  # fmt: skip
     assert real("airline-passengers.csv")[0] == layout
 

@@ -84,8 +84,9 @@ def test_a_target_that_changes_in_one_series_changes(tmp_path: Path) -> None:
         context=4,
     )
     data = prepare(read(frame), layout, tmp_path / "flat")
-    assert [note.startswith(told) for note in data.preparation.notes] == [True]
+    assert [note.startswith(told) for note in data.preparation.notes] == [True, False]
     moved = frame.with_columns(
         y=pl.when(pl.int_range(pl.len()) == len(frame) - 1).then(3.5).otherwise("y")
     )
-    assert prepare(read(moved), layout, tmp_path / "moved").preparation.notes == ()
+    notes = prepare(read(moved), layout, tmp_path / "moved").preparation.notes
+    assert not any(note.startswith(told) for note in notes)

@@ -88,7 +88,7 @@ def changed(draw: st.DrawFn, frame: pl.DataFrame, rows: list[int]) -> pl.DataFra
 
 def fitted(preparation: Preparation) -> dict[str, Any]:
     """All that was fitted: everything but what is told of the table as a whole."""
-    return preparation.model_dump(exclude={"notes"})
+    return preparation.model_dump(exclude={"notes", "parts"})
 
 
 def hours(frame: pl.DataFrame) -> list[float]:

@@ -18,10 +18,12 @@ from gatewright.data.guess.shapes import LONG, UNKNOWN, WIDE
 from gatewright.data.layout import Layout
 from gatewright.data.prepare.partition import Partition
 from gatewright.data.prepare.sequences import partition_new_sequences, partition_sequences
-from gatewright.data.prepared import PARTS, Preparation, Prepared
+from gatewright.data.prepared import NAMES, PARTS, Part, Preparation, Prepared
 from gatewright.data.question import Examples, Target, TaskChoice
 from gatewright.data.table.reading import Table
+from gatewright.errors import InputError, argument
 from gatewright.requests import Split
+from gatewright.wording.numbers import counted
 
 
 class Sequences(Examples):
@@ -60,6 +62,11 @@ class Sequences(Examples):
         split: Split,
         seed: int,
     ) -> Partition:
+        if split.cut is not None:
+            raise InputError(
+                f"{argument('cut', split.cut)} is for forecasts of many series, and whole "
+                "sequences are cut nowhere: leave it out"
+            )
         reader = None if self.every_step else target
         return partition_sequences(table, layout, folder, split.shares, seed, reader)
 
@@ -68,6 +75,13 @@ class Sequences(Examples):
 
     def of_part(self, data: Prepared, part: str) -> Tensor:
         return (data.part == PARTS.index(part)).nonzero().flatten()
+
+    def parts(self, data: Prepared, table: Table) -> tuple[Part, ...]:
+        counts = [len(self.of_part(data, part)) for part in PARTS]
+        return tuple(
+            Part(name=name, holds=(counted(count, self.unit),), examples=count)
+            for name, count in zip(NAMES, counts, strict=True)
+        )
 
     def batch(self, data: Prepared, examples: Tensor) -> Batch:
         """The sequences, padded to the longest of them."""
@@ -88,9 +102,12 @@ class Sequences(Examples):
         return data.target[examples]
 
     def units(self, data: Prepared, examples: Tensor) -> NDArray[Any]:
-        """Sequences of one group belong together."""
-        groups: NDArray[Any] = data.group[examples].numpy()
-        return groups
+        """Each sequence is one."""
+        numbers: NDArray[Any] = examples.numpy()
+        return numbers
+
+    def groups(self, data: Prepared, units: Tensor) -> Tensor | None:
+        return data.group[units] if data.layout.group else None
 
     def items(self, data: Prepared, examples: Tensor) -> Tensor:
         return examples

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gatewright.data.batching import Batch, rows_of
-from gatewright.data.calendar import step_in_words
+from gatewright.data.calendar import Integers, step_in_words
 from gatewright.data.continuing import history_of, join_history
+from gatewright.data.examples.timing import parts_of_series, step_numbers, times_of
 from gatewright.data.guess.forecasts import guess_forecast
 from gatewright.data.guess.roles import Column, Notes, Roles
 from gatewright.data.guess.shapes import SERIES
@@ -25,7 +25,7 @@ from gatewright.data.naive import seasonal_errors
 from gatewright.data.prepare.axis import by_workdays
 from gatewright.data.prepare.partition import Partition
 from gatewright.data.prepare.series import partition_new_series, partition_series
-from gatewright.data.prepared import PARTS, Preparation, Prepared
+from gatewright.data.prepared import PARTS, Part, Preparation, Prepared
 from gatewright.data.question import Examples, Target, TaskChoice
 from gatewright.data.table.reading import Table
 from gatewright.errors import InputError
@@ -109,6 +109,8 @@ class Windows(Examples):
             present = torch.zeros(len(some), dtype=torch.bool)
             for step in steps:
                 present |= ~data.target[some + step].isnan().all(1)
+                if bool(present.all()):
+                    break
             kept.append(some[present])
         return torch.cat(kept) if kept else every
 
@@ -121,6 +123,9 @@ class Windows(Examples):
         bounds[:, 1] = torch.maximum(bounds[:, 1] - data.layout.horizon + 1, bounds[:, 0])
         target = data.target.masked_fill(trained[:, None], torch.nan)
         return dataclasses.replace(data, bounds=bounds, target=target)
+
+    def parts(self, data: Prepared, table: Table) -> tuple[Part, ...]:
+        return parts_of_series(data, table, [self.of_part(data, part) for part in PARTS])
 
     def batch(self, data: Prepared, examples: Tensor) -> Batch:
         context, horizon = data.layout.context, data.layout.horizon
@@ -146,12 +151,17 @@ class Windows(Examples):
         )
 
     def units(self, data: Prepared, examples: Tensor) -> NDArray[Any]:
-        """Origins at the same time belong together, whatever their series."""
-        times: NDArray[Any] = data.time[examples].numpy()
-        return times
+        """Origins at the same time belong together, whatever their series: the number of the step.
 
-    def overlap(self, layout: Layout, stride: float) -> int:
-        return max(1, math.ceil(layout.horizon / stride))
+        Also of series whose steps begin at other moments: within one step, their times are the
+        same.
+        """
+        return step_numbers(data, examples)
+
+    def overlap(self, layout: Layout, units: Integers) -> int:
+        """The most units within a horizon."""
+        within = np.searchsorted(units, units + layout.horizon) - np.arange(len(units))
+        return int(within.max(initial=1))
 
     def items(self, data: Prepared, examples: Tensor) -> Tensor:
         starts = data.bounds[:, 0].contiguous()
@@ -212,7 +222,7 @@ class Windows(Examples):
         rows = (examples[:, None] + torch.arange(horizon)).flatten()
         if layout.time is None:
             return columns | {"step": np.tile(np.arange(1, horizon + 1), len(examples))}
-        return columns | {layout.time: _times(data.time[rows].numpy(), table.schema[layout.time])}
+        return columns | {layout.time: times_of(data.time[rows].numpy(), table.schema[layout.time])}
 
     def rows(self, prediction: Tensor, data: Prepared, examples: Tensor) -> Tensor:
         return prediction.flatten(0, 1)
@@ -277,16 +287,3 @@ def _origin(data: Prepared, item: int) -> int:
     origin = start + int(seen[-1]) + 1
     assert origin + data.layout.horizon <= end, "join_history adds the rows of the future"
     return origin
-
-
-def _times(time: NDArray[np.int64], kind: pl.DataType) -> Any:
-    """Times of the arrays in the type of their column."""
-    if kind.is_integer():
-        return time
-    moments = pl.Series(time).cast(pl.Datetime("us", "UTC"))
-    if kind == pl.Date:
-        return moments.dt.date()
-    zone = getattr(kind, "time_zone", None)
-    if zone:
-        return moments.dt.convert_time_zone(zone)
-    return moments.dt.replace_time_zone(None)

@@ -10,7 +10,7 @@ from gatewright.data.guess.labels import LabelCounts
 from gatewright.data.guess.roles import Notes
 from gatewright.data.question import Question
 from gatewright.errors import InputError, argument
-from gatewright.requests import Columns
+from gatewright.requests import Columns, Split
 
 
 @dataclass(frozen=True)
@@ -22,18 +22,19 @@ class Tasks:
 
     every: Mapping[str, Question]
     said: Columns
+    split: Split
     shape: str = ""
     why: str = ""
 
     @classmethod
-    def of(cls, every: Mapping[str, Question], said: Columns) -> Tasks:
+    def of(cls, every: Mapping[str, Question], said: Columns, split: Split) -> Tasks:
         """Raises InputError where the task that was asked for does not exist."""
         if said.task is not None and said.task not in every:
             raise InputError(
                 f"{argument('task', said.task)}: there is no such task; there are "
                 f"{', '.join(every)}"
             )
-        return cls(every, said)
+        return cls(every, said, split)
 
     @property
     def asked(self) -> Question | None:

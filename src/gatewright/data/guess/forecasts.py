@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from gatewright.data.guess.lengths import TRAINING, horizon_and_context
+from gatewright.data.guess.lengths import horizon_and_context, training_rows
 from gatewright.data.guess.roles import (
     SERIES_NAMES,
     Column,
@@ -30,6 +30,7 @@ from gatewright.data.layout import Layout
 from gatewright.data.question import TaskChoice
 from gatewright.data.table.reading import Table
 from gatewright.errors import InputError, argument
+from gatewright.requests import Split
 
 ROWS = 100_000  # read to find the frequency and the season
 SERIES = 50  # looked at, of many
@@ -54,10 +55,10 @@ def guess_forecast(
     what = "each series" if roles.series else "the series"
     task = choice.usual(notes, f"{axis} and {some(roles.targets)} {change} along {what}")
     roles = _split(table, roles, notes, said=choice.said.split is not None)
-    sample = _sample(table, roles)
+    sample = _sample(table, roles, choice.split)
     frequency = _frequency(roles, sample, notes)
     season = _season(roles, frequency, sample, notes)
-    horizon, context = horizon_and_context(table, roles, frequency, season, notes)
+    horizon, context = horizon_and_context(table, roles, choice.split, frequency, season, notes)
     used = [name for role, name in roles.parts() if role != "ignore"]
     numbers, categories, ignored = find_inputs(table, columns, roles, used)
     return Layout(
@@ -270,11 +271,11 @@ class _Sample:
     values: list[Floats]
 
 
-def _sample(table: Table, roles: Roles) -> _Sample:
+def _sample(table: Table, roles: Roles, split: Split) -> _Sample:
     """The first rows of the training part, of one series or of some of many; targets gap-free."""
     targets = [pl.col(name).cast(pl.Float64) for name in roles.targets]
     names = [name for name in (roles.series, roles.time) if name is not None]
-    rows = max(2, min(ROWS, int(table.rows * TRAINING)))
+    rows = max(2, min(ROWS, training_rows(split, table.rows)))
     frame = table.frame
     if roles.series is not None:
         ids = table.collect(frame.select(pl.col(roles.series).unique().sort().head(SERIES)))
@@ -283,7 +284,7 @@ def _sample(table: Table, roles: Roles) -> _Sample:
     sample = table.collect(frame.select(*names, *targets).head(rows))
     parts = [sample] if roles.series is None else sample.partition_by(roles.series)
     if roles.series is not None:
-        parts = [part.head(max(2, int(len(part) * TRAINING))) for part in parts]
+        parts = [part.head(max(2, training_rows(split, len(part)))) for part in parts]
     filled = pl.col(*roles.targets).interpolate().forward_fill().backward_fill()
     values = [
         part.select(filled)[name].to_numpy()

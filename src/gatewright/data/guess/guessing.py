@@ -30,14 +30,18 @@ from gatewright.data.layout import Guess, Layout
 from gatewright.data.question import Question
 from gatewright.data.table.reading import Table, in_words
 from gatewright.errors import InputError, argument
-from gatewright.requests import Columns
+from gatewright.requests import Columns, Split
 
 NOTHING = Columns()  # said: all is guessed
+USUAL = Split()
 TARGET_NAMES = ("target", "y", "label", "class", "value")
 
 
 def guess(
-    table: Table, questions: Mapping[str, Question], said: Columns = NOTHING
+    table: Table,
+    questions: Mapping[str, Question],
+    said: Columns = NOTHING,
+    split: Split = USUAL,
 ) -> tuple[Layout, tuple[Guess, ...]]:
     """Find the part of each column, the task, and how far to look back and ahead.
 
@@ -45,6 +49,7 @@ def guess(
         table: what ``read`` gave.
         questions: the tasks that there are, by name.
         said: what is not to be guessed.
+        split: how the table will be cut: every part is to hold what a forecast needs.
 
     Returns:
         the layout, and the guesses that led to it in the order in which they are best read.
@@ -52,7 +57,7 @@ def guess(
     Raises:
         InputError: something said does not fit the table, or the table fits no shape.
     """
-    choice, roles = Tasks.of(questions, said), Roles.of(said)
+    choice, roles = Tasks.of(questions, said, split), Roles.of(said)
     roles.check(table)
     if said.frequency is not None:
         Frequency.parse(said.frequency)

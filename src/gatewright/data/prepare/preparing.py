@@ -16,7 +16,7 @@ from gatewright.data.prepare.columns import check_columns, check_readings
 from gatewright.data.prepare.fitting import fit, fit_series
 from gatewright.data.prepare.leaks import Leaks
 from gatewright.data.prepare.storage import written_aside
-from gatewright.data.prepare.writing import Writer, finish
+from gatewright.data.prepare.writing import Writer, finish, write_prepared
 from gatewright.data.prepared import Preparation, Prepared
 from gatewright.data.question import Question
 from gatewright.data.table.reading import Table, about
@@ -36,9 +36,10 @@ def prepare(
 ) -> Prepared:
     """Split a table, fit a preparation on the training part only, and write the arrays.
 
-    Series are split by time. Those that share a time column are cut at the same two times, so
-    that no series' training part lies after another's test origin; the times are chosen so that the
-    shares are those of all rows together. A series that ends before is all training.
+    Series are split by time. Where most of them run across the two times that give all rows
+    together the shares asked for, all are cut there, so that no series' training part lies after
+    another's test origin, and a series that ends before is all training. Otherwise each is cut at
+    its own places, and one too short to be judged is all training.
 
     Args:
         table: what ``read`` gave.
@@ -67,7 +68,16 @@ def prepare(
         counts = writer.write(aside)
         more = [*leaks.notes(), *examples.remarks(layout, partition, aside)]
         finish(aside, preparation, partition, question, counts, more)
+        _add_parts(aside, question, table)
     return Prepared.open(folder)
+
+
+def _add_parts(folder: Path, question: Question, table: Table) -> None:
+    """Keep what the parts hold, which the arrays tell once they are written."""
+    data = Prepared.open(folder)
+    parts = question.examples.parts(data, table)
+    preparation = data.preparation.model_copy(update={"parts": parts})
+    write_prepared(folder, preparation, data.items)
 
 
 def _readings(table: Table, layout: Layout) -> dict[str, str]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -13,6 +16,7 @@ from gatewright.data.prepare.axis import Axis
 from gatewright.data.prepared import PARTS
 from gatewright.data.table.reading import Table
 from gatewright.errors import InputError, argument
+from gatewright.requests import DATES, SERIES
 from gatewright.wording.numbers import counted
 
 Cuts = NDArray[np.int64]  # (all items, 3): steps of training, and to the ends of the others
@@ -25,30 +29,61 @@ def part_numbers(column: str) -> pl.Expr:
     return text.replace_strict(list(PART_NAMES), numbers, default=-1, return_dtype=pl.Int8)
 
 
-def cut_by_shares(
-    axis: Axis, lengths: Integers, shares: tuple[float, float], together: bool
-) -> tuple[Integers, Integers]:
-    """Steps up to two cuts, each (items,), so that shares of the steps lie before and between.
+@dataclasses.dataclass(frozen=True)
+class Places:
+    """Where shares of the steps cut the series."""
 
-    ``together``: the series share their times, and are cut at the same two times: else the
-    training part of one would lie after a test origin of another, and a network would have seen
-    the future of what they have in common. The times are chosen by the rows of all series.
+    ends: Cuts  # (items, places): steps of each series up to each place
+    at_dates: bool  # all at the same times; else each at its own places
+    across: int = 0  # series with steps before the first of these times and after the last
+
+
+def cut_by_shares(
+    axis: Axis, lengths: Integers, places: Sequence[float], cut: str | None
+) -> Places:
+    """Cut the series where such shares of their steps are over.
+
+    Series that are there together are cut at the same times: otherwise training of one would lie
+    after a test origin of another, and a network would have seen the future of what they have in
+    common. The times are those where the shares of the rows of all series are over. For series
+    that follow one another there are no such times: most would be all training or all test. What
+    counts is thus not how much of their spans any two share, but how many run across all the
+    times, which leaves them something in each part: if these are half of them, and two at least,
+    the times cut all series, and those beside are all training or all test; if not, each is cut at
+    its own places. ``cut`` of ``Split`` decides where it is given.
     """
-    if not together or len(lengths) == 1:
-        first = np.rint(lengths * shares[0]).astype(np.int64)
-        second = np.rint(lengths * (shares[0] + shares[1])).astype(np.int64)
-        return first, second
+    own: Cuts = np.rint(np.outer(lengths, places)).astype(np.int64)
+    if cut == SERIES or len(lengths) == 1:
+        return Places(own, at_dates=False)
+    ends = _at_dates(axis, lengths, places)
+    mostly, across = mostly_across(ends, lengths, places)
+    at_dates = cut == DATES or (cut is None and mostly)
+    return Places(ends if at_dates else own, at_dates, across)
+
+
+def mostly_across(ends: Cuts, lengths: Integers, places: Sequence[float]) -> tuple[bool, int]:
+    """Whether half of the series have steps on both sides of every place; how many have."""
+    inner = ends[:, np.array(places) < 1]
+    across = int(np.count_nonzero(((inner > 0) & (inner < lengths[:, None])).all(1)))
+    return across >= max(2, np.count_nonzero(lengths) / 2), across
+
+
+def _at_dates(axis: Axis, lengths: Integers, places: Sequence[float]) -> Cuts:
+    """Steps of each series up to the times where shares of all rows are over, (items, places)."""
     times = np.array(axis.time)
     if (lengths < axis.lengths).any():
         times = times[axis.step < np.repeat(lengths, np.diff(axis.begins))]
     times.sort()
-    cuts = []
-    for share in (shares[0], shares[0] + shares[1]):
-        time = times[min(int(np.rint(len(times) * share)), len(times) - 1)]
+    ends = np.empty((len(lengths), len(places)), dtype=np.int64)
+    for number, place in enumerate(places):
+        at = int(np.rint(len(times) * place))
+        if at >= len(times):
+            ends[:, number] = lengths
+            continue
         # The first step of each series at this time or later; a series may end before it.
-        before = np.add.reduceat(axis.time < time, axis.begins[:-1], dtype=np.int64)
-        cuts.append(np.minimum(_steps(axis, before), lengths))
-    return cuts[0], cuts[1]
+        before = np.add.reduceat(axis.time < times[at], axis.begins[:-1], dtype=np.int64)
+        ends[:, number] = np.minimum(_steps(axis, before), lengths)
+    return ends
 
 
 def _steps(axis: Axis, before: Integers) -> Integers:
@@ -58,7 +93,7 @@ def _steps(axis: Axis, before: Integers) -> Integers:
 
 
 def cut_by_rows(lengths: Integers, rows: tuple[int, int, int]) -> Cuts:
-    """The same lengths for every series, from its start; 0 for those that are shorter.
+    """The same lengths for every series, from its start, as far as it goes.
 
     Raises InputError where all are shorter.
     """
@@ -67,10 +102,13 @@ def cut_by_rows(lengths: Integers, rows: tuple[int, int, int]) -> Cuts:
             f"{rows[0]:,} + {rows[1]:,} + {rows[2]:,} = {sum(rows):,} steps were asked for, but "
             f"the longest series has {lengths.max():,}; give fewer with {argument('rows')}"
         )
-    return np.cumsum(rows) * (lengths >= sum(rows))[:, None]
+    ends: Cuts = np.minimum(np.cumsum(rows), lengths[:, None])
+    return ends
 
 
-def cut_by_column(table: Table, layout: Layout, axis: Axis, lengths: Integers) -> Cuts:
+def cut_by_column(
+    table: Table, layout: Layout, axis: Axis, lengths: Integers, cut: str | None
+) -> Cuts:
     """What the split column says, which must be ordered in time within each series.
 
     Without any validation, the last eighth of training becomes validation.
@@ -98,13 +136,27 @@ def cut_by_column(table: Table, layout: Layout, axis: Axis, lengths: Integers) -
         before = np.add.reduceat(split <= part, axis.begins[:-1], dtype=np.int64)
         cuts[:, part] = np.minimum(_steps(axis, before), lengths)
     if not (split == 1).any():
-        together = layout.time is not None
-        cuts[:, 0], _ = cut_by_shares(axis, cuts[:, 0], (7 / 8, 1 / 8), together)
+        cuts[:, :1] = cut_by_shares(axis, cuts[:, 0], (7 / 8,), cut).ends
     return cuts
 
 
-def check_cuts(layout: Layout, cuts: Cuts, *, test: bool = True) -> None:
-    """Raise InputError where the parts hold no example of any series; ``test``: it needs some."""
+def lend(layout: Layout, cuts: Cuts) -> tuple[Cuts, NDArray[np.bool_]]:
+    """The cuts with what is too short to judge on given to training; the series all of which is.
+
+    A series whose test part has no whole horizon is all training; one with none in validation
+    trains up to its test part. For series that are cut each at its own places: at dates, training
+    would reach beyond the test origins of others.
+    """
+    cuts = cuts.copy()
+    no_test = cuts[:, 2] - cuts[:, 1] < layout.horizon
+    no_validation = cuts[:, 1] - cuts[:, 0] < layout.horizon
+    cuts[:, 1] = np.where(no_test, cuts[:, 2], cuts[:, 1])
+    cuts[:, 0] = np.where(no_test | no_validation, cuts[:, 1], cuts[:, 0])
+    return cuts, no_test & ~too_short(layout, cuts)
+
+
+def check_cuts(layout: Layout, cuts: Cuts, test: bool = True) -> None:
+    """Raise InputError where the parts hold no example of any series; ``test``: one is wanted."""
     context, horizon = layout.context, layout.horizon
     training = cuts[:, 0].max()
     if training < context + horizon:

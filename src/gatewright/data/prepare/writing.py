@@ -16,7 +16,7 @@ from gatewright.data.prepare.leaks import Leaks
 from gatewright.data.prepare.partition import Partition
 from gatewright.data.prepare.scaling import LARGEST, LastSeen
 from gatewright.data.prepare.storage import ArrayFile, write_array
-from gatewright.data.prepared import Preparation, PreparedRecord
+from gatewright.data.prepared import RECORD, Preparation, PreparedRecord
 from gatewright.data.question import Question
 from gatewright.errors import InputError
 from gatewright.wording.numbers import counted
@@ -201,10 +201,13 @@ def finish(
 ) -> None:
     """Write prepared.json, last: it is what makes the folder complete; ``more``: other notes."""
     notes = (*more, *partition.notes, *_notes(preparation, partition, question, counts))
-    record = PreparedRecord(
-        preparation=preparation.model_copy(update={"notes": notes}), items=partition.items
-    )
-    (folder / "prepared.json").write_text(record.model_dump_json(), encoding="utf-8")
+    write_prepared(folder, preparation.model_copy(update={"notes": notes}), partition.items)
+
+
+def write_prepared(folder: Path, preparation: Preparation, items: tuple[str, ...]) -> None:
+    """Write prepared.json."""
+    record = PreparedRecord(preparation=preparation, items=items)
+    (folder / RECORD).write_text(record.model_dump_json(), encoding="utf-8")
 
 
 def _notes(
