@@ -61,7 +61,7 @@ class Kernels:
         return dataclasses.replace(kernels, biases=torch.cat(biases))
 
     def __call__(self, sequences: Tensor, lengths: Tensor) -> Tensor:
-        """(n, features), each from 0 to 1, of (n, steps, channels), 0 beyond their lengths, (n,)."""
+        """(n, features), each from 0 to 1, of sequences and lengths as ``fit`` takes them."""
         size = max(1, BLOCK // sequences.shape[1])
         shares = torch.empty(len(sequences), len(self.biases))
         for some in torch.arange(len(sequences)).split(size):

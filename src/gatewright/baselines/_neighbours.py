@@ -74,7 +74,9 @@ class Neighbours(Fitted):
         self.band, self.count = torch.tensor(0.0), torch.tensor(1)
         for band in self._bands():
             near = self._nearest(self.features.of(data, tried, self.task), band, strange)
-            for count in self.counts:
+            # With fewer others than that, a sequence would be among those it is told by.
+            others = int(strange[:, : self._compared(band)].sum(1).min()) if len(tried) else 0
+            for count in [one for one in self.counts if one <= max(1, others)]:
                 answers = self.answers_of(self.told[near[:, :count]])
                 loss = self.task.losses(answers, batch).nanmean().item()
                 if loss < best:
@@ -104,6 +106,11 @@ class Neighbours(Fitted):
         least = len(self.kinds(self.told).unique())
         return sorted(band for band in radii.values() if band == 0 or self._affords(band) >= least)
 
+    def _compared(self, band: float) -> int:
+        """The number of kept sequences that one is compared with."""
+        warping = round(band * int(self.features.steps)) > 0
+        return min(len(self.sequences), self._affords(band)) if warping else len(self.sequences)
+
     def _affords(self, band: float) -> int:
         """The number of sequences that one may be compared with, warped."""
         steps, radius = int(self.features.steps), round(band * int(self.features.steps))
@@ -116,7 +123,7 @@ class Neighbours(Fitted):
         allowed: (asked, kept), False for those that may not be asked.
         """
         radius = round(band * int(self.features.steps))
-        kept = self.sequences[: self._affords(band)] if radius else self.sequences
+        kept = self.sequences[: self._compared(band)]
         pieces = []
         for some in torch.arange(len(asked)).split(max(1, BLOCK // len(kept))):
             away = warped(asked[some], kept, radius) if radius else straight(asked[some], kept)

@@ -24,22 +24,23 @@ class Rotated:
 
     @classmethod
     def of(cls, rows: Tensor) -> Rotated:
-        """rows: (rows, features) in float32, each feature with mean 0."""
+        """rows: (rows, features), each feature with mean 0."""
         tall = len(rows) > rows.shape[1]
         energy, vectors = torch.linalg.eigh((rows.T @ rows if tall else rows @ rows.T).double())
         kept = energy > SMALLEST * energy[-1:].clamp(min=1e-300)
         energy, vectors = energy[kept], vectors[:, kept]
         if tall:
-            axes = vectors.float()
+            axes = vectors.to(rows.dtype)
             return cls(axes, energy, (rows @ axes).double())
         places = vectors * energy.sqrt()
-        return cls(rows.T @ (vectors / energy.sqrt()).float(), energy, places)
+        return cls(rows.T @ (vectors / energy.sqrt()).to(rows.dtype), energy, places)
 
     def solve(self, target: Tensor, penalty: float) -> Solution:
-        """target: (rows, outputs), NaN where missing, which then has no influence.
+        """target: (rows, outputs), NaN where missing.
 
-        What is missing is filled with what the solution itself tells, until that no longer changes
-        it (Dempster, Laird and Rubin 1977).
+        What is missing is filled with the mean, then with what the solution itself tells (Dempster,
+        Laird and Rubin 1977), which comes close to leaving it out the sooner the stronger the
+        penalty.
         """
         missing = target.isnan()
         filled = target.where(~missing, target.nanmean(0).nan_to_num().expand_as(target))

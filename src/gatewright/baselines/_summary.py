@@ -42,13 +42,15 @@ def _of_channels(values: Tensor, inside: Tensor, lengths: Tensor) -> list[Tensor
 
     values: (time, batch, channels), 0 beyond a length; inside: (time, batch, 1).
     """
+    if not values.shape[2]:
+        return []
     count = lengths.clamp(min=1)[:, None]
     batch = torch.arange(len(lengths))
     mean = total(values) / count
     centred = (values - mean).where(inside, 0.0)
     energy = total(centred.square())
     deviation = (energy / count).sqrt()
-    found = [mean, deviation, slope(values, lengths, lengths * 0)]
+    found = [mean, deviation, slope(centred, lengths, lengths * 0)]
     found += [values[0], values[lengths.clamp(min=1) - 1, batch]]
     found += [
         values.where(inside, torch.inf).amin(0).nan_to_num(posinf=0.0),
@@ -58,7 +60,7 @@ def _of_channels(values: Tensor, inside: Tensor, lengths: Tensor) -> list[Tensor
     if most > len(found):
         half = lengths // 2
         found += quantiles(values.where(inside, torch.inf), count)
-        found += [slope(values, half, half * 0), slope(values, lengths, half)]
+        found += [slope(centred, half, half * 0), slope(centred, lengths, half)]
         # Of a channel that does not move there is nothing to share out.
         energy = energy.where(deviation > 1e-6 * (1 + mean.abs()), torch.inf)
         found += [total(centred[lag:] * centred[:-lag]) / energy for lag in LAGS]
@@ -87,7 +89,7 @@ def quantiles(values: Tensor, count: Tensor) -> list[Tensor]:
     ordered = values.sort(0).values
     found = []
     for quantile in QUANTILES:
-        place = (quantile * (count - 1)).expand(-1, values.shape[2])
+        place = (quantile * (count - 1).double()).expand(-1, values.shape[2])
         below = place.floor().long()
         above = torch.minimum(below + 1, count - 1)
         low, high = ordered.gather(0, torch.stack([below, above]))
