@@ -196,6 +196,8 @@ def test_very_many_sequences_have_fewer_features_and_some_are_left_out(
     baseline = baseline_of("mini_rocket", "classify", data)
     baseline.fit(data)
     assert len(baseline.kernels.biases) == 84
+    baseline.refit(data)
+    assert len(baseline.kernels.biases) == 84
     monkeypatch.setattr(_mini_rocket, "WORK", 84 * 60 * 10)
     kept, _ = baseline._learn(data, baseline.task.examples.of_part(data, "train"))
     assert 10 <= len(kept) < 15

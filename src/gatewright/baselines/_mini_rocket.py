@@ -18,12 +18,13 @@ from gatewright.data.prepared import Prepared
 from gatewright.tasks import Task
 
 FEATURES = 119 * len(KERNELS)  # as the paper has them
-FEWER = 24 * len(KERNELS)  # for more sequences than these: then there are no fewer equations
+FEWER = 24 * len(KERNELS)  # of more sequences than these, or where the work would be too much
 MOST_STEPS = 512  # of a sequence; of longer ones, each step is the mean of some
 WORK = 4e9  # steps that are compared with a bias, of all sequences: about a nanosecond each
 PENALTIES = tuple(10.0**power for power in range(-5, 4))  # tried, for each feature
 DEFAULT_PENALTY = 1e-1  # where there is nothing to choose by
 LEARNED = ("dilations", "each", "channels", "biases")
+MOST_NUMBERS = 5e7  # features of all sequences of training: 200 MB
 DRAWN_FROM = 1024  # sequences that biases are quantiles of
 ROWS = 1024  # sequences that are looked at at once
 
@@ -87,9 +88,11 @@ class MiniRocket(Fitted):
         """The patterns; returns the examples, some of each kind if there are very many, and their
         standardised rows."""
         self.features.fit(data, examples, self.task)
-        count = FEATURES if len(examples) <= FEWER else FEWER
-        most = max(1, int(WORK / (count * int(self.features.steps))))
-        examples = examples[shuffled(self.kinds(data.target[examples]))[:most]]
+        both = len(learned_from(self.task, data))  # so that a second fit has as many features
+        many = both > FEWER or both * FEATURES * int(self.features.steps) > WORK
+        count = FEWER if many else FEATURES
+        most = min(WORK / int(self.features.steps), MOST_NUMBERS) / count
+        examples = examples[shuffled(self.kinds(data.target[examples]))[: max(1, int(most))]]
         drawn_from = self.features.of(data, examples[:DRAWN_FROM], self.task)
         self.kernels = Kernels.fit(*drawn_from, count)
         rows = self._shares(data, examples)

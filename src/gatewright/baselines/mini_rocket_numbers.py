@@ -15,7 +15,7 @@ class MiniRocketNumbers(MiniRocket):
     title = "MiniRocket"
     summary = (
         "ridge regression on the shares of a sequence that look like each of some thousand small "
-        "patterns, all sequences at one length"
+        "patterns, padded to the longest; of very many sequences, some are learned from"
     )
     source = "Dempster, Schmidt and Webb, MiniRocket, 2021"
     examples = Sequences

@@ -18,7 +18,7 @@ class Nearest(Neighbours):
     title = "nearest neighbour"
     summary = (
         "gives the class of the nearest sequence of training, by Euclidean distance or warped in "
-        "time, all sequences at one length; of many, some of each class are compared"
+        "time, all stretched to one length; of very many, some of each class are compared"
     )
     source = "Sakoe and Chiba, Dynamic Programming Algorithm Optimization, 1978"
     examples = Sequences

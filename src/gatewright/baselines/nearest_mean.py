@@ -14,7 +14,7 @@ class NearestMean(Neighbours):
     title = "mean of nearest neighbours"
     summary = (
         "tells the mean of the nearest sequences of training, by Euclidean distance or warped in "
-        "time, all sequences at one length; of many, some are compared"
+        "time, all stretched to one length; of very many, some are compared"
     )
     source = "Sakoe and Chiba, Dynamic Programming Algorithm Optimization, 1978"
     examples = Sequences
