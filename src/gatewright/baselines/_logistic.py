@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
@@ -10,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gatewright.baselines._sequences import Features, Rows
+from gatewright.baselines._sequences import Features, Rows, learned_from
 from gatewright.baselines._spread import evenly
 from gatewright.baselines.baseline import Fitted
 from gatewright.data.prepared import Prepared
@@ -35,54 +36,59 @@ class Logistic(Fitted):
     def __init__(self, task: Task) -> None:
         super().__init__(task)
         self.rows = Rows(task, self.features)
+        self.strength = DEFAULT_STRENGTH
         self.weights = torch.zeros(0, 0)  # (features, classes), in float64
         self.intercept = torch.zeros(0)  # (classes,)
 
     def fit(self, data: Prepared) -> None:
-        train = self.task.examples.of_part(data, "train")
-        rows = self.rows.fit(data, train)
-        some = evenly(len(train), max(1, int(MOST_NUMBERS / rows.shape[1])))
-        train, rows = train[some], rows[some]
-        label = data.target[train, 0].long()
+        rows, label = self._rows(data, self.task.examples.of_part(data, "train"))
         validation = self.task.examples.of_part(data, "validation")
-        self._choose(rows, label, self.rows(data, validation), data.target[validation, 0].long())
-
-    def _choose(self, rows: Tensor, label: Tensor, held_out: Tensor, held_label: Tensor) -> None:
-        """Fit with one penalty after the other, and keep the best on what was held out."""
-        present = label.unique()
-        shape = (rows.shape[1], len(self.task.preparation.classes))
-        self.weights = torch.zeros(shape, dtype=torch.float64)
-        self.intercept = torch.full(shape[1:], ABSENT, dtype=torch.float64)
-        self.intercept[present] = 0.0
-        if len(present) < 2:  # nothing to tell apart
-            return
-        best = math.inf
-        chosen = self.weights, self.intercept
-        strengths = STRENGTHS if len(held_out) else (DEFAULT_STRENGTH,)
-        for number, (weights, intercept) in enumerate(self._solutions(rows, label, strengths)):
-            self.weights, self.intercept = chosen[0].clone(), chosen[1].clone()
-            self.weights[:, present], self.intercept[present] = weights, intercept
+        held_out, held_label = self.rows(data, validation), data.target[validation, 0].long()
+        strengths = STRENGTHS if len(validation) else (DEFAULT_STRENGTH,)
+        best, chosen = math.inf, None
+        for strength, *solution in self._solutions(rows, label, strengths):
+            self.weights, self.intercept = solution
             loss = self._loss(held_out, held_label)
-            if number and not loss < best:
+            if chosen is not None and not loss < best:
                 break
-            best, chosen = loss, (self.weights, self.intercept)
+            best, chosen, self.strength = loss, solution, strength
+        assert chosen is not None, "there is a solution for every strength"
         self.weights, self.intercept = chosen
+
+    def refit(self, data: Prepared) -> None:
+        rows, label = self._rows(data, learned_from(self.task, data))
+        ((_, self.weights, self.intercept),) = self._solutions(rows, label, (self.strength,))
+
+    def _rows(self, data: Prepared, examples: Tensor) -> tuple[Tensor, Tensor]:
+        """The rows of examples, or of some of very many, and their labels."""
+        rows = self.rows.fit(data, examples)
+        some = evenly(len(examples), max(1, int(MOST_NUMBERS / rows.shape[1])))
+        return rows[some], data.target[examples[some], 0].long()
 
     def _solutions(
         self, rows: Tensor, label: Tensor, strengths: Sequence[float]
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        """(features, classes present) and (classes present,) for each strength, lazily."""
+    ) -> Iterator[tuple[float, Tensor, Tensor]]:
+        """Each strength with (features, classes) and (classes,), one after the other."""
         from sklearn.linear_model import LogisticRegression
 
+        present = label.unique()
+        shape = (rows.shape[1], len(self.task.preparation.classes))
         balanced = "balanced" if self.task.options.class_weights else None
         model = LogisticRegression(class_weight=balanced, max_iter=ITERATIONS, warm_start=True)
         for strength in strengths:
-            model.set_params(C=strength).fit(rows.numpy(), label.numpy())
-            weights, intercept = torch.from_numpy(model.coef_), torch.from_numpy(model.intercept_)
-            if len(weights) == 1:  # of two classes, the second one's score against the first's
-                weights = torch.cat([torch.zeros_like(weights), weights])
-                intercept = torch.cat([torch.zeros_like(intercept), intercept])
-            yield weights.T, intercept
+            weights = torch.zeros(shape, dtype=torch.float64)
+            intercept = torch.full(shape[1:], ABSENT, dtype=torch.float64)
+            intercept[present] = 0.0
+            if len(present) > 1:  # there is something to tell apart
+                with warnings.catch_warnings():
+                    # Of many classes with two sequences each, that they might be numbers.
+                    warnings.filterwarnings("ignore", "The number of unique classes")
+                    model.set_params(C=strength).fit(rows.numpy(), label.numpy())
+                # Of two classes it has the second one's score against the first's.
+                telling = present[-len(model.coef_) :]
+                weights[:, telling] = torch.from_numpy(model.coef_).T
+                intercept[telling] = torch.from_numpy(model.intercept_)
+            yield strength, weights, intercept
 
     def _loss(self, rows: Tensor, label: Tensor) -> float:
         """The log loss, each class counted as the task counts it; NaN without rows."""

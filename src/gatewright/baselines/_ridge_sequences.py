@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import ClassVar
 
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gatewright.baselines._ridge import Line, Piece, fit
-from gatewright.baselines._sequences import Features, Rows
+from gatewright.baselines._sequences import Features, Rows, learned_from
 from gatewright.baselines.baseline import Fitted
 from gatewright.data.prepared import Prepared
 from gatewright.tasks import Task
@@ -21,6 +22,7 @@ class RidgeSequences(Fitted):
     features: ClassVar[type[Features]]
 
     line: Line
+    penalty: float  # for each row
 
     def __init__(self, task: Task) -> None:
         super().__init__(task)
@@ -28,18 +30,24 @@ class RidgeSequences(Fitted):
 
     def fit(self, data: Prepared) -> None:
         train = self.task.examples.of_part(data, "train")
-        rows = self.rows.fit(data, train)
         validation = self.task.examples.of_part(data, "validation")
+        rows = self.rows.fit(data, train)
         held_out, held_target = self.rows(data, validation), data.target[validation]
-
-        def pieces() -> Iterator[Piece]:
-            target = data.target[train].double()
-            yield rows, target, torch.zeros_like(target)
 
         def judge(line: Line) -> float:
             return (line(held_out) - held_target).square().nanmean().item()
 
-        self.line, _ = fit(pieces, judge)
+        self.line, _ = fit(lambda: _pieces(rows, data.target[train]), judge)
+        self.penalty = self.line.alpha / len(train)
+
+    def refit(self, data: Prepared) -> None:
+        both = learned_from(self.task, data)
+        rows = self.rows.fit(data, both)
+
+        def judge(line: Line) -> float:
+            return abs(math.log(line.alpha / (self.penalty * len(both))))
+
+        self.line, _ = fit(lambda: _pieces(rows, data.target[both]), judge)
 
     def predict(self, data: Prepared, examples: Tensor) -> Tensor:
         return self.line(self.rows(data, examples)).float()
@@ -55,3 +63,7 @@ class RidgeSequences(Fitted):
 
     def parameters(self) -> int:
         return self.line.weights.numel() + self.line.intercept.numel()
+
+
+def _pieces(rows: Tensor, target: Tensor) -> Iterator[Piece]:
+    yield rows, target.double(), torch.zeros_like(target, dtype=torch.float64)

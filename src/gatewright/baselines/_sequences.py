@@ -26,6 +26,7 @@ class Features(ABC):
     """
 
     most_categories: int
+    learned: tuple[str, ...] = ("kept", "steps")  # tensors to be saved
 
     def __init__(self, preparation: Preparation) -> None:
         self.counts = [len(category.values) + 1 for category in preparation.categories]
@@ -33,10 +34,15 @@ class Features(ABC):
         self.kept = torch.zeros(0, dtype=torch.int64)
         self.steps = torch.tensor(1)
 
-    def fit(self, data: Prepared, blocks: list[Tensor], task: Task) -> None:
-        """Look at training, given in blocks of examples."""
+    @property
+    def width(self) -> int:
+        """Numbers of a step that ``rows`` looks at, for blocks of an affordable size."""
+        return self.channels + len(self.counts)
+
+    def fit(self, data: Prepared, examples: Tensor, task: Task) -> None:
+        """Look at training."""
         total = torch.zeros(sum(self.counts))
-        for some in blocks:
+        for some in blocks_of(data, examples, self.width):
             total += self.frequencies(task.examples.batch(data, some)).sum(0)
         if len(total) > self.most_categories:
             # Sorted stably, so that ties fall the same way everywhere.
@@ -44,6 +50,13 @@ class Features(ABC):
             self.kept = order[: self.most_categories].sort().values
         else:
             self.kept = torch.arange(len(total))
+
+    def state(self) -> dict[str, Tensor]:
+        return {name: getattr(self, name) for name in self.learned}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        for name in self.learned:
+            setattr(self, name, state[name])
 
     @abstractmethod
     def rows(self, batch: Batch) -> Tensor:
@@ -67,59 +80,41 @@ class Features(ABC):
         )
 
 
-class Summary(Features):
-    """Of each channel: mean, standard deviation, least, greatest, first and last value, and slope
-    (by least squares, over the whole sequence); the length; how frequent each category is."""
-
-    most_categories = MOST_FEATURES
-
-    def rows(self, batch: Batch) -> Tensor:
-        values, lengths = batch.values.double(), lengths_of(batch)
-        count = lengths.clamp(min=1)[:, None]
-        steps = torch.arange(len(values), dtype=torch.float64)[:, None]
-        inside = (steps < lengths)[..., None]
-        values = values.where(inside, 0.0)
-        mean = values.sum(0) / count
-        centred = (values - mean).where(inside, 0.0)
-        position = ((steps - (count.T - 1) / 2) / count.T)[..., None].where(inside, 0.0)
-        slope = (position * centred).sum(0) / position.square().sum(0).clamp(min=1e-12)
-        least = values.where(inside, torch.inf).amin(0).nan_to_num(posinf=0.0)
-        greatest = values.where(inside, -torch.inf).amax(0).nan_to_num(neginf=0.0)
-        last = values[lengths.clamp(min=1) - 1, torch.arange(batch.size)]
-        deviation = (centred.square().sum(0) / count).sqrt()
-        channels = [mean, deviation, least, greatest, values[0], last, slope]
-        return torch.cat(
-            [*channels, lengths[:, None], self.frequencies(batch)[:, self.kept].double()], 1
-        )
-
-
 class Flat(Features):
     """All steps side by side, categories one-hot: sequences are cut to the longest of training, or
     padded with zeros; very long ones are resampled to fewer steps, each the mean of some."""
 
     most_categories = MOST_CATEGORIES
+    learned: tuple[str, ...] = ("kept", "steps", "resampled")
 
     def __init__(self, preparation: Preparation) -> None:
         super().__init__(preparation)
         self.resampled = torch.tensor(False)
 
-    def fit(self, data: Prepared, blocks: list[Tensor], task: Task) -> None:
-        super().fit(data, blocks, task)
-        longest = max(1, *(int(data.lengths[some].max()) for some in blocks))
+    @property
+    def width(self) -> int:
+        return super().width + len(self.kept)
+
+    def fit(self, data: Prepared, examples: Tensor, task: Task) -> None:
+        super().fit(data, examples, task)
+        longest = max(1, int(data.lengths[examples].max()))
         most = max(1, MOST_FEATURES // max(1, self.channels + len(self.kept)))
         self.steps = torch.tensor(min(longest, most))
         self.resampled = torch.tensor(longest > most)
 
     def rows(self, batch: Batch) -> Tensor:
-        lengths, steps = lengths_of(batch), int(self.steps)
-        inside = (torch.arange(len(batch.values))[:, None] < lengths)[..., None]
-        values = batch.values.double()
-        values = torch.cat([values, *self._one_hot(batch.codes)], -1).where(inside, 0.0)
+        values, lengths, steps = self.inside(batch), lengths_of(batch), int(self.steps)
         if self.resampled:
             values = resample(values, lengths, steps)
         else:
             values = F.pad(values[:steps], (0, 0, 0, 0, 0, max(0, steps - len(values))))
         return values.transpose(0, 1).flatten(1)
+
+    def inside(self, batch: Batch) -> Tensor:
+        """(time, batch, numbers of a step), in float64; 0 beyond a length."""
+        inside = torch.arange(len(batch.values))[:, None] < lengths_of(batch)
+        values = torch.cat([batch.values.double(), *self._one_hot(batch.codes)], -1)
+        return values.where(inside[..., None], 0.0)
 
     def _one_hot(self, codes: Tensor) -> list[Tensor]:
         """(time, batch, categories kept), if any."""
@@ -131,13 +126,17 @@ class Flat(Features):
         return [chosen.scatter_(2, column_of[self.numbered(codes)], 1.0)[..., :-1]]
 
 
-def resample(values: Tensor, lengths: Tensor, steps: int) -> Tensor:
+def resample(values: Tensor, lengths: Tensor, steps: int | Tensor) -> Tensor:
     """(time, batch, channels) to (steps, batch, channels): means of ``steps`` stretches of equal
-    length, from each sequence's first step to its last. What is beyond a length must be 0."""
+    length, from each sequence's first step to its last. What is beyond a length must be 0.
+
+    steps: of all, or of each (batch,); beyond its own a sequence is 0.
+    """
     total = F.pad(values.cumsum(0), (0, 0, 0, 0, 1, 0))
-    number = torch.arange(steps)[:, None]
-    start = number * lengths // steps
-    end = ((number + 1) * lengths + steps - 1) // steps  # rounded up: no stretch is empty
+    number = torch.arange(int(torch.as_tensor(steps).max()))[:, None]
+    start = torch.minimum(number * lengths // steps, lengths)
+    # Rounded up: no stretch is empty.
+    end = torch.minimum(((number + 1) * lengths + steps - 1) // steps, lengths)
     index = torch.stack([start, end])[..., None].expand(-1, -1, -1, values.shape[2])
     before, after = total.gather(0, index[0]), total.gather(0, index[1])
     return (after - before) / (end - start).clamp(min=1)[..., None]
@@ -148,6 +147,11 @@ def lengths_of(batch: Batch) -> Tensor:
     if batch.lengths is None:
         return torch.full((batch.size,), len(batch.values))
     return batch.lengths
+
+
+def learned_from(task: Task, data: Prepared) -> Tensor:
+    """The examples of training and validation together."""
+    return torch.cat([task.examples.of_part(data, part) for part in ("train", "validation")])
 
 
 def blocks_of(data: Prepared, examples: Tensor, width: int) -> list[Tensor]:
@@ -166,7 +170,7 @@ class Rows:
 
     def fit(self, data: Prepared, examples: Tensor) -> Tensor:
         """Returns the rows of examples, (examples, features) in float64."""
-        self.features.fit(data, self._blocks(data, examples), self.task)
+        self.features.fit(data, examples, self.task)
         rows = self._raw(data, examples)
         self.mean, scale = rows.mean(0), rows.std(0, correction=0)
         self.scale = torch.where(scale > 1e-6, scale, 1.0)
@@ -176,22 +180,13 @@ class Rows:
         return (self._raw(data, examples) - self.mean) / self.scale
 
     def _raw(self, data: Prepared, examples: Tensor) -> Tensor:
-        blocks = self._blocks(data, examples)
+        blocks = blocks_of(data, examples, self.features.width)
         rows = [self.features.rows(self.task.examples.batch(data, some)) for some in blocks]
         return torch.cat(rows) if rows else self.mean.new_empty(0, len(self.mean))
 
-    def _blocks(self, data: Prepared, examples: Tensor) -> list[Tensor]:
-        kept = len(self.features.kept) if isinstance(self.features, Flat) else 0
-        return blocks_of(data, examples, self.features.channels + len(self.features.counts) + kept)
-
     def state(self) -> dict[str, Tensor]:
-        tensors = {name: getattr(self.features, name) for name in ("kept", "steps")}
-        if isinstance(self.features, Flat):
-            tensors["resampled"] = self.features.resampled
-        return {**tensors, "mean": self.mean, "scale": self.scale}
+        return {**self.features.state(), "mean": self.mean, "scale": self.scale}
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        self.features.kept, self.features.steps = state["kept"], state["steps"]
-        if isinstance(self.features, Flat):
-            self.features.resampled = state["resampled"]
+        self.features.restore(state)
         self.mean, self.scale = state["mean"], state["scale"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gatewright.baselines._logistic import Logistic
-from gatewright.baselines._sequences import Summary
+from gatewright.baselines._summary import Summary
 from gatewright.data.examples.sequences import Sequences
 from gatewright.data.targets.classes import Classes
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gatewright.baselines._ridge_sequences import RidgeSequences
-from gatewright.baselines._sequences import Summary
+from gatewright.baselines._summary import Summary
 from gatewright.data.examples.sequences import Sequences
 from gatewright.data.targets.numbers import Numbers
 
