@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from gatewright import baselines, cells, tasks
 from gatewright.comparison.budget import BUDGETS, TOLERANCE, Budget, draw_settings, solve_widths
 from gatewright.comparison.records import Candidate, Plan
-from gatewright.data.layout import Guess
+from gatewright.data.layout import Guess, Layout
 from gatewright.data.prepared import Prepared
 from gatewright.errors import InputError
 from gatewright.requests import Contest, Split
@@ -54,7 +54,7 @@ def make_plan(
         fingerprint=fingerprint,
         layout=data.layout,
         guesses=tuple(guesses),
-        candidates=(*_baselines(kind, contest.baselines), *networks),
+        candidates=(*_baselines(kind, data.layout, contest.baselines), *networks),
         settings=settings,
         seeds=tuple(range(contest.seeds or preset.seeds)),
         stopping=_stopping(contest, preset),
@@ -87,13 +87,15 @@ def _checked_cells(names: Sequence[str]) -> list[str]:
     return unique
 
 
-def _baselines(task: type[Task], more: Sequence[str]) -> list[Candidate]:
+def _baselines(task: type[Task], layout: Layout, more: Sequence[str]) -> list[Candidate]:
+    """Those that suit the data, and those that are asked for."""
     for name in more:
         if name not in (fitting := baselines.of_task(task, extra=True)):
             raise InputError(
                 f"no baseline for this task is called {name!r}: there are {', '.join(fitting)}"
             )
-    names = dict.fromkeys([*baselines.of_task(task), *more])
+    suited = (name for name in baselines.of_task(task) if baselines.get(name).suits(layout))
+    names = dict.fromkeys([*suited, *more])
     kinds = {name: baselines.get(name) for name in names}
     return [
         Candidate(

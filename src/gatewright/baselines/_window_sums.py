@@ -1,0 +1,100 @@
+"""The sums that lines on windows are found from, and how well those lines do on what is held out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from gatewright.baselines._ridge import DEFAULT_PENALTY, PENALTIES, Line, Piece, Sums, absolute
+from gatewright.baselines._windows import WindowRows
+
+Way = tuple[bool, float]  # whether windows are relative to their last value, and the penalty
+
+
+class WindowSums:
+    """Of some windows, for each line: of those that know all their targets, and of all, with what
+    is missing imputed."""
+
+    def __init__(self, lines: int, features: int, horizon: int) -> None:
+        none = Sums.none(features, horizon)
+        self.complete, self.every = [none] * lines, [none] * lines
+        self.incomplete = torch.zeros(0, dtype=torch.int64)  # windows that miss a target
+
+    def add(self, examples: Tensor, pieces: list[Piece]) -> None:
+        """Examples, and for each line their rows, targets, and targets imputed."""
+        missing = torch.zeros(len(examples), dtype=torch.bool)
+        for line, (rows, targets, imputed) in enumerate(pieces):
+            known = ~targets.isnan().any(1)
+            complete = Sums.of(rows[known], targets[known])
+            self.complete[line] = self.complete[line] + complete
+            if known.all():
+                self.every[line] = self.every[line] + complete
+            else:
+                filled = torch.where(targets.isnan(), imputed, targets)
+                self.every[line] = self.every[line] + complete + Sums.of(rows[~known], filled[~known])
+                missing |= ~known.view(-1, len(examples)).all(0)
+        self.incomplete = torch.cat([self.incomplete, examples[missing]])
+
+
+def solution(
+    sums: Sums, window: WindowRows, relative: bool, penalty: float
+) -> tuple[Line, float]:
+    """The line of a penalty, or of the next larger one that gives any; and that penalty."""
+    base = window.base()
+    told = sums.relative(base) if relative else sums
+    while math.isfinite(penalty):
+        line = told.solve(penalty * sums.count)
+        if line is not None:
+            return absolute(line, base) if relative else line, penalty
+        penalty *= 10
+    raise ArithmeticError("no penalty gave a solution: the inputs are not finite")
+
+
+def usable(parts: Sequence[WindowSums]) -> list[list[Sums]]:
+    """The sums to choose by: windows that miss a target have no part, unless most of them do."""
+    complete, every = (
+        sum(sums.count for part in parts for sums in getattr(part, name))
+        for name in ("complete", "every")
+    )
+    return [part.complete if 2 * complete >= every else part.every for part in parts]
+
+
+def held_out(
+    folds: list[WindowSums], validation: WindowSums, window: WindowRows
+) -> dict[Way, float]:
+    """The squared error of each way on what its lines have not seen, the mean over validation,
+    judged by lines of all folds, and over the folds, each judged by lines of the others.
+
+    Where there is nothing to judge by, a middle penalty is the best, relative to the last value.
+    """
+    errors: dict[Way, list[float]] = {
+        (relative, penalty): [] for relative in (True, False) for penalty in PENALTIES
+    }
+    for *of_folds, last in zip(*usable([*folds, validation]), strict=True):
+        total = sum(of_folds[1:], of_folds[0])
+        pairs = [(total - one, one) for one in of_folds] if len(of_folds) > 1 else []
+        for learned, held in [*pairs, (total, last)]:
+            if min(learned.count, held.count) > 0:
+                for way, error in _errors(learned, held, window.base()):
+                    errors[way].append(error)
+    if not any(errors.values()):
+        return {
+            (relative, penalty): abs(math.log(penalty / DEFAULT_PENALTY)) + (not relative)
+            for relative, penalty in errors
+        }
+    return {way: sum(found) / len(found) for way, found in errors.items()}
+
+
+def _errors(learned: Sums, held: Sums, base: Tensor) -> Iterator[tuple[Way, float]]:
+    """The mean squared error of the line of each way; infinite where there is none."""
+    for relative in (True, False):
+        told = learned.relative(base) if relative else learned
+        for penalty in PENALTIES:
+            line = told.solve(penalty * learned.count)
+            if line is None:
+                yield (relative, penalty), math.inf
+            else:
+                yield (relative, penalty), held.loss(absolute(line, base) if relative else line)
