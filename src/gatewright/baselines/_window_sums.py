@@ -42,8 +42,12 @@ class WindowSums:
 def solution(
     sums: Sums, window: WindowRows, relative: bool, penalty: float
 ) -> tuple[Line, float]:
-    """The line of a penalty, or of the next larger one that gives any; and that penalty."""
+    """The line of a penalty, or of the next larger one that gives any; and that penalty. Without
+    rows it repeats the last value."""
     base = window.base()
+    if sums.count == 0:
+        nothing = Line(torch.zeros_like(sums.outer[:-1]), torch.zeros_like(sums.outer[-1]), 0.0)
+        return absolute(nothing, base), penalty
     told = sums.relative(base) if relative else sums
     while math.isfinite(penalty):
         line = told.solve(penalty * sums.count)
