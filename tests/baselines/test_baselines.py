@@ -207,7 +207,7 @@ def test_the_point_of_the_linear_network_is_trained_by_squared_error_alone() -> 
         torch.testing.assert_close(one, other)
 
 
-@pytest.mark.parametrize("name", ["auto_arima", "ets"])
+@pytest.mark.parametrize("name", ["auto_arima", "ets", "theta"])
 def test_a_missing_extra_is_told_in_one_sentence(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -99,7 +99,7 @@ def test_long_sequences_are_resampled_by_means() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:possible convergence problem:UserWarning")
-@pytest.mark.parametrize("name", ["auto_arima", "ets"])
+@pytest.mark.parametrize("name", ["auto_arima", "ets", "theta"])
 def test_statistical_models_are_applied_as_statsforecast_applies_them(name: str) -> None:
     """What is kept of a fitted model is enough: its season, constant or drift, and all orders."""
     for season, slope in ((6, 0.0), (1, 0.3)):

@@ -206,7 +206,7 @@ def test_a_forecast_stays_near_what_was_seen(kind: str, rows: int) -> None:
     data = dated(worlds.series(numbers, season=7, horizon=4, context=5), "1d")
     test = torch.arange(data.bounds[0, 2], rows - 4 + 1)
     reach = 2 * (numbers.nan_to_num().max() - numbers.nan_to_num().min()) + 1e-3
-    for name in ("harmonic", "ridge_lags", "series_mean", "drift"):
+    for name in ("harmonic", "ridge_lags", "series_mean"):
         baseline = baseline_of(name, "forecast", data)
         for learn in (baseline.fit, baseline.refit):
             learn(data)

@@ -94,7 +94,7 @@ class WindowRows:
 
         self.fits = layout.context * (1 + len(self.others)) <= room
         self.widths = widths(layout.context)
-        if len(self.others) * len(self.widths) > room // 2:
+        if len(self.others) * len(self.widths) > room - min(layout.context, room // 2):
             self.widths = self.widths[:1]
         if len(self.others) > room // 2:
             self.others = []
