@@ -84,7 +84,8 @@ def test_cycles_are_those_of_the_calendar_and_the_season_beside_them() -> None:
     data = worlds.series(torch.randn(100, 1))
     found = {
         (frequency, season): [
-            (one.name, round(one.steps)) for one in cycles_of(dated(data, frequency, season=season).layout)
+            (one.name, round(one.steps))
+            for one in cycles_of(dated(data, frequency, season=season).layout)
         ]
         for frequency, season in (("1h", 24), ("1mo", 12), ("1d", 365), ("1bd", 5), ("7i", 9))
     }
@@ -137,7 +138,9 @@ def test_levels_equal_least_squares(missing: float, pull: float) -> None:
     seen = columns(data.layout, data.time, form, level.axis).numpy()
     target = numbers.double().numpy()
     for number in range(2):
-        known = [np.array([r for r in range(*one) if not np.isnan(target[r, number])]) for one in rows]
+        known = [
+            np.array([r for r in range(*one) if not np.isnan(target[r, number])]) for one in rows
+        ]
 
         def solved(at: Any, center: Any, ridge: float, number: int = number) -> Any:
             # Rows more: one for each coefficient.
@@ -220,14 +223,19 @@ def test_a_trend_ends_far_beyond_training() -> None:
     data = dated(worlds.series((0.1 * torch.arange(300.0))[:, None]), "1d")
     axis = Axis.of(data)
     times = torch.tensor([axis.begin + n * axis.length for n in (0, 1, 2, 50)])
-    assert columns(data.layout, times, Form((0, 0), trend=True), axis)[:, 1].tolist() == [-1, 1, 3, 3]
+    assert columns(data.layout, times, Form((0, 0), trend=True), axis)[:, 1].tolist() == [
+        -1,
+        1,
+        3,
+        3,
+    ]
 
 
 def test_a_series_that_was_not_in_training_has_what_all_have_in_common() -> None:
     one = worlds.series(
         worlds.periodic(400, 7, 1), season=7, bounds=[[0, 120, 160, 200], [200, 320, 360, 400]]
     )
-    series = {name: ((-1.0, 2.0),) for name in one.items}
+    series = dict.fromkeys(one.items, ((-1.0, 2.0),))
     data = dated(one, "1d", series="which")
     data = dataclasses.replace(
         data, preparation=data.preparation.model_copy(update={"series": series})

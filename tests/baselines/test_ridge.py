@@ -35,7 +35,7 @@ def walks(**more: Any) -> Prepared:
     )
 
 
-def set_to(baseline: Any, data: Prepared, joint: bool, whole: bool, relative: bool) -> None:
+def set_to(baseline: Any, data: Prepared, joint: bool, whole: bool, relative: float) -> None:
     """As if validation had chosen these."""
     baseline.window = _windows.WindowRows(data.preparation, joint=joint, whole=whole, cycles=[])
     baseline.relative, baseline.penalty = relative, 0.03
@@ -46,7 +46,7 @@ def by_scikit_learn(baseline: Any, data: Prepared, examples: Tensor) -> Tensor:
     taken as they are defined, not by way of sums."""
     from sklearn.linear_model import Ridge
 
-    window, relative = baseline.window, baseline.relative
+    window, relative = baseline.window, bool(baseline.relative)
     targets = window.targets
 
     def rows_of(some: Tensor) -> tuple[np.ndarray[Any, Any], Tensor]:
@@ -91,6 +91,39 @@ def test_every_way_of_seeing_equals_scikit_learn(joint: bool, whole: bool, relat
         expected = by_scikit_learn(baseline, part, test)
         found = baseline.predict(data, test)[..., 0].double()
         torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+
+
+def test_half_relative_is_the_mean_of_both_lines() -> None:
+    data = walks()
+    found = {}
+    for relative in (0.0, 0.5, 1.0):
+        baseline = baseline_of("ridge_lags", "forecast", data)
+        set_to(baseline, data, True, True, relative)
+        baseline._learn(data)
+        found[relative] = baseline.predict(data, baseline.task.examples.of_part(data, "test"))
+    torch.testing.assert_close(found[0.5], (found[0.0] + found[1.0]) / 2)
+    assert not torch.equal(found[0.0], found[1.0])
+
+
+def test_windows_that_miss_targets_are_learned_from_where_they_know_them() -> None:
+    """The same as if each step ahead had a regression of its own."""
+    from sklearn.linear_model import Ridge
+
+    numbers = torch.randn(300, 1).cumsum(0) / 5
+    numbers[torch.rand(300, 1) < 0.1] = math.nan
+    data = worlds.series(numbers)
+    baseline = baseline_of("ridge_lags", "forecast", data)
+    set_to(baseline, data, False, False, 0.0)
+    baseline._learn(data)
+    train = baseline.task.examples.of_part(data, "train")
+    batch = baseline.task.examples.batch(data, train)
+    rows = baseline.window(batch)[0]
+    for step in range(3):
+        known = ~batch.target[:, step, 0].isnan()
+        peer = Ridge(alpha=baseline.penalty * len(train))
+        peer.fit(rows[known].numpy(), batch.target[known, step, 0].double().numpy())
+        found = baseline.lines[0].weights[:, step]
+        torch.testing.assert_close(found, torch.from_numpy(peer.coef_), rtol=0, atol=1e-5)
 
 
 def test_refitting_adds_all_windows_that_end_before_test() -> None:
@@ -229,5 +262,3 @@ def test_rows_of_wide_and_long_windows_stay_affordable() -> None:
         assert found.shape == (1, 2, window.features)
         assert window.features <= most
         assert {0, context - 1} <= set(window.lags.tolist())
-
-

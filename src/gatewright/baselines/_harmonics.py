@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gatewright.data.calendar import (
-    DAY,
+    Floats,
     Frequency,
     Integers,
     as_units,
@@ -75,10 +75,11 @@ def waves(layout: Layout, time: Tensor, harmonics: tuple[int, ...]) -> Tensor:
     return torch.cat(columns, 1)
 
 
-def _angle(layout: Layout, time: Integers, cycle: Cycle) -> Tensor:
+def _angle(layout: Layout, time: Integers, cycle: Cycle) -> Floats:
     if cycle.name:
         sine, cosine = channel_values(time, (f"{cycle.name} (sine)", f"{cycle.name} (cosine)")).T
-        return np.arctan2(sine, cosine)
+        angle: Floats = np.arctan2(sine, cosine)
+        return angle
     frequency = Frequency.parse(layout.frequency or "")
     if frequency.unit == "number":
         position = time

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
+
 import torch
 from torch import Tensor
 
-from gatewright.baselines._harmonics import cycles_of, waves
+from gatewright.baselines._harmonics import waves
 from gatewright.baselines._windows import in_training
 from gatewright.data.layout import Layout
 from gatewright.data.prepared import Prepared
@@ -113,9 +114,7 @@ class LevelSums:
         return cls(full, axis, inner, outer)
 
     def __add__(self, more: LevelSums) -> LevelSums:
-        return LevelSums(
-            self.full, self.axis, self.inner + more.inner, self.outer + more.outer
-        )
+        return LevelSums(self.full, self.axis, self.inner + more.inner, self.outer + more.outer)
 
     def level(self, form: Form) -> Level:
         """Ridge regression on what all series have in common, and of each series on the rest."""
@@ -133,4 +132,5 @@ def _solve(inner: Tensor, outer: Tensor, ridge: float) -> Tensor:
     """Each column but the constant 1 shrunk by the ridge for each row; all by one that is tiny."""
     penalty = torch.full(inner.shape[-1:], ridge, dtype=torch.float64)
     penalty = penalty * inner[..., :1, :1].squeeze(-1).clamp(min=1.0)
-    return torch.linalg.solve(inner + torch.diag_embed(penalty), outer)
+    solved: Tensor = torch.linalg.solve(inner + torch.diag_embed(penalty), outer)
+    return solved

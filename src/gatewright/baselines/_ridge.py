@@ -60,8 +60,11 @@ class Sums:
 
     @classmethod
     def none(cls, features: int, outputs: int) -> Sums:
-        zeros = [torch.zeros(features + 1, n, dtype=torch.float64) for n in (features + 1, outputs)]
-        return cls(*zeros, torch.zeros((), dtype=torch.float64))
+        size = features + 1
+        inner, outer, squares = (
+            torch.zeros(shape, dtype=torch.float64) for shape in ((size, size), (size, outputs), ())
+        )
+        return cls(inner, outer, squares)
 
     def __add__(self, more: Sums) -> Sums:
         outer, squares = self.outer + more.outer, self.squares + more.squares
@@ -107,7 +110,7 @@ class Sums:
         return Line(weights, target_mean - mean @ weights, alpha)
 
     def loss(self, line: Line) -> float:
-        """The mean squared error of a line on these rows: exact up to rounding; NaN without rows."""
+        """The mean squared error of a line on these rows, up to rounding; NaN without rows."""
         weights = torch.cat([line.weights, line.intercept[None]])
         explained = (weights * (self.inner @ weights - 2 * self.outer)).sum()
         errors = (self.squares + explained).clamp(min=0)  # a perfect fit is 0 up to rounding

@@ -1,9 +1,10 @@
-"""The sums that lines on windows are found from, and how well those lines do on what is held out."""
+"""The sums that lines on windows are found from, and their errors on what is held out."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -11,7 +12,10 @@ from torch import Tensor
 from gatewright.baselines._ridge import DEFAULT_PENALTY, PENALTIES, Line, Piece, Sums, absolute
 from gatewright.baselines._windows import WindowRows
 
-Way = tuple[bool, float]  # whether windows are relative to their last value, and the penalty
+# How much of the line on windows relative to their last value is taken, beside that on windows as
+# they are: the mean of both errs less where a level half returns. And the penalty.
+Way = tuple[float, float]
+SHARES = (1.0, 0.5, 0.0)
 
 
 class WindowSums:
@@ -34,27 +38,43 @@ class WindowSums:
                 self.every[line] = self.every[line] + complete
             else:
                 filled = torch.where(targets.isnan(), imputed, targets)
-                self.every[line] = self.every[line] + complete + Sums.of(rows[~known], filled[~known])
+                self.every[line] = (
+                    self.every[line] + complete + Sums.of(rows[~known], filled[~known])
+                )
                 missing |= ~known.view(-1, len(examples)).all(0)
         self.incomplete = torch.cat([self.incomplete, examples[missing]])
 
 
-def solution(
-    sums: Sums, window: WindowRows, relative: bool, penalty: float
-) -> tuple[Line, float]:
+def solution(sums: Sums, window: WindowRows, relative: float, penalty: float) -> tuple[Line, float]:
     """The line of a penalty, or of the next larger one that gives any; and that penalty. Without
     rows it repeats the last value."""
     base = window.base()
     if sums.count == 0:
         nothing = Line(torch.zeros_like(sums.outer[:-1]), torch.zeros_like(sums.outer[-1]), 0.0)
         return absolute(nothing, base), penalty
-    told = sums.relative(base) if relative else sums
     while math.isfinite(penalty):
-        line = told.solve(penalty * sums.count)
+        line = _lines(sums, base, penalty).get(relative)
         if line is not None:
-            return absolute(line, base) if relative else line, penalty
+            return line, penalty
         penalty *= 10
     raise ArithmeticError("no penalty gave a solution: the inputs are not finite")
+
+
+def _lines(sums: Sums, base: Tensor, penalty: float) -> dict[float, Line]:
+    """The line of each share; none where the products are singular to working precision."""
+    alpha = penalty * sums.count
+    plain, relative = sums.solve(alpha), sums.relative(base).solve(alpha)
+    if plain is None or relative is None:
+        return {}
+    relative = absolute(relative, base)
+    return {
+        share: Line(
+            torch.lerp(plain.weights, relative.weights, share),
+            torch.lerp(plain.intercept, relative.intercept, share),
+            alpha,
+        )
+        for share in SHARES
+    }
 
 
 def usable(parts: Sequence[WindowSums]) -> list[list[Sums]]:
@@ -74,9 +94,7 @@ def held_out(
 
     Where there is nothing to judge by, a middle penalty is the best, relative to the last value.
     """
-    errors: dict[Way, list[float]] = {
-        (relative, penalty): [] for relative in (True, False) for penalty in PENALTIES
-    }
+    errors: dict[Way, list[float]] = {way: [] for way in product(SHARES, PENALTIES)}
     for *of_folds, last in zip(*usable([*folds, validation]), strict=True):
         total = sum(of_folds[1:], of_folds[0])
         pairs = [(total - one, one) for one in of_folds] if len(of_folds) > 1 else []
@@ -86,7 +104,7 @@ def held_out(
                     errors[way].append(error)
     if not any(errors.values()):
         return {
-            (relative, penalty): abs(math.log(penalty / DEFAULT_PENALTY)) + (not relative)
+            (relative, penalty): abs(math.log(penalty / DEFAULT_PENALTY)) + 1 - relative
             for relative, penalty in errors
         }
     return {way: sum(found) / len(found) for way, found in errors.items()}
@@ -94,11 +112,7 @@ def held_out(
 
 def _errors(learned: Sums, held: Sums, base: Tensor) -> Iterator[tuple[Way, float]]:
     """The mean squared error of the line of each way; infinite where there is none."""
-    for relative in (True, False):
-        told = learned.relative(base) if relative else learned
-        for penalty in PENALTIES:
-            line = told.solve(penalty * learned.count)
-            if line is None:
-                yield (relative, penalty), math.inf
-            else:
-                yield (relative, penalty), held.loss(absolute(line, base) if relative else line)
+    for penalty in PENALTIES:
+        lines = _lines(learned, base, penalty)
+        for share in SHARES:
+            yield (share, penalty), held.loss(lines[share]) if lines else math.inf

@@ -107,8 +107,8 @@ class Harmonic(Fitted):
             if line is not None:
                 return line
         horizon = self.task.layout.horizon
-        zeros = [torch.zeros(*shape, dtype=torch.float64) for shape in ((means, horizon), (horizon,))]
-        return Line(*zeros, 0.0)
+        weights = torch.zeros(means, horizon, dtype=torch.float64)
+        return Line(weights, weights.new_zeros(horizon), 0.0)
 
     def predict(self, data: Prepared, examples: Tensor) -> Tensor:
         forecasts = []
@@ -181,7 +181,7 @@ class _Trial:
         ]
         self.full = Form(tuple(most), trend=True)
         size = len(data.items) * len(layout.targets) * (2 + 2 * sum(most)) ** 2
-        self.apart = 1 < len(data.items) and size <= MOST_PRODUCTS
+        self.apart = len(data.items) > 1 and size <= MOST_PRODUCTS
 
         train = examples.of_part(data, "train")
         validation = examples.of_part(data, "validation")
@@ -194,12 +194,13 @@ class _Trial:
         axis = Axis.of(data)
         rows = _cut(data, cuts)
         sums = [LevelSums.of(data, self.full, axis, one, apart=self.apart) for one in rows]
-        self.steps = []  # (sums before, windows before, windows to foretell)
+        # Sums before, windows before, windows to foretell.
+        self.steps: list[tuple[LevelSums, Tensor, Tensor]] = []
         for number in range(max(1, parts // 2), parts + 1):
             before, judged = torch.cat(every[:number]), every[number]
             if len(before) and len(judged):
-                some = [one[evenly(len(one), TRIED)] for one in (before, judged)]
-                self.steps.append((sum(sums[1:number], sums[0]), *some))
+                before, judged = (one[evenly(len(one), TRIED)] for one in (before, judged))
+                self.steps.append((sum(sums[1:number], sums[0]), before, judged))
 
     def chosen(self) -> tuple[Form, int]:
         """The best form, found one thing after the other, and how many means it needs."""
@@ -257,6 +258,7 @@ class _Trial:
             return math.inf, 1
         losses = torch.tensor(errors, dtype=torch.float64).mean(0)
         return losses.min().item(), int(losses.argmin())
+
 
 def _latest(data: Prepared) -> Prepared:
     """The data with the latest rows of training alone."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gatewright.baselines._harmonics import cycles_of, seen_whole
-from gatewright.baselines._ridge import Line, Piece, without_missing
+from gatewright.baselines._ridge import Line, Piece, Sums, without_missing
 from gatewright.baselines._spread import evenly
 from gatewright.baselines._window_sums import WindowSums, held_out, solution
 from gatewright.baselines._windows import WindowRows, before_test
@@ -26,9 +26,9 @@ FOLDS = 4  # of training
 
 
 class RidgeLags(Fitted):
-    """What is chosen: the penalty; whether windows are taken less their last value (Zeng and
-    others 2023); whether each target sees the others too; whether other channels are seen at all
-    steps or by their means.
+    """What is chosen: the penalty; whether windows are taken as they are, less their last value
+    (Zeng and others 2023), or both ways, for the mean of the two lines; whether each target sees
+    the others too; whether other channels are seen at all steps or by their means.
 
     It is chosen by the squared error on validation and on each fourth of training, by lines that
     learn from the other fourths: one stretch of time alone may favour what fails in the next. Of
@@ -45,7 +45,7 @@ class RidgeLags(Fitted):
     target = Numbers
 
     window: WindowRows
-    relative: bool  # to the last value
+    relative: float  # to the last value: 1, 0, or half for the mean of both
     penalty: float  # for each row
     lines: list[Line]  # one for all targets, or one for each
 
@@ -106,21 +106,24 @@ class RidgeLags(Fitted):
     def _learn(self, data: Prepared) -> None:
         """All windows of training, with what was chosen."""
         sums = self._sums(data, self.window, self.task.examples.of_part(data, "train"))
-        self.lines = []
-        for number, every in enumerate(sums.every):
-            line, penalty = solution(every, self.window, self.relative, self.penalty)
-            if len(sums.incomplete):
+        self.lines = [
+            self._line(data, number, every, sums.incomplete)
+            for number, every in enumerate(sums.every)
+        ]
 
-                def pieces(number: int = number) -> Iterator[Piece]:
-                    for some in self._blocks(sums.incomplete):
-                        yield self._pieces(data, self.window, some)[number]
+    def _line(self, data: Prepared, number: int, sums: Sums, incomplete: Tensor) -> Line:
+        line, penalty = solution(sums, self.window, self.relative, self.penalty)
+        if not len(incomplete):
+            return line
 
-                line = without_missing(
-                    every,
-                    lambda sums: solution(sums, self.window, self.relative, penalty)[0],
-                    pieces,
-                )
-            self.lines.append(line)
+        def solve(sums: Sums) -> Line:
+            return solution(sums, self.window, self.relative, penalty)[0]
+
+        def pieces() -> Iterator[Piece]:
+            for some in self._blocks(incomplete):
+                yield self._pieces(data, self.window, some)[number]
+
+        return without_missing(sums, solve, pieces)
 
     def predict(self, data: Prepared, examples: Tensor) -> Tensor:
         forecasts = []
@@ -142,14 +145,14 @@ class RidgeLags(Fitted):
             "intercept": torch.stack([line.intercept for line in self.lines]),
             "alpha": torch.tensor([line.alpha for line in self.lines], dtype=torch.float64),
             "penalty": torch.tensor(self.penalty, dtype=torch.float64),
-            "relative": torch.tensor(self.relative),
+            "relative": torch.tensor(self.relative, dtype=torch.float64),
             "joint": torch.tensor(self.window.joint),
             "whole": torch.tensor(self.window.whole),
             "cycles": torch.tensor(self.window.cycles, dtype=torch.int64),
         }
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        self.penalty, self.relative = state["penalty"].item(), bool(state["relative"])
+        self.penalty, self.relative = state["penalty"].item(), state["relative"].item()
         self.window = WindowRows(
             self.task.preparation,
             joint=bool(state["joint"]),
