@@ -14,6 +14,7 @@ import torch
 import worlds
 from gatewright import baselines, tasks
 from gatewright.baselines import Fitted
+from gatewright.comparison import planning
 from gatewright.data.prepared import Prepared
 from gatewright.errors import InputError
 from gatewright.setting import Setting
@@ -223,3 +224,14 @@ def test_baselines_with_an_extra_are_asked_for_by_name() -> None:
         found = baselines.of_task(tasks.get(task))
         assert len(found) >= 2
         assert not any(baselines.get(name).extra for name in found)
+
+
+def test_baselines_that_do_not_suit_the_data_run_if_asked_for() -> None:
+    data = worlds.series(torch.randn(60, 1), season=1)
+
+    def named(*more: str) -> list[str]:
+        found = planning._baselines(Forecast, data.layout, more)
+        return [candidate.name for candidate in found]
+
+    assert not {"seasonal_naive", "harmonic"} & set(named())
+    assert {"last_value", "seasonal_naive", "harmonic"} <= set(named("seasonal_naive", "harmonic"))
