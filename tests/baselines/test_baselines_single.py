@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import torch
 
 import worlds
 from gatewright import baselines, tasks
-from gatewright.baselines import _ridge, _sequences, _windows
-from gatewright.tasks.forecast import Forecast
+from gatewright.baselines import _sequences
 from worlds import baseline_of, periodic, predictor
 
 
@@ -38,95 +36,8 @@ def test_seasonal_naive_without_a_season_is_the_last_value() -> None:
         baseline = baseline_of(name, "forecast", data)
         found.append(baseline.predict(data, baseline.task.examples.of_part(data, "test")))
     assert torch.equal(*found)
-    summary = baseline_of("seasonal_naive", "forecast", data).summary
-    assert summary != baselines.get("seasonal_naive").summary
-    assert "last value" in summary
-
-
-def test_ridge_on_lags_equals_scikit_learn() -> None:
-    from sklearn.linear_model import Ridge
-
-    data = worlds.series(
-        torch.randn(300, 2).cumsum(0) / 5,
-        known=torch.randn(300, 1),
-        codes=torch.randint(0, 4, (300, 1)),
-    )
-    baseline = baseline_of("ridge_lags", "forecast", data)
-    baseline.fit(data)
-    window, line = baseline.window, baseline.line
-    batch = baseline.task.examples.batch(data, baseline.task.examples.of_part(data, "train"))
-    rows, level, spread = window.rows(batch)
-    told = window.target_rows((batch.target - level) / spread)
-    peer = Ridge(alpha=line.alpha).fit(rows.numpy(), told.double().numpy())
-    torch.testing.assert_close(line.weights, torch.from_numpy(peer.coef_.T), rtol=0, atol=1e-6)
-    examples = baseline.task.examples.of_part(data, "test")
-    rows, level, spread = window.rows(baseline.task.examples.batch(data, examples))
-    expected = (
-        window.from_target_rows(torch.from_numpy(peer.predict(rows.numpy()))) * spread + level
-    )
-    found = baseline.predict(data, examples)[..., 0].double()
-    torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
-
-
-def test_missing_targets_carry_no_loss_in_ridge() -> None:
-    """Each output is fitted to the rows that have it, whatever stands where it is missing."""
-    from sklearn.linear_model import Ridge
-
-    rows = torch.randn(200, 5, dtype=torch.float64)
-    told = rows @ torch.randn(5, 3).double() + torch.randn(200, 3)
-    told[torch.rand(200, 3) < 0.3] = math.nan
-
-    def pieces() -> Iterator[_ridge.Piece]:
-        yield from zip(
-            rows.split(64), told.split(64), torch.zeros_like(told).split(64), strict=True
-        )
-
-    line, _ = _ridge.fit(pieces, lambda line: abs(line.alpha - 20))
-    assert line.alpha == pytest.approx(20)
-    for output in range(3):
-        kept = ~told[:, output].isnan()
-        peer = Ridge(alpha=line.alpha).fit(rows[kept].numpy(), told[kept, output].numpy())
-        torch.testing.assert_close(
-            line.weights[:, output], torch.from_numpy(peer.coef_), rtol=0, atol=1e-6
-        )
-        assert line.intercept[output].item() == pytest.approx(peer.intercept_, abs=1e-6)
-
-
-def test_ridge_finds_the_forecast_of_an_autoregression() -> None:
-    rows, weights = 4000, (1.2, -0.5)
-    numbers = torch.zeros(rows, 1)
-    noise = 0.3 * torch.randn(rows)
-    for row in range(2, rows):
-        numbers[row] = weights[0] * numbers[row - 1] + weights[1] * numbers[row - 2] + noise[row]
-    data = worlds.series(numbers, horizon=2)
-    baseline = baseline_of("ridge_lags", "forecast", data)
-    examples = baseline.task.examples.of_part(data, "test")
-    found = predictor(baseline, data)(data, examples)[..., 0, 0]
-    before, last = data.values[examples - 2, 0], data.values[examples - 1, 0]
-    one = weights[0] * last + weights[1] * before
-    best = torch.stack([one, weights[0] * one + weights[1] * last], 1)
-    assert (found - best).square().mean() < 0.01 * best.var()
-
-
-def test_rows_of_wide_and_long_windows_stay_affordable() -> None:
-    most = _windows.MOST_FEATURES
-    assert _windows.lags(10, 20).tolist() == list(range(10))
-    assert _windows.lags(100, 6).tolist() == [0, 48, 96, 97, 98, 99]
-    for context, known, horizon in ((6000, 1, 3), (900, 8, 900), (300, 40, 3)):
-        rows = context + 3 * horizon
-        data = worlds.series(
-            torch.randn(rows, 1),
-            context=context,
-            horizon=horizon,
-            known=torch.randn(rows, known),
-            bounds=[[0, rows, rows, rows]],
-        )
-        task = Forecast(data.preparation)
-        batch = task.examples.batch(data, task.examples.of_part(data, "train")[:2])
-        window = _windows.WindowRows(data.preparation, joint=False, relative=True)
-        found, _, _ = window.rows(batch)
-        assert found.shape[1] <= most
-        assert {0, context - 1} <= set(window.lags.tolist())
+    assert not baselines.get("seasonal_naive").suits(data.layout)
+    assert baselines.get("seasonal_naive").suits(data.layout.model_copy(update={"season": 4}))
 
 
 @pytest.mark.parametrize("name", ["logistic_summary", "logistic_flat"])
@@ -188,7 +99,7 @@ def test_long_sequences_are_resampled_by_means() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:possible convergence problem:UserWarning")
-@pytest.mark.parametrize("name", ["auto_arima", "ets"])
+@pytest.mark.parametrize("name", ["auto_arima", "ets", "theta"])
 def test_statistical_models_are_applied_as_statsforecast_applies_them(name: str) -> None:
     """What is kept of a fitted model is enough: its season, constant or drift, and all orders."""
     for season, slope in ((6, 0.0), (1, 0.3)):

@@ -314,7 +314,7 @@ def test_a_picture_shows_what_was_seen_before_the_forecast(tmp_path: Path) -> No
 
 # What was judged is what is shipped ---------------------------------------------------------------
 
-STATISTICS = ["auto_arima", "ets"] if find_spec("statsforecast") else []
+STATISTICS = ["auto_arima", "ets", "theta"] if find_spec("statsforecast") else []
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gatewright.baselines._windows import items_of
+from gatewright.baselines._windows import in_training, items_of
 from gatewright.baselines.baseline import Fitted
 from gatewright.data.examples.windows import Windows
 from gatewright.data.prepared import Prepared
@@ -96,7 +96,8 @@ class Statistical(Fitted):
         items = items_of(data, examples)
         forecasts = np.empty((len(examples), layout.horizon, targets))
         pieces = self.numbers.split(self.counts.tolist())
-        fitted = self._fitted(data)
+        numbers = in_training(data).tolist()
+        fitted = {item: number for item, number in enumerate(numbers) if number >= 0}
         model = self._installed(self.season)
         for number, (origin, item) in enumerate(
             zip(examples.tolist(), items.tolist(), strict=True)
@@ -117,13 +118,6 @@ class Statistical(Fitted):
                 if np.isfinite(forecast).all():
                     forecasts[number, :, target] = forecast
         return torch.from_numpy(forecasts).float()[..., None]
-
-    def _fitted(self, data: Prepared) -> dict[int, int]:
-        """Series of the data -> their numbers in training, of which the data may hold others."""
-        if not data.layout.series:
-            return {0: 0}
-        there = {name: number for number, name in enumerate(data.preparation.series)}
-        return {item: there[name] for item, name in enumerate(data.items) if name in there}
 
     def _apply(self, model: Any, numbers: Tensor, history: Array) -> Array:
         """The forecast after a history, (horizon,); NaN where the model cannot be applied."""
@@ -165,3 +159,11 @@ def training_rows(data: Prepared, item: int) -> slice:
     """The latest rows of a series' training part."""
     start, end = data.bounds[item, 0].item(), data.bounds[item, 1].item()
     return slice(int(max(start, end - MOST_ROWS)), int(end))
+
+
+def from_where_it_began(data: Prepared, item: int, origin: int, begin: Tensor) -> slice:
+    """The rows of a series from where a fit began, none of one that does not begin where it began
+    in training; ``begin``: its row of ``Statistical.begins``."""
+    start = int(data.bounds[item, 0])
+    first, steps = begin.tolist()
+    return slice(start + steps if int(data.time[start]) == first else origin, origin)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -9,9 +11,9 @@ from torch import Tensor
 from gatewright.baselines._spread import evenly
 from gatewright.data.batching import Batch
 from gatewright.data.prepared import Preparation, Prepared
-from gatewright.networks.windows import ending_at_origin, relative_to_window
+from gatewright.networks.windows import ending_at_origin
 
-MOST_FEATURES = 4096  # of a row, so that their products are 128 MiB
+MOST_FEATURES = 1024  # of a row, so that their products are 8 MiB
 
 
 def items_of(data: Prepared, examples: Tensor) -> Tensor:
@@ -29,82 +31,116 @@ def lags(context: int, most: int) -> Tensor:
     return torch.cat([older, torch.arange(context - near, context)])
 
 
+def in_training(data: Prepared) -> Tensor:
+    """The number that each series has in training, (series,); -1 of one that was not there."""
+    if not data.layout.series:
+        return torch.arange(len(data.items))
+    numbers = {name: number for number, name in enumerate(data.preparation.series)}
+    return torch.tensor([numbers.get(name, -1) for name in data.items])
+
+
+def before_test(data: Prepared) -> Prepared:
+    """The same data with training and validation as one training part: its windows are all whose
+    horizon ends before test begins."""
+    bounds = data.bounds.clone()
+    bounds[:, 1] = bounds[:, 2]
+    return dataclasses.replace(data, bounds=bounds)
+
+
 class WindowRows:
-    """Turns a batch of windows into rows for a linear model, and back.
+    """Turns a batch of windows into rows for linear models, one row for each target.
 
-    joint: a row sees the windows of all targets, and predicts all of them; otherwise each target
-        has a row of its own, sees its own window alone, and all share one set of weights
-        ("channel independence", Zeng and others 2023).
-    relative: the windows of the targets are seen and predicted relative to their mean and spread.
+    joint: a row sees the other targets as it sees other channels, and each target has weights of
+        its own; otherwise it sees the window of its own target alone, and all share one set of
+        weights ("channel independence", Zeng and others 2023).
+    whole: other channels are seen at all steps; otherwise by the means of their latest 1, 2, 4,
+        8, ... steps, up to the context (as Corsi 2009).
+    cycles: the calendar channels that are seen, by their number.
 
-    A row also holds the windows of the other channels, the categories of the last step, and the
-    channels and categories known ahead. It has at most about ``MOST_FEATURES`` numbers: if the
-    other channels do not fit at all steps, their last values are seen (none, if they are
-    thousands); then the older steps of the targets are thinned. What is known ahead may take a
-    quarter, by steps spread evenly over the horizon; categories may take another, and those of
-    too many values are left out.
+    A row also holds the categories of the last step, the categories and channels known ahead, and
+    the calendar at the first step ahead (a linear model of a wave needs no more). It has at most
+    about ``MOST_FEATURES`` numbers: if there is no room for the means of the other channels, their
+    last values are seen (none, if they are hundreds); then the older steps of the target are
+    thinned. What is known ahead may take a quarter, by steps spread evenly over the horizon;
+    categories may take another, and those of too many values are left out.
     """
 
-    def __init__(self, preparation: Preparation, joint: bool, relative: bool) -> None:
+    def __init__(
+        self, preparation: Preparation, *, joint: bool, whole: bool, cycles: list[int]
+    ) -> None:
         layout, channels = preparation.layout, preparation.channels
-        self.joint, self.relative = joint, relative
+        self.joint, self.whole, self.cycles = joint, whole, cycles
         self.targets, self.horizon = len(layout.targets), layout.horizon
-        windows = self.targets if joint else 1
-        others = len(channels) - self.targets
+        beside = [at for at, one in enumerate(channels) if one.role != "calendar"]
+        self.others = beside if joint else beside[self.targets :]
         quarter = MOST_FEATURES // 4
 
-        known = sum(channel.known for channel in channels)
-        self.future_steps = evenly(self.horizon, max(1, quarter // max(1, known)))
+        known = [at for at, one in enumerate(channels) if one.known]
+        self.ahead = [at for at, one in enumerate(known) if one in beside]
+        self.calendar = [known.index(at) for at in cycles]
+        self.future_steps = evenly(self.horizon, max(1, quarter // max(1, len(self.ahead))))
         self.categories = _few(preparation, known=False, most=quarter)
         self.future_categories = _few(preparation, known=True, most=quarter // self.horizon)
-        room = MOST_FEATURES - known * len(self.future_steps)
+        room = MOST_FEATURES - len(self.ahead) * len(self.future_steps) - len(cycles)
         room -= sum(count for _, count in self.categories)
         room -= self.horizon * sum(count for _, count in self.future_categories)
 
-        self.fits = windows * layout.context <= room
-        whole = (windows + others) * layout.context <= room
-        self.other_lags = torch.arange(layout.context)[0 if whole else -1 :]
-        if others > room // 2:
-            self.other_lags = self.other_lags[:0]
-        room -= others * len(self.other_lags)
-        self.lags = lags(layout.context, max(8, room // windows))
+        self.fits = layout.context * (1 + len(self.others)) <= room
+        self.widths = widths(layout.context)
+        if len(self.others) * len(self.widths) > room - min(layout.context, room // 2):
+            self.widths = self.widths[:1]
+        if len(self.others) > room // 2:
+            self.others = []
+        if not whole:
+            room -= len(self.others) * len(self.widths)
+        self.lags = lags(layout.context, max(8, room))
+        self.features = len(self.lags) + len(cycles) + len(self.ahead) * len(self.future_steps)
+        self.features += len(self.others) * (layout.context if whole else len(self.widths))
+        self.features += sum(count for _, count in self.categories)
+        self.features += self.horizon * sum(count for _, count in self.future_categories)
 
-    def rows(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        """Returns (rows, features) in float64, and level and spread of the targets, each (batch,
-        1, targets)."""
-        values = batch.values
-        level, spread = values.new_zeros(2, batch.size, self.targets)
-        spread = spread + 1
-        if self.relative:
-            values, level, spread = relative_to_window(values, batch.lengths, self.targets)
-        values = ending_at_origin(values, batch.lengths).transpose(0, 1)
-        seen = values[:, self.lags, : self.targets]
+    def __call__(self, batch: Batch) -> Tensor:
+        """(targets, batch, features), in float64."""
+        values = ending_at_origin(batch.values, batch.lengths)
+        own = values[self.lags, :, : self.targets].permute(2, 1, 0)
+        others = values[..., self.others]
+        seen = others if self.whole else torch.stack([others[-n:].mean(0) for n in self.widths])
         shared = torch.cat(
             [
-                values[:, self.other_lags, self.targets :].flatten(1),
-                batch.future[self.future_steps].transpose(0, 1).flatten(1),
+                seen.transpose(0, 1).flatten(1),
+                batch.future[self.future_steps][..., self.ahead].transpose(0, 1).flatten(1),
+                batch.future[0][:, self.calendar],
                 *_one_hot(_last_codes(batch), self.categories),
                 *_one_hot(batch.future_codes, self.future_categories),
             ],
             1,
         )
-        if self.joint:
-            rows = torch.cat([seen.flatten(1), shared], 1)
-        else:
-            shared = shared.repeat_interleave(self.targets, 0)
-            rows = torch.cat([seen.transpose(1, 2).flatten(0, 1), shared], 1)
-        return rows.double(), level[:, None], spread[:, None]
+        return torch.cat([own.double(), shared.double().expand(self.targets, -1, -1)], 2)
 
-    def target_rows(self, target: Tensor) -> Tensor:
-        """(batch, horizon, targets) as the rows predict it: (batch, horizon x targets) if joint,
-        else (batch x targets, horizon)."""
-        return target.flatten(1) if self.joint else target.transpose(1, 2).flatten(0, 1)
+    def by_line(self, of_targets: Tensor) -> Tensor:
+        """(targets, batch, n) as what each line is for: (targets, batch, n) where they have lines
+        of their own, (1, targets x batch, n) where all share one."""
+        return of_targets if self.joint else of_targets.flatten(0, 1)[None]
 
-    def from_target_rows(self, rows: Tensor) -> Tensor:
-        """The inverse of ``target_rows``."""
-        if self.joint:
-            return rows.view(-1, self.horizon, self.targets)
-        return rows.view(-1, self.targets, self.horizon).transpose(1, 2)
+    def base(self) -> Tensor:
+        """For each feature, and the constant after them, the feature that it is seen less of where
+        windows are seen relative to the last value of each target; -1 where there is none."""
+        found = torch.full((self.features + 1,), -1)
+        own, count = len(self.lags), len(self.others)
+        found[:own] = own - 1
+        if self.joint and count:
+            steps = len(self.lags) if self.whole else len(self.widths)
+            latest = steps - 1 if self.whole else 0
+            for step in range(steps):
+                begin = own + step * count
+                places = torch.arange(self.targets)
+                found[begin + places] = own + latest * count + places
+        return found
+
+
+def widths(context: int) -> list[int]:
+    """1, 2, 4, ..., up to the context."""
+    return [1 << power for power in range(context.bit_length())]
 
 
 def _few(preparation: Preparation, known: bool, most: int) -> list[tuple[int, int]]:

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from gatewright.data.layout import Layout
 from gatewright.data.prepared import Prepared
 from gatewright.data.question import Examples, Target
 from gatewright.setting import Setting
@@ -32,6 +33,12 @@ class Baseline(ABC):
     def answers(cls, task: type[Task]) -> bool:
         """Whether it is an answer to a task."""
         return type(task.examples) is cls.examples and isinstance(task.target, cls.target)
+
+    @classmethod
+    def suits(cls, layout: Layout) -> bool:
+        """Whether it has something of its own to say of such data; asked for by name, it runs
+        anyway."""
+        return True
 
 
 class Fitted(Baseline):

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from gatewright.baselines._statistics import Statistical
+from gatewright.baselines._statistics import Statistical, from_where_it_began
 from gatewright.data.prepared import Prepared
 
 LETTERS = "NAMD"  # of a form's name: none, additive, multiplicative, damped
@@ -39,6 +39,4 @@ class Ets(Statistical):
     def history(self, data: Prepared, item: int, origin: int, fitted: int) -> slice:
         """From where the fit began, as its first state belongs there; about 0.1 ms for every
         thousand steps. None of a series that does not begin where it began in training."""
-        start = int(data.bounds[item, 0])
-        first, steps = self.begins[fitted].tolist()
-        return slice(start + steps if int(data.time[start]) == first else origin, origin)
+        return from_where_it_began(data, item, origin, self.begins[fitted])

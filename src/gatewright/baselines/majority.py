@@ -15,8 +15,8 @@ class Majority(Fitted):
     title = "most frequent class"
     summary = "gives each class the chance it has in training, whatever the sequence"
     examples = Sequences
-    trivial = True
     target = Classes
+    trivial = True
 
     log_chances: Tensor  # (classes,)
 

@@ -14,8 +14,8 @@ class Mean(Fitted):
     title = "mean"
     summary = "tells the mean of training, whatever the sequence"
     examples = Sequences
-    trivial = True
     target = Numbers
+    trivial = True
 
     mean: Tensor  # (targets,)
 

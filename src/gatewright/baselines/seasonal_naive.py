@@ -8,22 +8,21 @@ from torch import Tensor
 from gatewright.baselines._windows import items_of
 from gatewright.baselines.baseline import Fitted
 from gatewright.data.examples.windows import Windows
+from gatewright.data.layout import Layout
 from gatewright.data.prepared import Prepared
 from gatewright.data.targets.numbers import Numbers
-from gatewright.tasks import Task
 
 
 class SeasonalNaive(Fitted):
     title = "seasonal naive"
-    summary = "repeats the value of one season before"
+    summary = "repeats the value of one season before; the last one where no season was found"
     source = "Hyndman and Athanasopoulos, Forecasting: Principles and Practice, 2021"
     examples = Windows
     target = Numbers
 
-    def __init__(self, task: Task) -> None:
-        super().__init__(task)
-        if task.layout.season == 1:
-            self.summary = "repeats the last value seen, as no season was found"
+    @classmethod
+    def suits(cls, layout: Layout) -> bool:
+        return layout.season > 1  # else it is the last value
 
     def fit(self, data: Prepared) -> None:
         """Nothing is learned."""

@@ -15,7 +15,7 @@ from gatewright.comparison.budget import (
     solve_widths,
 )
 from gatewright.comparison.records import Candidate, Plan
-from gatewright.data.layout import Guess
+from gatewright.data.layout import Guess, Layout
 from gatewright.data.prepared import Prepared
 from gatewright.errors import InputError
 from gatewright.requests import Contest, Split
@@ -50,7 +50,7 @@ def make_plan(
     task = kind(data.preparation, contest.options)
     count = contest.settings or preset.settings
     settings = draw_settings(count, task.choices(data), task.segments)
-    apart = _apart(task, data, settings)
+    apart, every = _apart(task, data, settings), tuple(range(len(settings)))
     stopping = _stopping(contest, preset)
     networks = solve_widths(
         task,
@@ -65,7 +65,7 @@ def make_plan(
         fingerprint=fingerprint,
         layout=data.layout,
         guesses=tuple(guesses),
-        candidates=(*_baselines(kind, contest.baselines, settings, apart), *networks),
+        candidates=(*_baselines(kind, data.layout, contest.baselines, apart, every), *networks),
         settings=settings,
         seeds=tuple(range(contest.seeds or preset.seeds)),
         stopping=stopping,
@@ -108,14 +108,21 @@ def _apart(task: Task, data: Prepared, settings: Sequence[Setting]) -> tuple[int
 
 
 def _baselines(
-    task: type[Task], more: Sequence[str], settings: Sequence[Setting], apart: tuple[int, ...]
+    task: type[Task],
+    layout: Layout,
+    more: Sequence[str],
+    apart: tuple[int, ...],
+    every: tuple[int, ...],
 ) -> list[Candidate]:
+    """Those that suit the data, and those that are asked for; ``every``: the settings of those
+    that are trained, ``apart`` of the others."""
     for name in more:
         if name not in (fitting := baselines.of_task(task, extra=True)):
             raise InputError(
                 f"no baseline for this task is called {name!r}: there are {', '.join(fitting)}"
             )
-    names = dict.fromkeys([*baselines.of_task(task), *more])
+    suited = (name for name in baselines.of_task(task) if baselines.get(name).suits(layout))
+    names = dict.fromkeys([*suited, *more])
     kinds = {name: baselines.get(name) for name in names}
     return [
         Candidate(
@@ -123,7 +130,7 @@ def _baselines(
             title=kind.title,
             baseline=True,
             trained=(trained := issubclass(kind, baselines.Trained)),
-            settings=tuple(range(len(settings))) if trained else apart,
+            settings=every if trained else apart,
             trivial=kind.trivial,
         )
         for name, kind in kinds.items()
