@@ -19,7 +19,8 @@ def rows(values: Tensor, lengths: Tensor) -> Tensor:
     data = worlds.sequences("regress", [torch.zeros(2, values.shape[2])] * 6, torch.zeros(6, 1))
     nothing = torch.zeros(len(values), len(lengths), 0)
     summary = _summary.Summary(data.preparation)
-    batch = Batch(values, nothing.long(), lengths, torch.zeros(0), nothing, nothing.long())
+    none = torch.zeros(0)
+    batch = Batch(values, nothing.long(), lengths, none, nothing, nothing.long(), data, none.long())
     found = summary.rows(batch)
     assert torch.equal(found[:, -1], lengths.double())
     return found[:, :-1].unflatten(1, (-1, values.shape[2])).transpose(0, 1)
@@ -86,5 +87,14 @@ def test_very_many_channels_have_fewer_numbers_each() -> None:
         assert len(rows(torch.randn(5, 2, channels), lengths)) == each
     data = worlds.sequences("regress", [torch.zeros(2, most + 9)] * 6, torch.zeros(6, 1))
     nothing = torch.zeros(2, 6, 0)
-    batch = Batch(torch.randn(2, 6, most + 9), nothing.long(), None, nothing, nothing, nothing)
+    batch = Batch(
+        torch.randn(2, 6, most + 9),
+        nothing.long(),
+        None,
+        nothing,
+        nothing,
+        nothing,
+        data,
+        torch.arange(6),
+    )
     assert _summary.Summary(data.preparation).rows(batch).shape == (6, most + 1)

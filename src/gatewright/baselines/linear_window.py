@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -14,7 +13,6 @@ from gatewright.data.targets.numbers import Numbers
 from gatewright.networks.forecaster import OWN
 from gatewright.networks.windows import LAST, LEVELS, Level, ending_at_origin
 from gatewright.setting import Setting
-from gatewright.tasks.forecast import QUANTILES
 
 KERNEL = 25  # steps of the moving average, as in the paper's code
 
@@ -63,7 +61,4 @@ class DecomposedLinear(nn.Module):
         if self.known is not None:
             point = point + self.known(batch.future).transpose(0, 1)
         point = level.give_back(point)
-        # The quantiles are the point, and the conformal step moves them to where they belong. The
-        # pinball loss has no part in the point, so that squared error alone trains it.
-        quantiles = point.detach()[..., None].expand(*point.shape, len(QUANTILES))
-        return torch.cat([point[..., None], quantiles], -1)
+        return point[..., None]

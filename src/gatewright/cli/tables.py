@@ -16,6 +16,7 @@ from rich.text import Text
 from gatewright import tasks
 from gatewright.comparison.records import Row
 from gatewright.comparison.result import Result
+from gatewright.comparison.sentences import of_training
 from gatewright.data.layout import Guess, Layout
 from gatewright.data.prepared import Part
 from gatewright.errors import flag, with_flags
@@ -153,8 +154,11 @@ def remarks(result: Result) -> Iterator[str]:
         title = result.verdict.candidate(base).title
         yield f"skill: how much lower than the {result.verdict.metric} of {title}"
     for each in beside(result):
-        yield f"{each.short}: {each.explained}"
+        if each.explained != each.short:
+            yield f"{each.short}: {each.explained}"
     yield "training: of one seed; per prediction: in blocks, on one thread"
+    for sentence in of_training(result.rows, result.plan):
+        yield with_flags(sentence)
     for row in result.rows:
         if row.failed:
             yield f"{row.title} failed: {row.failed}"

@@ -17,6 +17,7 @@ from gatewright.comparison.running import chosen, finalists, finished
 from gatewright.comparison.verdict import Verdict
 from gatewright.errors import InputError
 from gatewright.sealed import DamagedError
+from gatewright.training.loop import still_improving
 
 
 def conclude(folder: RunFolder, plan: Plan) -> tuple[Verdict, list[Row]]:
@@ -159,6 +160,8 @@ def _row(
         seeds=len(joined),
         each=score.seeds if candidate.trained else {},
         left_out=tuple(name for name in score.seeds if name not in score.fits),
+        improving=2 * sum(still_improving(fit.epochs, plan.stopping) for fit in joined)
+        > len(joined),
         setting=used if candidate.trained else None,
         hidden_size=candidate.hidden_sizes[setting] if candidate.hidden_sizes else 0,
         parameters=joined[0].parameters,

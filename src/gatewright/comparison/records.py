@@ -177,6 +177,7 @@ class Row(BaseModel):
     seeds: int = 0  # whose predictions are joined
     each: dict[str, float] = {}  # the loss of each seed on its own, by its fit
     left_out: tuple[str, ...] = ()  # the fits that did not learn
+    improving: bool = False  # most seeds were still getting better when their training ended
     setting: Setting | None = None
     hidden_size: int = 0
     parameters: int = 0

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from gatewright.comparison.records import Plan, Row
 from gatewright.comparison.verdict import Pair, Placing, Verdict
+from gatewright.errors import argument
 from gatewright.wording.numbers import (
     about,
     counted_in_words,
@@ -39,6 +41,28 @@ def left_out(failed: Mapping[str, str]) -> str:
     """A sentence on candidates that failed: title -> reason."""
     verb = "failed and is" if len(failed) == 1 else "failed and are"
     return f"{_start(_listed(list(failed)))} {verb} left out ({next(iter(failed.values()))})."
+
+
+def of_training(rows: Sequence[Row], plan: Plan) -> list[str]:
+    """What went on in training that bears on the outcome, and what to do about it."""
+    found = []
+    for row in rows:
+        seeds = [f"seed {name.rpartition('-')[2]}" for name in row.left_out]
+        if seeds:
+            verb = "did not learn and is" if len(seeds) == 1 else "did not learn and are"
+            found.append(
+                f"{_start(row.title)}: {_listed(seeds)} {verb} left out of what is judged; "
+                f"{argument('seeds', 2 * len(plan.seeds))} tells how often that happens."
+            )
+    improving = [row.title for row in rows if row.improving]
+    if improving and plan.stopping.seconds is None:
+        verb = "was" if len(improving) == 1 else "were"
+        longer = argument("epochs", 2 * plan.stopping.epochs)
+        found.append(
+            f"{_start(_listed(improving))} {verb} still improving when training ended: {longer} "
+            "gives every network twice as long."
+        )
+    return found
 
 
 # Parts of sentences

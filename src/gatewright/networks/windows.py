@@ -83,22 +83,3 @@ def one_target_a_row(batch: Batch, targets: int) -> Batch:
         data=batch.data,
         examples=batch.examples,
     )
-
-
-def relative_to_window(
-    values: Tensor, lengths: Tensor | None, targets: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The values with the targets' channels less their mean, over their spread, in each window.
-
-    values: (time, batch, channels). Returns them, and mean and spread, each (batch, targets).
-    """
-    seen = values[..., :targets]
-    if lengths is None:
-        level, variance = seen.mean(0), seen.var(0, correction=0)
-    else:
-        inside = (torch.arange(len(seen))[:, None] < lengths)[..., None]
-        count = lengths[:, None]
-        level = (seen * inside).sum(0) / count
-        variance = ((seen - level).square() * inside).sum(0) / count
-    scale = (variance + SMALLEST_SPREAD**2).sqrt()
-    return torch.cat([(seen - level) / scale, values[..., targets:]], -1), level, scale

@@ -9,6 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from gatewright.comparison.sentences import of_training
 from gatewright.errors import flag, with_flags
 from gatewright.report import facts, figures, measured, tables, views
 from gatewright.report.outcome import Outcome
@@ -100,6 +101,7 @@ def _text_and_tables(outcome: Outcome) -> dict[str, Any]:
         "titles": {one.name: one.title for one in plan.candidates},
         "roles": facts.roles(plan.layout),
         "notes": outcome.preparation.notes,
+        "of_training": of_training(outcome.rows, plan),
         "split": facts.split_text(plan),
         "parts": outcome.preparation.parts,
         "budget": facts.budget(outcome),

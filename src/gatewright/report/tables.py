@@ -144,7 +144,7 @@ def _line(verdict: Verdict, row: Row, low: float, high: float) -> BoardLine:
         "parameters": Entry(f"{row.parameters:,}" if row.parameters else NOTHING, row.parameters),
         "training": Entry(duration(row.train_seconds), row.train_seconds),
         "prediction": Entry(microseconds(row.microseconds), row.microseconds),
-        "seeds": Entry(str(row.seeds), row.seeds),
+        "seeds": Entry(str(row.seeds), row.seeds, _each(row)),
     }
     return BoardLine(
         name=row.name,
@@ -158,6 +158,12 @@ def _line(verdict: Verdict, row: Row, low: float, high: float) -> BoardLine:
         cells=cells,
         whisker=_whisker(row, low, high),
     )
+
+
+def _each(row: Row) -> str:
+    """The loss of each seed alone, from the lowest to the highest."""
+    losses = sorted(row.each.values())
+    return f"alone {number(losses[0], 3)} to {number(losses[-1], 3)}" if len(losses) > 1 else ""
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -19,10 +17,9 @@ from gatewright.data.targets.numbers import Numbers
 from gatewright.networks.forecaster import ALONE, OWN, TOGETHER, Forecaster, segments
 from gatewright.networks.windows import levels
 from gatewright.setting import Setting
+from gatewright.tasks._bands import QUANTILES, banded, calibrated, pinball
 from gatewright.tasks.task import Task
 
-QUANTILES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
-LEVELS = torch.tensor(QUANTILES)
 BEND = 0.5  # where errors of the point begin to count by their size, not their square
 NUMBERS, LOGARITHMS = "numbers", "logarithms"
 
@@ -109,34 +106,16 @@ class Forecast(Task):
         # Huber 1964: as good as squared errors where these are small, and not led by the largest.
         errors = F.huber_loss(prediction[..., 0], target, reduction="none", delta=BEND)
         # Each operation works on few numbers: how many operations there are decides the time.
-        losses = errors + pinball(prediction[..., 1:], target).mean(-1)
-        loss: Tensor = (losses * known).sum() / known.sum().clamp(min=1)
+        if prediction.shape[-1] > 1:  # more than a point alone
+            errors = errors + pinball(prediction[..., 1:], target).mean(-1)
+        loss: Tensor = (errors * known).sum() / known.sum().clamp(min=1)
         return loss
 
     def calibrate(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """Split conformal: each quantile is moved by that quantile of its own errors.
-
-        As Romano, Patterson and Candes (2019), one side at a time and for each step and target;
-        few errors are joined with those of the steps beside. Returns (horizon, targets,
-        1 + quantiles), zero for the point.
-        """
-        horizon, targets = target.shape[1:]
-        errors = target[..., None] - prediction[..., 1:]
-        shift = torch.zeros(horizon, targets, 1 + len(QUANTILES))
-        reach = max(0, math.ceil((40 / max(1, len(target)) - 1) / 2))
-        for step in range(horizon):
-            near = errors[:, max(0, step - reach) : step + reach + 1]
-            for number, level in enumerate(QUANTILES):
-                shift[step, :, 1 + number] = _conformal(near[..., number].flatten(0, 1), level)
-        return shift
+        return calibrated(prediction, target)
 
     def finish(self, prediction: Tensor, calibration: Tensor | None) -> Tensor:
-        if prediction.shape[-1] == 1:  # a point alone
-            prediction = prediction.expand(*prediction.shape[:-1], 1 + len(QUANTILES))
-        if calibration is None:
-            return prediction
-        moved = prediction + calibration
-        return torch.cat([moved[..., :1], moved[..., 1:].sort(-1).values], -1)
+        return banded(prediction, calibration)
 
     @classmethod
     def shown(cls, layout: Layout) -> tuple[str, ...]:
@@ -146,25 +125,6 @@ class Forecast(Task):
         return (*(["mae"] if alone else []), *(["mase"] if several else []))
 
 
-def pinball(quantiles: Tensor, target: Tensor) -> Tensor:
-    """quantiles: (..., quantiles); target: (...). Returns the loss of each quantile."""
-    error = target[..., None] - quantiles
-    # Where the error is negative, (level - 1) error: one error more than level error.
-    return LEVELS * error + (-error).relu()
-
-
 def _known(target: Tensor) -> tuple[Tensor, Tensor]:
     known = ~target.isnan()
     return known, target.nan_to_num()
-
-
-def _conformal(errors: Tensor, level: float) -> Tensor:
-    """The quantile of errors (n, targets) that covers a new one with that chance, (targets,)."""
-    count = (~errors.isnan()).sum(0).clamp(min=1)
-    # The rank of a new error among n + 1, so that both tails are covered.
-    rank = level + (2 * level - 1) / (2 * count)
-    quantiles = [
-        torch.nanquantile(errors[:, target], rank[target].clamp(0, 1).item())
-        for target in range(errors.shape[1])
-    ]
-    return torch.stack(quantiles).nan_to_num()

@@ -263,6 +263,15 @@ def turn(epochs: Sequence[Epoch], stopping: Stopping) -> int | None:
     return 0 if due < 1 else None
 
 
+def still_improving(epochs: Sequence[Epoch], stopping: Stopping) -> bool:
+    """Whether training ended while validation got better: the best epoch before the decline is one
+    of the last two, and nothing but the number of epochs ended them."""
+    begin = turn(epochs, stopping)
+    if begin is None or begin < max(2, stopping.epochs - _longest_decline(stopping)):
+        return False
+    return _best(list(epochs[:begin])) > begin - 2
+
+
 def decline(begin: int, stopping: Stopping) -> int:
     """Epochs of decline where it begins after so many: the same share, whenever that is."""
     longest = _longest_decline(stopping)

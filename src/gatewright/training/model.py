@@ -128,7 +128,7 @@ class Model:
             return
         prediction = self._predict_seen(data, examples)
         target = task.examples.batch(self._seen(data), examples).target
-        self.calibration = task.calibrate(task.finish(prediction, None), target)
+        self.calibration = task.calibrate(prediction, target)
         finished = task.restored(task.finish(prediction, self.calibration), data, examples, setting)
         batch = task.examples.batch(data, examples)
         self.validation = Validation(

@@ -69,8 +69,16 @@ def test_a_series_is_cut_in_time_and_scaled_by_its_training_part(tmp_path: Path)
     expected = (torch.arange(40) - training.mean()) / training.std()
     torch.testing.assert_close(data.target[:, 0], expected.float())
     torch.testing.assert_close(column(data, "y"), expected.float())
-    assert names(data)[1:3] == ["hour of day (sine)", "hour of day (cosine)"]
-    assert [channel.known for channel in data.preparation.channels] == [False] + [True] * 6
+    assert names(data) == ["y"]
+
+
+def test_the_cycles_that_training_holds_twice_are_told(tmp_path: Path) -> None:
+    hours = ["hour of day (sine)", "hour of day (cosine)"]
+    days = ["day of week (sine)", "day of week (cosine)"]
+    for rows, expected in ((40, []), (80, hours), (470, hours), (490, [*hours, *days])):
+        data = prepare(read(hourly(rows)), forecast(), tmp_path / f"{rows}")
+        assert names(data) == ["y", *expected]
+        assert all(channel.known for channel in data.preparation.channels[1:])
 
 
 def test_gaps_become_missing_rows_with_a_time_of_their_own(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from gatewright.report.figures import MOST_TARGETS, plain
 from gatewright.report.outcome import Outcome
 from gatewright.report.shown import Array, Shown
 from gatewright.report.views.view import PlottingView
-from gatewright.tasks.forecast import QUANTILES
+from gatewright.tasks._bands import QUANTILES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
