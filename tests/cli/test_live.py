@@ -9,16 +9,18 @@ from gatewright.cli.board import Board
 from gatewright.cli.live import Terminal
 from gatewright.cli.plain import Lines
 from gatewright.comparison.folder import RunFolder
-from gatewright.comparison.records import Candidate, Fit, Job, Plan, Score
+from gatewright.comparison.records import Candidate, Fit, Job, Plan, Rung, Score, fit_name
 from gatewright.data.layout import Guess, Layout
 from gatewright.data.prepared import Preparation, PreparedRecord
 from gatewright.models import files
 from gatewright.setting import Setting
 from gatewright.training import Epoch, Recipe, Stopping
 
-NETWORK = Candidate(name="gru", title="gru", baseline=False, trained=True)
-RIDGE = Candidate(name="ridge_lags", title="ridge", baseline=True, trained=False)
-NAIVE = Candidate(name="last_value", title="last value", baseline=True, trained=False)
+NETWORK = Candidate(name="gru", title="gru", baseline=False, trained=True, settings=(0, 1))
+RIDGE = Candidate(name="ridge_lags", title="ridge", baseline=True, trained=False, settings=(0,))
+NAIVE = Candidate(
+    name="last_value", title="last value", baseline=True, trained=False, settings=(0,)
+)
 
 
 def plan(**changes):
@@ -34,13 +36,19 @@ def plan(**changes):
         "settings": (Setting(), Setting(learning_rate=0.01, num_layers=2, dropout=0.1)),
         "seeds": (0, 1),
         "stopping": Stopping(epochs=4),
+        "rungs": (Rung(epochs=2, settings=2), Rung(epochs=4, settings=1)),
     }
     return Plan(**(given | changes))
 
 
-def job(setting=0, seed=0):
+def named(candidate, setting, seed, epochs):
+    return fit_name(candidate, setting, seed, epochs if epochs < 4 else None)
+
+
+def job(setting=0, seed=0, epochs=4):
     recipe = Recipe(candidate="gru", seed=seed)
-    return Job(name=f"gru-{setting}-{seed}", recipe=recipe, setting=setting)
+    name = named("gru", setting, seed, epochs)
+    return Job(name=name, recipe=recipe, setting=setting, epochs=epochs)
 
 
 def epoch(number, seconds):
@@ -54,9 +62,9 @@ def epoch(number, seconds):
     )
 
 
-def fit(candidate, loss, setting=0, seed=0, **changes):
-    given = {"validation_loss": loss, "validation_metric": loss, "seconds": 2.5}
-    name = f"{candidate}-{setting}-{seed}"
+def fit(candidate, loss, setting=0, seed=0, asked=4, **changes):
+    given = {"validation_loss": loss, "validation_metric": loss, "seconds": 2.5, "asked": asked}
+    name = named(candidate, setting, seed, asked)
     return Fit(name=name, candidate=candidate, setting=setting, seed=seed, **(given | changes))
 
 
@@ -124,6 +132,15 @@ def test_a_fit_in_progress_shows_epoch_loss_and_time_left(folder):
     assert "trying settings 0/4" in line
 
 
+def test_a_fit_of_a_search_ends_with_its_own_length(folder):
+    shown, _, text = terminal(folder)
+    shown.stage("trying settings", 4, 0)
+    shown.epoch(job(setting=1, epochs=2), epoch(1, 3.0))
+    line = text()
+    assert "1/2" in line
+    assert "3.0 s" in line  # one more epoch like the first
+
+
 def test_a_later_seed_is_called_one(folder):
     shown, _, text = terminal(folder)
     shown.stage("more seeds", 1, 0)
@@ -136,11 +153,11 @@ def test_candidates_stand_by_their_best_score_beside_the_best_baseline(folder):
     shown.stage("trying settings", 4, 0)
     shown.fitted(fit("ridge_lags", 0.5))
     shown.fitted(fit("last_value", 2.0))
-    shown.fitted(fit("gru", 0.8))
-    shown.fitted(fit("gru", 0.4, setting=1))
+    shown.fitted(fit("gru", 0.8, asked=2))
+    shown.fitted(fit("gru", 0.4, setting=1, asked=2))
     page = text()
     assert page.index(" gru ") < page.index(" ridge ") < page.index(" last value ")
-    assert row(page, "gru") == ["gru", "0.4000", "+20%", "2/3"]
+    assert row(page, "gru") == ["gru", "0.4000", "+20%", "2/4"]
     assert row(page, "ridge") == ["ridge", "0.5000", "best", "baseline", "1/1"]
     assert row(page, "last value") == ["last", "value", "2.000", "\N{MINUS SIGN}300%", "1/1"]
 
@@ -155,7 +172,7 @@ def test_another_seed_does_not_change_the_score(folder):
 def test_failures_are_counted(folder):
     shown, _, text = terminal(folder)
     shown.fitted(fit("gru", None, failed="diverged", validation_metric=None))
-    assert row(text(), "gru") == ["gru", "\N{EM DASH}", "\N{EM DASH}", "1", "failed,", "1/3"]
+    assert row(text(), "gru") == ["gru", "\N{EM DASH}", "\N{EM DASH}", "1", "failed,", "1/4"]
 
 
 def test_a_finished_fit_is_no_longer_in_progress(folder):
@@ -170,43 +187,57 @@ def test_time_left_follows_the_pace(folder):
     shown, clock, text = terminal(folder)
     shown.stage("trying settings", 4, 0)
     assert "left" not in text().splitlines()[0]
+    clock.now = 15.0
+    shown.fitted(fit("gru", 0.4, asked=2))  # 2 of 12 epochs, and little else
+    assert "15%" in text()
     clock.now = 30.0
-    shown.fitted(fit("gru", 0.4))  # of 3 such fits, and little else
-    assert "30%" in text()
+    shown.fitted(fit("gru", 0.5, setting=1, asked=2))
+    assert "31%" in text()
     assert "about 1 min" in text()
 
 
 def test_what_an_earlier_run_did_counts_as_done(folder):
     folder.add_fit(fit("gru", 0.4))
-    folder.add_score(Score(name="ridge_lags-0-0", candidate="ridge_lags", seed=0, loss=1.0))
+    folder.add_score(Score(name="ridge_lags", fits=("ridge_lags-0-0",), loss=1.0))
     board = Board(plan(), folder)
     assert board.standings["gru"].fits == 1
-    assert board.share() == pytest.approx(1.05 / 3.3, abs=0.01)
+    assert board.share() == pytest.approx(1.05 / 3.25)
     assert board.time_left() is None
 
 
 def test_the_end_is_the_whole(folder):
     board = Board(plan(), folder)
-    for found in (fit("ridge_lags", 1), fit("last_value", 1), fit("gru", 1)):
+    for found in (fit("ridge_lags", 1), fit("last_value", 1)):
         board.fitted(found)
-    board.fitted(fit("gru", 1, setting=1))
+    for setting in range(2):
+        board.fitted(fit("gru", 1, setting=setting, asked=2))
+    board.fitted(fit("gru", 1))
     board.fitted(fit("gru", 1, seed=1))
-    for _ in range(4):
+    for _ in range(2):
         board.scored()
+    assert board.share() == pytest.approx(1 - 0.05 / 3.25)
+    board.scored()
     assert board.share() == pytest.approx(1.0)
 
 
+def of_seconds():
+    stopping = Stopping(epochs=1_000_000, seconds=10.0)
+    return {"stopping": stopping, "rungs": (Rung(epochs=1_000_000, settings=2),)}
+
+
 def test_equal_time_is_told_in_seconds(folder):
-    shown, _, text = terminal(folder, stopping=Stopping(epochs=1_000_000, seconds=10.0))
+    shown, _, text = terminal(folder, **of_seconds())
     shown.stage("trying settings", 4, 0)
-    shown.epoch(job(), epoch(7, 4.0))
+    shown.epoch(job(epochs=1_000_000), epoch(7, 4.0))
     assert "6.0 s" in text()
     assert "1000000" not in text()
 
 
 def test_many_candidates_fit_in_a_low_window(folder):
     many = [
-        Candidate(name=f"cell {n}", title=f"cell {n}", baseline=False, trained=True)
+        Candidate(
+            name=f"cell {n}", title=f"cell {n}", baseline=False, trained=True, settings=(0, 1)
+        )
         for n in range(30)
     ]
     shown, _, text = terminal(folder, width=80, height=24, candidates=tuple(many))
@@ -233,7 +264,7 @@ def test_a_line_for_each_stage_and_fit(folder, capsys):
     shown.fitted(fit("gru", 0.25, setting=1, epochs=[epoch(1, 1.0)]))
     shown.fitted(fit("gru", None, failed="diverged: [the loss] is nan", validation_metric=None))
     shown.stage("judging on test", 1, 0)
-    shown.scored(Score(name="gru-1-0", candidate="gru", seed=0, loss=0.3))
+    shown.scored(Score(name="gru", fits=("gru-1-0", "gru-1-1"), loss=0.3))
     shown.end()
     text = capsys.readouterr().out
     assert "\x1b" not in text
@@ -244,5 +275,5 @@ def test_a_line_for_each_stage_and_fit(folder, capsys):
         "mean squared error 0.2500 on validation after 2.5 s (1 epoch)",
         "  [4/4] gru, learning rate 0.003, 1 layer, seed 0: failed: diverged: [the loss] is nan",
         "judging on test: 1 fit",
-        "  [1/1] gru, seed 0: mean squared error 0.3000 on test",
+        "  [1/1] gru: mean squared error 0.3000 on test",
     ]

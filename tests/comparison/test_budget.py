@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import settings as limits
@@ -10,16 +12,19 @@ from hypothesis import strategies as st
 from gatewright import cells, tasks
 from gatewright.comparison.budget import (
     BUDGETS,
+    DROPOUTS,
+    LAYERS,
     RATES,
     TOLERANCE,
     draw_settings,
+    rungs,
     solve_widths,
 )
 from gatewright.comparison.planning import USUAL_CELLS
 from gatewright.errors import InputError
 from gatewright.models.size import count_parameters
 from gatewright.setting import Setting
-from gatewright.training import Model, Recipe
+from gatewright.training import Model, Recipe, Stopping
 from worlds import of_task
 
 EVERY = pytest.mark.parametrize("name", tasks.names())
@@ -31,7 +36,7 @@ EVERY = pytest.mark.parametrize("name", tasks.names())
 def test_every_cell_gets_the_same_number_of_parameters(name: str, hidden_size: int) -> None:
     data = of_task(name)
     task = tasks.get(name)(data.preparation)
-    settings = draw_settings(6, task.variants)
+    settings = draw_settings(6, task.choices(data), task.segments)
     found = solve_widths(task, cells.names(), settings, hidden_size=hidden_size)
     for place, setting in enumerate(settings):
         counts = []
@@ -45,8 +50,9 @@ def test_every_cell_gets_the_same_number_of_parameters(name: str, hidden_size: i
 
 @EVERY
 def test_a_few_cells_meet_in_all_settings(name: str) -> None:
-    task = tasks.get(name)(of_task(name).preparation)
-    settings = draw_settings(6, task.variants)
+    data = of_task(name)
+    task = tasks.get(name)(data.preparation)
+    settings = draw_settings(6, task.choices(data), task.segments)
     found = solve_widths(task, USUAL_CELLS, settings, hidden_size=32)
     counts = [count for candidate in found for count in candidate.parameters]
     assert max(counts) <= (1 + TOLERANCE) * min(counts)
@@ -87,12 +93,15 @@ def test_parameters_are_a_parabola_of_the_width() -> None:
             assert len(set(second)) == 1, cell
 
 
+CHOICES, SEGMENTS = (("a", "b"), ("c", "d", "e")), (12, 1)
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 6, 16])
 def test_settings_are_drawn_once_and_cover_the_rates(count: int) -> None:
-    drawn = draw_settings(count, ("a", "b"))
-    assert drawn == draw_settings(count, ("a", "b"))
+    drawn = draw_settings(count, CHOICES, SEGMENTS)
+    assert drawn == draw_settings(count, CHOICES, SEGMENTS)
     assert len(drawn) == count
-    assert drawn[0] == Setting(variant="a")
+    assert drawn[0] == Setting(choices=("a", "c"), segment=12)
     low, high = RATES
     rates = sorted(setting.learning_rate for setting in drawn[1:])
     assert all(low <= rate <= high for rate in rates)
@@ -100,3 +109,60 @@ def test_settings_are_drawn_once_and_cover_the_rates(count: int) -> None:
         step = (high / low) ** (1 / (count - 1))
         for place, rate in enumerate(rates):
             assert low * step**place * 0.98 <= rate <= low * step ** (place + 1) * 1.02
+
+
+@pytest.mark.parametrize("count", [2, 3, 6, 8, 12, 24])
+def test_each_value_of_each_part_of_a_setting_comes_as_often(count: int) -> None:
+    drawn = draw_settings(count, CHOICES, SEGMENTS)
+    parts = {
+        "layers": (LAYERS, [one.num_layers for one in drawn]),
+        "dropout": (DROPOUTS, [one.dropout for one in drawn]),
+        "segment": (SEGMENTS, [one.segment for one in drawn]),
+        "first": (CHOICES[0], [one.choices[0] for one in drawn]),
+        "second": (CHOICES[1], [one.choices[1] for one in drawn]),
+    }
+    for name, (values, found) in parts.items():
+        turns = count / len(values)
+        for value in set(values):
+            share = values.count(value)
+            times = found.count(value)
+            assert share * math.floor(turns) <= times <= share * math.ceil(turns), (name, value)
+    assert all(len(one.choices) == len(CHOICES) for one in drawn)
+    # Each part in an order of its own: none is told by another.
+    if count >= 6:
+        pairs = {(one.segment, one.choices[0]) for one in drawn}
+        assert len(pairs) > len(SEGMENTS)
+
+
+@pytest.mark.parametrize("count", [1, 2, 8, 24])
+@pytest.mark.parametrize("epochs", [1, 2, 3, 10, 100])
+def test_rungs_grow_to_the_whole_training(count: int, epochs: int) -> None:
+    found = rungs(count, Stopping(epochs=epochs))
+    lengths = [rung.epochs for rung in found]
+    assert lengths == sorted(set(lengths))
+    assert lengths[0] >= 1
+    assert lengths[-1] == epochs
+    kept = [rung.settings for rung in found]
+    assert kept[0] == count
+    assert kept == sorted(kept, reverse=True)
+    assert kept[-1] == (1 if epochs > 1 else count)  # of one epoch nothing shorter is tried
+    # A search costs less than trying every setting to the end.
+    cost = sum(rung.epochs * rung.settings for rung in found)
+    assert cost <= count * epochs or count < 3
+
+
+def test_rungs_are_those_that_are_told() -> None:
+    told = {
+        (1, 10): [(10, 1)],
+        (8, 10): [(2, 8), (4, 2), (10, 1)],
+        (24, 100): [(20, 24), (40, 6), (100, 1)],
+        (8, 3): [(1, 8), (3, 1)],
+    }
+    for (count, epochs), expected in told.items():
+        found = rungs(count, Stopping(epochs=epochs))
+        assert [(rung.epochs, rung.settings) for rung in found] == expected
+
+
+def test_the_same_seconds_have_no_rungs() -> None:
+    (only,) = rungs(8, Stopping(epochs=1_000_000, seconds=10))
+    assert (only.epochs, only.settings) == (1_000_000, 8)

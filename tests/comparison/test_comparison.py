@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+import torch
 
 import small
 from gatewright import api, tasks
@@ -89,6 +90,7 @@ def test_baselines_come_first_and_everyone_gets_the_same(done: tuple[Result, Hea
     assert heard.ended
     assert [title for title, _, _ in heard.stages] == [
         "trying settings",
+        "the better settings, longer",
         "more seeds",
         "judging on test",
     ]
@@ -98,10 +100,12 @@ def test_baselines_come_first_and_everyone_gets_the_same(done: tuple[Result, Hea
     }
     for candidate in plan.candidates:
         mine = [fit for fit in heard.fits if fit.candidate == candidate.name]
-        tried = {fit.setting for fit in mine}
-        assert len(tried) == (len(plan.settings) if candidate.trained else 1)
+        first = plan.rungs[0].epochs if candidate.trained else plan.rungs[-1].epochs
+        tried = {fit.setting for fit in mine if fit.asked == first and fit.seed == 0}
+        assert tried == set(candidate.settings)
+        assert candidate.settings == ((0, 1) if candidate.trained else (0,))
         row = next(row for row in result.rows if row.name == candidate.name)
-        assert row.seeds == (len(plan.seeds) if candidate.trained else 1)
+        assert row.seeds + len(row.left_out) == (len(plan.seeds) if candidate.trained else 1)
         assert not row.failed
 
 
@@ -109,17 +113,55 @@ def test_selection_saw_validation_alone(done: tuple[Result, Heard]) -> None:
     result, _ = done
     fits = result.folder.fits()
     settings = running.chosen(result.plan, fits)
+    (early, _), (late, kept) = [(rung.epochs, rung.settings) for rung in result.plan.rungs]
+    assert kept == 1
     for name, setting in settings.items():
+        trained = result.plan.candidate(name).trained
         tried = {
             fit.setting: fit.validation_loss
             for fit in fits.values()
-            if fit.candidate == name and fit.seed == 0
+            if (fit.candidate, fit.seed, fit.asked) == (name, 0, early if trained else late)
         }
         assert tried[setting] == min(tried.values())  # type: ignore[type-var]
-    judged = {
-        (score.candidate, name.split("-")[1]) for name, score in result.folder.scores().items()
-    }
-    assert judged == {(name, str(setting)) for name, setting in settings.items()}
+        whole = {fit.setting for fit in fits.values() if (fit.candidate, fit.asked) == (name, late)}
+        assert whole == {setting}
+    scores = result.folder.scores()
+    assert scores.keys() == settings.keys()
+    for name, score in scores.items():
+        judged = {(fits[one].candidate, fits[one].setting, fits[one].asked) for one in score.seeds}
+        assert judged == {(name, settings[name], late)}
+        assert set(score.fits) <= set(score.seeds)
+
+
+def test_what_is_judged_is_the_mean_of_what_the_seeds_predict(
+    done: tuple[Result, Heard], tmp_path: Path
+) -> None:
+    """Every loss on the leaderboard, by hand from the models in the run folder."""
+    result, _ = done
+    folder, fits, scores = result.folder, result.folder.fits(), result.folder.scores()
+    data = _prepared(small.noisy_waves(), result, tmp_path)
+    assert {row.seeds for row in result.rows} >= {1, 2}
+    for row in result.rows:
+        score = scores[row.name]
+        singles = [folder.fitted(fits[name]) for name in score.fits]
+        joined = folder.model(score)
+        task = joined.task
+        assert [part.seed for part in joined.parts] == [fits[name].seed for name in score.fits]
+        examples = task.examples.of_part(data, "test")
+        batch = task.examples.batch(data, examples)
+        told = joined.predict(data, examples)
+        alone = [one.predict(data, examples) for one in singles]
+        mean = torch.stack(alone).mean(0)
+        assert torch.allclose(told[..., 0], mean[..., 0], atol=1e-5)
+        for of in (told, mean):  # the mean squared error is of the point, whatever the bands
+            assert task.losses(of, batch).mean().item() == pytest.approx(row.loss, rel=1e-5)
+        for name, one in zip(score.fits, alone, strict=True):
+            loss = task.losses(one, batch).mean().item()
+            assert loss == pytest.approx(score.seeds[name], rel=1e-5)
+        if len(alone) > 1:
+            # By Jensen's inequality the mean of predictions loses less than they do in the mean.
+            assert row.loss < np.mean([score.seeds[name] for name in score.fits])
+            assert not torch.allclose(alone[0][..., 0], alone[1][..., 0])
 
 
 def test_a_finished_run_is_not_run_again(done: tuple[Result, Heard]) -> None:
@@ -160,6 +202,7 @@ def test_every_record_is_json_and_no_work_is_left(done: tuple[Result, Heard]) ->
     folder = done[0].folder.path
     assert not (folder / "data").exists()
     assert not (folder / "checkpoints").exists()
+    assert not (folder / "plateaus").exists()
     for path in folder.glob("*.json"):
         json.loads(path.read_text())
     for path in folder.glob("*.jsonl"):
@@ -268,9 +311,17 @@ def test_the_same_seconds_instead_of_the_same_steps(tmp_path: Path) -> None:
 
 
 def test_epochs_are_heard_as_they_end(done: tuple[Result, Heard]) -> None:
-    heard = done[1].epochs
-    assert {name for name, _ in heard} >= {"mgu-0-0", "indrnn-0-0"}
-    assert [number for name, number in heard if name == "mgu-0-0"] == [1, 2]
+    heard, fits = done[1].epochs, done[0].folder.fits()
+    settings = running.chosen(done[0].plan, fits)
+    for cell in BUDGET["cells"]:
+        for setting in range(2):  # the search: one epoch each, and the better one to the end
+            name = f"{cell}-{setting}-0"
+            assert [number for fit, number in heard if fit == f"{name}-1"] == [1]
+            whole = [number for fit, number in heard if fit == name]
+            assert whole == ([1, 2] if setting == settings[cell] else [])
+        again = f"{cell}-{settings[cell]}-1"
+        assert [number for fit, number in heard if fit == again] == [1, 2]
+        assert [epoch.number for epoch in fits[again].epochs] == [1, 2]
 
 
 SMALL: dict[str, Any] = {"cells": ["mgu"], "settings": 1, "seeds": 1, "epochs": 1, "jobs": 1}
@@ -313,11 +364,11 @@ def test_each_window_counts_the_same_whenever_it_begins(
     given = {"target": "y", "series": "shop", "time": "day", "horizon": 3, "context": 6}
     result = api.compare(frame, **given, **SMALL, out=tmp_path / "run")
     (fit,) = (fit for fit in result.folder.fits().values() if fit.candidate == "last_value")
-    model, data = result.folder.model(fit), _prepared(frame, result, tmp_path)
+    model, data = result.folder.fitted(fit), _prepared(frame, result, tmp_path)
     examples = model.task.examples.of_part(data, "test")
     batch = model.task.examples.batch(data, examples)
     losses = model.task.losses(model.predict(data, examples), batch).double()
-    score = result.folder.scores()[fit.name]
+    score = result.folder.scores()[fit.candidate]
     assert score.loss == pytest.approx(losses.mean().item(), rel=1e-6)
     assert (score.examples, score.units) == (len(examples), len(data.time[examples].unique()))
     by_time = [losses[data.time[examples] == time].mean() for time in data.time[examples].unique()]

@@ -57,7 +57,8 @@ def fitted(frame: pl.DataFrame, folder: Path, name: str = NAIVE, **given: Any) -
     data = prepare(table, layout, folder / name)
     hidden_size = 4 if name in cells.names() else 0
     model = Model.fit(Recipe(candidate=name, hidden_size=hidden_size), data, SHORT)
-    whole = isinstance(model.part, Fitted) and model.part.looks_back_on_all
+    learned = model.parts[0].learned
+    whole = isinstance(learned, Fitted) and learned.looks_back_on_all
     return Predictor(model, history_of(table, data.layout, whole=whole))
 
 
@@ -338,8 +339,7 @@ def test_a_file_cut_at_a_test_origin_gives_the_forecast_that_was_judged(
     name: str, compared: tuple[Path, pl.DataFrame]
 ) -> None:
     folder, frame = compared
-    (path,) = (folder / "scores").glob(f"{name}-*")
-    judged, record = load_tensors(path)
+    judged, record = load_tensors(folder / "scores" / f"{name}.safetensors")
     model = gw.load(folder, name)
     history = judged["shown_before"].shape[1]
     assert len(record["items"]) == 6

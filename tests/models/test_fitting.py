@@ -23,7 +23,7 @@ from gatewright.requests import Columns, Split
 from gatewright.setting import Setting
 from gatewright.training import Epoch, Recipe, Stopping
 
-STOPPING = Stopping(epochs=3, steps_per_epoch=10)
+STOPPING = Stopping(epochs=3, steps_per_epoch=40)  # more than the steps of warming up
 
 
 @pytest.fixture(autouse=True)
@@ -82,7 +82,7 @@ def test_a_fit_is_kept_and_predicts(tmp_path: Path) -> None:
     assert record.validation is not None
     assert record.test is not None
     assert record.test.metric == "mean squared error"
-    assert 0 < record.test.loss < 2
+    assert 0 < record.test.loss < 1  # the last value: 2.5
     names = {path.name for path in (tmp_path / "kept").iterdir()} - {".lock"}
     assert names == {"fit.json", "prepared.json", "history.arrow"} | {
         f"{name}.safetensors" for name in ("model", "shown")

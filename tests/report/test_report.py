@@ -133,7 +133,7 @@ def test_many_classes_are_gathered(pages: dict[str, tuple[RunFolder, Page]]) -> 
     folder, page = pages["many_classes"]
     assert confusion.OTHERS in page.text
     outcome = Outcome.read(folder, Result(folder).plan)
-    given = outcome.scores[outcome.shown["lstm"].fit].measures.details["confusion"]
+    given = outcome.scores["lstm"].measures.details["confusion"]
     content = views.get("confusion").content(outcome)
     assert content is not None
     matrix = content["lstm"]
@@ -266,6 +266,7 @@ def test_long_trainings_are_thinned_but_keep_their_best_and_last_epoch() -> None
         candidate="gru",
         setting=0,
         seed=0,
+        asked=report_worlds.EPOCHS,
         validation_loss=0.5,
         best_epoch=1235,
         epochs=epochs,
@@ -277,13 +278,29 @@ def test_long_trainings_are_thinned_but_keep_their_best_and_last_epoch() -> None
     assert curve["chosen"]
 
 
+def test_of_each_setting_and_seed_the_longest_training_is_drawn(
+    pages: dict[str, tuple[RunFolder, Page]],
+) -> None:
+    found = pages["one_target"][1].data["learning"]
+    assert isinstance(found, dict)
+    assert "rnn" not in found  # it diverged
+    for name in ("lstm", "gru", "mingru"):
+        curves = {(one["setting"], one["seed"]): one for one in found[name]}
+        assert len(curves) == len(found[name])
+        assert {at: len(one["epoch"]) for at, one in curves.items()} == {
+            (1, 0): report_worlds.EPOCHS,
+            (1, 1): report_worlds.EPOCHS,
+            (1, 2): report_worlds.EPOCHS,
+            (2, 0): report_worlds.EARLY,  # not among the better ones
+        }
+        assert [at for at, one in curves.items() if one["chosen"]] == [(1, 0), (1, 1), (1, 2)]
+
+
 def test_targets_are_limited_by_what_a_page_carries() -> None:
     world = report_worlds.one_target()
     names = tuple(f"sensor {number}" for number in range(300))
     world.layout = world.layout.model_copy(update={"targets": names, "horizon": 96})
-    shown = Shown(
-        "a", (), np.zeros((6, 96, 300, 12)), np.zeros((6, 96, 300)), np.zeros((6, 192, 300))
-    )
+    shown = Shown((), np.zeros((6, 96, 300, 12)), np.zeros((6, 96, 300)), np.zeros((6, 192, 300)))
     found = forecasts.on_page(world.plan(), dict.fromkeys("abcdef", shown))
     assert 1 <= len(found["targets"]) <= figures.MOST_TARGETS
     assert found["all_targets"] == 300

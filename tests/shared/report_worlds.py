@@ -13,7 +13,7 @@ from torch import Tensor
 
 from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.outcome import conclude
-from gatewright.comparison.records import Candidate, Fit, Plan, Score
+from gatewright.comparison.records import Candidate, Fit, Job, Plan, Rung, Score, fit_name
 from gatewright.comparison.running import chosen, finalists
 from gatewright.data.layout import Guess, Layout
 from gatewright.data.prepared import Preparation, PreparedRecord
@@ -32,6 +32,8 @@ CELLS = ("lstm", "gru", "rnn", "mingru")
 HOUR = 3_600_000_000
 START = 1_700_000_000_000_000 // HOUR * HOUR
 UNITS = 240
+EPOCHS, EARLY = 20, 4  # of a whole training, and of the shorter one that settings are tried by
+TRIVIAL = {"last_value": 3.0, "majority": 3.0}  # what looks at nothing, and its validation loss
 
 
 @dataclass
@@ -47,6 +49,7 @@ class World:
     items: tuple[str, ...] = ("series",)
     seeds: int = 3
     failed: tuple[str, ...] = ()
+    unlearned: tuple[str, ...] = ()  # fits no better on validation than what looks at nothing
     command: str = "gatewright compare energy.csv --target load --horizon 24"
     source: str = "data/energy.csv"
     notes: tuple[str, ...] = ("12 missing values of temperature take the last value before them",)
@@ -66,14 +69,21 @@ class World:
             folder.add_fit(fit)
         fits = folder.fits()
         for job in finalists(plan, fits):
-            self._write_score(folder, fits[job.name])
+            self._write_score(folder, job)
         assert chosen(plan, fits)
         conclude(folder, plan)
         return folder
 
     def plan(self) -> Plan:
         contenders = [
-            Candidate(name=name, title=title, baseline=True, trained=False)
+            Candidate(
+                name=name,
+                title=title,
+                baseline=True,
+                trained=False,
+                settings=(0,),
+                trivial=name in TRIVIAL,
+            )
             for name, (title, _) in self.baselines.items()
         ]
         for name in self.cells:
@@ -84,6 +94,7 @@ class World:
                     title=name,
                     baseline=False,
                     trained=True,
+                    settings=(0, 1),
                     hidden_sizes=widths,
                     parameters=counts,
                 )
@@ -96,38 +107,46 @@ class World:
             guesses=self.guesses,
             candidates=tuple(contenders),
             settings=(
-                Setting(variant="window"),
-                Setting(learning_rate=0.0014, num_layers=2, dropout=0.1, variant="series"),
+                Setting(choices=("own",)),
+                Setting(learning_rate=0.0014, num_layers=2, dropout=0.1, choices=("together",)),
             ),
             seeds=tuple(range(self.seeds)),
-            stopping=Stopping(),
+            stopping=Stopping(epochs=EPOCHS),
+            rungs=(Rung(epochs=EARLY, settings=2), Rung(epochs=EPOCHS, settings=1)),
             command=self.command,
         )
 
     def _fits(self, plan: Plan) -> list[Fit]:
+        """Those of a search: both settings for a few epochs, the first one to the end."""
         found = []
         for candidate in plan.candidates:
-            runs = [(0, 0)]
+            runs = [(0, 0, EPOCHS)]
             if candidate.trained:
-                runs = [(0, 0), (1, 0), *((0, seed) for seed in plan.seeds[1:])]
-            for setting, seed in runs:
-                name = f"{candidate.name}-{setting}-{seed}"
+                runs = [(0, 0, EARLY), (1, 0, EARLY), *((0, seed, EPOCHS) for seed in plan.seeds)]
+            if candidate.trained and candidate.name in self.failed:
+                runs = runs[:2]  # nothing of it goes on
+            for setting, seed, length in runs:
+                short = length if length < EPOCHS else None
+                name = fit_name(candidate.name, setting, seed, short)
                 given: dict[str, Any] = {
                     "name": name,
                     "candidate": candidate.name,
                     "setting": setting,
                     "seed": seed,
+                    "asked": length,
                 }
                 if candidate.name in self.failed:
                     found.append(Fit(**given, failed="diverged: the loss is nan at step 17"))
                     continue
-                epochs = _epochs(name) if candidate.trained else []
-                loss = min((epoch.validation_loss for epoch in epochs), default=0.4)
+                whole = fit_name(candidate.name, setting, seed)
+                epochs = _epochs(whole)[:length] if candidate.trained else []
+                trivial = TRIVIAL.get(candidate.name, 0.4)
+                loss = min((epoch.validation_loss for epoch in epochs), default=trivial)
                 best = [epoch.number for epoch in epochs if epoch.validation_loss == loss]
                 found.append(
                     Fit(
                         **given,
-                        validation_loss=loss + setting,
+                        validation_loss=3.0 if name in self.unlearned else loss + setting,
                         validation_metric=loss,
                         parameters=candidate.parameters[setting] if candidate.parameters else 1_596,
                         seconds=48.3 if epochs else 0.12,
@@ -140,24 +159,31 @@ class World:
     def _quality(self, name: str) -> float:
         return self.cells[name] if name in self.cells else self.baselines[name][1]
 
-    def _write_score(self, folder: RunFolder, fit: Fit) -> None:
-        quality = self._quality(fit.candidate)
-        generator = torch.Generator().manual_seed(sum(map(ord, fit.name)))
+    def _write_score(self, folder: RunFolder, job: Job) -> None:
+        quality = self._quality(job.name)
+        generator = torch.Generator().manual_seed(sum(map(ord, job.name)))
         shared = torch.rand(UNITS, generator=torch.Generator().manual_seed(1))
-        noise = torch.rand(UNITS, generator=generator)
-        if self.classes:
-            losses = (0.8 * shared + 0.2 * noise < quality).double()
-        else:
-            losses = (quality * (0.6 + 0.6 * shared + 0.2 * noise)).double()
-        units = torch.arange(UNITS)
-        tensors = {"losses": losses, "units": units, **self._shown(quality, generator)}
-        written = save_tensors(folder.score_path(fit.name), tensors, {"items": self._shown_items()})
+
+        def lost(worse: float = 1.0) -> Tensor:
+            noise = torch.rand(UNITS, generator=generator)
+            if self.classes:
+                return (0.8 * shared + 0.2 * noise < worse * quality).double()
+            return (worse * quality * (0.6 + 0.6 * shared + 0.2 * noise)).double()
+
+        # One seed is what is judged; each of several is a little worse than what is joined of them.
+        losses = lost()
+        seeds = [lost(1.1) for _ in job.fits] if len(job.fits) > 1 else [losses]
+        tensors = {"losses": losses, "units": torch.arange(UNITS), "seeds": torch.stack(seeds)}
+        alone = {name: lost(3.0) for name in job.alone}
+        tensors |= self._shown(quality, generator)
+        written = save_tensors(folder.score_path(job.name), tensors, {"items": self._shown_items()})
+        each = dict(zip(job.fits, seeds, strict=True)) | alone
         folder.add_score(
             Score(
-                name=fit.name,
-                candidate=fit.candidate,
-                seed=fit.seed,
+                name=job.name,
+                fits=job.fits,
                 file=written,
+                seeds={name: losses.mean().item() for name, losses in each.items()},
                 loss=losses.mean().item(),
                 units=UNITS,
                 examples=UNITS,
@@ -254,7 +280,7 @@ def _places(names: Sequence[str], values: dict[str, list[float]]) -> Places:
 
 def _epochs(name: str) -> list[Epoch]:
     generator = torch.Generator().manual_seed(sum(map(ord, name)))
-    noise = torch.rand(20, generator=generator).tolist()
+    noise = torch.rand(EPOCHS, generator=generator).tolist()
     return [
         Epoch(
             number=number,
@@ -264,7 +290,7 @@ def _epochs(name: str) -> list[Epoch]:
             clipped=0.9 / number,
             seconds=2.4 * number,
         )
-        for number in range(1, 21)
+        for number in range(1, EPOCHS + 1)
     ]
 
 

@@ -34,12 +34,14 @@ def tagging(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     forget()
 
 
-def sentences(count: int, name: str = "s") -> pl.DataFrame:
-    """Sequences of 3 to 9 steps whose label tells whether their sum so far is above zero."""
+def sentences(count: int, name: str = "s", wrong: float = 0.0) -> pl.DataFrame:
+    """Sequences of 3 to 9 steps whose label tells whether their sum so far is above zero, but for a
+    share that tell the opposite."""
     frames = []
     for number in range(count):
         values = RANDOM.normal(size=3 + number % 7)
-        up = np.where(values.cumsum() > 0, "up", "down")
+        turned = RANDOM.random(len(values)) < wrong
+        up = np.where((values.cumsum() > 0) ^ turned, "up", "down")
         names = [f"{name}{number}"] * len(values)
         frames.append(pl.DataFrame({"id": names, "step": range(len(values)), "x": values, "y": up}))
     return pl.concat(frames)
@@ -54,9 +56,12 @@ def test_one_file_is_compared_fitted_and_predicts(
     sentences(60).write_csv(tmp_path / "said.csv")
     new = sentences(5, "new")
     new.drop("y").write_csv(tmp_path / "new.csv")
+    # Two candidates without any error would be the same, and the verdict short.
+    sentences(60, wrong=0.2).write_csv(tmp_path / "noisy.csv")
+    noisy = str(tmp_path / "noisy.csv")
     said, run, fit = str(tmp_path / "said.csv"), str(tmp_path / "run"), str(tmp_path / "fit")
     short = ("--settings", "1", "--seeds", "2", "--epochs", "4", "--cells", "gru,mgu")
-    assert cli.main(["compare", said, *FLAGS, *short, "--out", run]) == 0
+    assert cli.main(["compare", noisy, *FLAGS, *short, "--out", run]) == 0
     told = capsys.readouterr().out
     assert "error rate" in told
     assert "test sequences" in told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -33,12 +34,22 @@ def test_a_network_overfits_a_tiny_set(name: str) -> None:
     assert model.epochs[-1].train_loss < model.epochs[0].train_loss
 
 
-@EVERY
-@pytest.mark.parametrize("variant", [0, 1, 2])
-def test_read_back_it_predicts_the_same(name: str, variant: int, tmp_path: Path) -> None:
+def offered(name: str) -> list[tuple[str, ...]]:
+    """Every way of choosing one word of each tuple that a task offers."""
     data = worlds.of_task(name)
-    variants = tasks.get(name)(data.preparation).variants
-    setting = Setting(variant=variants[variant % len(variants)], num_layers=2, dropout=0.2)
+    return list(itertools.product(*tasks.get(name)(data.preparation).choices(data)))
+
+
+@pytest.mark.parametrize(
+    ("name", "choices"), [(name, words) for name in tasks.names() for words in offered(name)]
+)
+@pytest.mark.parametrize("segment", [0, -1])
+def test_read_back_it_predicts_the_same(
+    name: str, choices: tuple[str, ...], segment: int, tmp_path: Path
+) -> None:
+    data = worlds.of_task(name)
+    steps = tasks.get(name)(data.preparation).segments[segment]
+    setting = Setting(choices=choices, segment=steps, num_layers=2, dropout=0.2)
     recipe = Recipe(candidate=cells.names()[-1], hidden_size=5, setting=setting, seed=3)
     model = Model.fit(recipe, data, SHORT)
     model.save(tmp_path / "model.safetensors")
@@ -68,11 +79,12 @@ def test_truncated_gradients_change_no_prediction(name: str) -> None:
     torch.testing.assert_close(whole.predict(data, examples), cut.predict(data, examples))
 
     def gradient(model: Model) -> Tensor:
-        assert isinstance(model.part, torch.nn.Module)
-        model.part.train()
+        network = model.parts[0].learned
+        assert isinstance(network, torch.nn.Module)
+        network.train()
         batch = model.task.examples.batch(data, examples[:8])
-        model.task.loss(model.part(batch), batch).backward()
-        return torch.cat([value.grad.flatten() for value in model.part.parameters()])  # type: ignore[union-attr]
+        model.task.loss(network(batch), batch).backward()
+        return torch.cat([value.grad.flatten() for value in network.parameters()])  # type: ignore[union-attr]
 
     full, short = gradient(whole), gradient(cut)
     assert short.isfinite().all()
@@ -99,10 +111,12 @@ def test_pinball_is_least_at_the_quantile() -> None:
 def test_conformal_quantiles_cover_as_often_as_they_say() -> None:
     task = Model(Recipe(candidate=cells.names()[0], hidden_size=2), worlds.waves().preparation).task
     generator = torch.Generator().manual_seed(1)
-    target = torch.randn(400, 3, 2, generator=generator) * 2 + 1
-    prediction = torch.zeros(400, 3, 2, 1 + len(QUANTILES))
-    shift = task.calibrate(prediction[:200], target[:200])
-    moved = task.finish(prediction[200:], shift)
+    spread = torch.rand(400, 3, 2, generator=generator) + 0.5
+    target = 1 + 2 * spread * torch.randn(400, 3, 2, generator=generator)
+    bands = torch.special.ndtri(torch.tensor(QUANTILES)) * 0.3 * spread[..., None]  # too narrow
+    prediction = 1 + torch.cat([torch.zeros(400, 3, 2, 1), bands], -1)
+    found = task.calibrate(prediction[:200], target[:200])
+    moved = task.finish(prediction[200:], found)
     below = (target[200:, ..., None] <= moved[..., 1:]).float().mean((0, 1, 2))
     torch.testing.assert_close(below, torch.tensor(QUANTILES), atol=0.06, rtol=0)
 

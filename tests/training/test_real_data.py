@@ -39,7 +39,7 @@ def test_vowels_are_told_apart(tmp_path: Path) -> None:
     table = read(data_set("japanese-vowels.csv"))
     layout, _ = guess(table, Columns(targets=["speaker"], sequence="sequence", step="step"))
     data = prepare(table, layout, tmp_path / "data")
-    recipe = Recipe(candidate="gru", hidden_size=32, setting=Setting(variant="last"))
+    recipe = Recipe(candidate="gru", hidden_size=32, setting=Setting(choices=("last",)))
     model = Model.fit(recipe, data, Stopping(epochs=8, steps_per_epoch=50))
     examples = model.task.examples.of_part(data, "test")
     losses = model.task.losses(

@@ -31,10 +31,14 @@ def learning(plan: Plan, fits: Mapping[str, Fit], rows: Sequence[Row]) -> dict[s
     settings = chosen(plan, dict(fits))
     by_candidate: dict[str, Any] = {}
     for row in rows:
-        longest = {}  # of each setting and seed: what was before is part of it
+        longest: dict[
+            tuple[int, int], Fit
+        ] = {}  # of each setting and seed: what was before is part of it
         for fit in fits.values():
+            key = fit.setting, fit.seed
+            before = longest.get(key)
             if fit.candidate == row.name and len(fit.epochs) > 1:
-                longest[fit.setting, fit.seed] = fit
+                longest[key] = fit if before is None or fit.asked > before.asked else before
         mine = list(longest.values())
         curves = [_curve(fit, settings.get(row.name)) for fit in mine]
         if curves:

@@ -34,7 +34,6 @@ class Tag(Task):
     examples = Steps()
     target = Tags()
     measures = ("error_rate", "accuracy", "macro_f1", "auc", "log_loss")
-    variants = ("",)
 
     def network(self, cell: str, hidden_size: int, setting: Setting) -> nn.Module:
         return Tagger(self, cell, hidden_size, setting)

@@ -129,11 +129,13 @@ def horizon_and_context(
     whose = table.name if roles.series is None else f"the longest series of {table.name}"
     horizon, context = roles.horizon, roles.context
     tested, training = int(parts.tested[best]), int(parts.train.max())
-    if tested < 1:
-        longest, shares = int(parts.all.max()), [share for share in split.shares[1:] if share]
+    shares = [share for share in split.shares[1:] if share]
+    longest, least = int(parts.all.max()), math.ceil(1 / min(shares))
+    by_shares = roles.split is None and split.rows is None
+    if tested < 1 or (by_shares and longest < least):
         raise InputError(
             f"{whose} has {counted(longest, 'row')}; a forecast needs some for training, "
-            f"validation and test, {math.ceil(1 / min(shares))} at least and many more to learn: "
+            f"validation and test, {least} at least and many more to learn: "
             "add rows."
         )
     if horizon is None:
