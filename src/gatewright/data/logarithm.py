@@ -71,8 +71,9 @@ def unlogged(numbers: Tensor, ratio: Tensor) -> Tensor:
 def ratios(data: Prepared) -> Tensor:
     """(items, targets): scale over center of each series."""
     # A center that is not above zero comes with a new series alone: it is seen almost as it is.
-    center = data.center.clamp(min=LOWEST * data.scale)
-    return (data.scale / center).float()
+    positive = data.center > LOWEST * data.scale
+    ratio = data.scale / data.center.where(positive, 1.0)
+    return ratio.where(positive, LOWEST).float()
 
 
 def _log(numbers: Tensor, ratio: Tensor) -> Tensor:

@@ -25,8 +25,8 @@ USUAL_GAP = -1.5  # between quantiles at first, before softplus: about 0.2
 def segments(context: int, horizon: int, season: int) -> tuple[int, ...]:
     """The lengths of segments worth a try, in steps; the usual one first.
 
-    That is a season or a whole part of it, at least three to a context; without a season a
-    horizon. Then there are a half and a quarter of it, and twice as much.
+    That is a season or a half, a third ... of it, rounded down, at least three to a context;
+    without a season a horizon. Then there are a half and a quarter of it, and twice as much.
     """
     longest = max(1, min(LONGEST_SEGMENT, context // 3))
     whole = season if 1 < season <= context else max(horizon, math.ceil(context / 12))

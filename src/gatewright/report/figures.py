@@ -31,9 +31,8 @@ def learning(plan: Plan, fits: Mapping[str, Fit], rows: Sequence[Row]) -> dict[s
     settings = chosen(plan, dict(fits))
     by_candidate: dict[str, Any] = {}
     for row in rows:
-        longest: dict[
-            tuple[int, int], Fit
-        ] = {}  # of each setting and seed: what was before is part of it
+        # Of each setting and seed: what was before is part of it.
+        longest: dict[tuple[int, int], Fit] = {}
         for fit in fits.values():
             key = fit.setting, fit.seed
             before = longest.get(key)

@@ -232,6 +232,8 @@ def validation_loss(
     """What epochs and settings are chosen by, on validation; ``seen``: the data as the network
     sees them."""
     examples = evenly(task.examples.of_part(data, "validation"), stopping.validation_examples)
+    if not len(examples):
+        return 0.0
     network.eval()
     losses = []
     with torch.inference_mode():
@@ -239,7 +241,7 @@ def validation_loss(
             prediction = network(task.examples.batch(seen, some))
             prediction = task.restored(prediction, data, some, setting)
             losses.append(task.selection(prediction, task.examples.batch(data, some)))
-    return torch.cat(losses).nanmean().item() if losses else 0.0
+    return torch.cat(losses).nanmean().item()
 
 
 def evenly(examples: Tensor, most: int) -> Tensor:
@@ -255,12 +257,14 @@ def turn(epochs: Sequence[Epoch], stopping: Stopping) -> int | None:
     if stopping.seconds is not None:
         return None
     due, best = stopping.epochs - _longest_decline(stopping), 0
+    if due < 1:
+        return 0
     for number, epoch in enumerate(epochs, 1):
         if epoch.validation_loss <= epochs[best].validation_loss:
             best = number - 1
         if number >= due or number - 1 - best >= stopping.patience:
             return number
-    return 0 if due < 1 else None
+    return None
 
 
 def still_improving(epochs: Sequence[Epoch], stopping: Stopping) -> bool:

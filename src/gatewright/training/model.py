@@ -184,10 +184,10 @@ class Model:
         Returns the digest of what it holds, for ``load``.
         """
         held: dict[str, Tensor] = {}
-        for part in self.parts:
+        for number, part in enumerate(self.parts):
             learned = part.learned
             tensors = learned.state() if isinstance(learned, Fitted) else learned.state_dict()
-            held |= {f"{part.seed}.{name}": value.clone() for name, value in tensors.items()}
+            held |= {f"{number}.{name}": value.clone() for name, value in tensors.items()}
         if self.calibration is not None:
             held["calibration"] = self.calibration
         record = {
@@ -211,10 +211,10 @@ class Model:
         recipe, parts = Recipe.model_validate(record["recipe"]), record["parts"]
         model = cls(recipe, preparation, [entry["seed"] for entry in parts])
         model.calibration = tensors.pop("calibration", None)
-        for part, entry in zip(model.parts, parts, strict=True):
+        for number, (part, entry) in enumerate(zip(model.parts, parts, strict=True)):
             part.epochs = [Epoch.model_validate(epoch) for epoch in entry["epochs"]]
             part.best_epoch = entry["best_epoch"]
-            learned, prefix = part.learned, f"{part.seed}."
+            learned, prefix = part.learned, f"{number}."
             state = {
                 name.removeprefix(prefix): value
                 for name, value in tensors.items()

@@ -115,8 +115,8 @@ class Windows(Examples):
         return torch.cat(kept) if kept else every
 
     def held_out(self, data: Prepared) -> Prepared:
-        """Each step of validation is told from every distance: by windows too that begin in
-        training, with no target there. A validation of a few horizons tells so much more."""
+        """With windows too that begin in training and reach into validation, with no target in
+        training: of a validation of a few horizons most steps are told from every distance."""
         item = torch.repeat_interleave(torch.arange(len(data.bounds)), data.lengths)
         trained = torch.arange(len(item)) < data.bounds[item, 1]
         bounds = data.bounds.clone()
