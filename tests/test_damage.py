@@ -104,9 +104,9 @@ FILES = {
     "scores.jsonl": {"predict", "report"},
     "prepared.json": {"predict", "report"},
     "history.arrow": {"predict"},
-    "models/BEST-0-0.safetensors": {"predict"},
+    "models/BEST.safetensors": {"predict"},
     "models/mgu-0-1.safetensors": set[str](),
-    "scores/BEST-0-0.safetensors": {"report"},
+    "scores/BEST.safetensors": {"report"},
     "verdict.json": set[str](),
     "leaderboard.json": set[str](),
     "report.html": set[str](),
@@ -163,10 +163,10 @@ def test_the_command_of_a_damaged_comparison_makes_it_whole(
 @pytest.mark.parametrize(
     ("file", "other"),
     [
-        ("models/BEST-0-0.safetensors", "wide/models/BEST-0-0.safetensors"),
-        ("models/BEST-0-0.safetensors", "late/models/BEST-0-0.safetensors"),
+        ("models/BEST.safetensors", "wide/models/BEST.safetensors"),
+        ("models/BEST.safetensors", "late/models/BEST.safetensors"),
         ("models/mgu-0-1.safetensors", "whole/models/mgu-0-0.safetensors"),
-        ("scores/BEST-0-0.safetensors", "late/scores/BEST-0-0.safetensors"),
+        ("scores/BEST.safetensors", "late/scores/BEST.safetensors"),
     ],
 )
 def test_a_sound_file_of_another_fit_is_told_and_done_again(
@@ -181,7 +181,7 @@ def test_a_sound_file_of_another_fit_is_told_and_done_again(
     name = file.replace("BEST", best)
     run = damaged(place / "whole", place / "run", name, "deleted")
     shutil.copy(place / other.replace("BEST", best), run / name)
-    candidate = name.split("/")[1].split("-")[0]
+    candidate = Path(name).stem.split("-")[0]
     command = ["predict", str(run), "--model", candidate]
     if name.startswith("scores"):
         command = ["report", str(run), "--no-open"]
@@ -190,11 +190,13 @@ def test_a_sound_file_of_another_fit_is_told_and_done_again(
         assert f"{run / name} is damaged, or was changed by hand: " in capsys.readouterr().err
     fits = (run / "fits.jsonl").read_bytes()
     assert told(compare(place, "run"), capsys) is not None
-    assert ((run / "fits.jsonl").read_bytes() == fits) == name.startswith("scores")
+    # What was judged is judged again; of fits, only the one whose file it was.
+    assert ((run / "fits.jsonl").read_bytes() == fits) == (name != "models/mgu-0-1.safetensors")
     assert outcome(run) == outcome(place / "whole")
     assert told(["predict", str(run)], capsys) == forecasts["whole"]
-    fit = RunFolder(run).fits()[Path(name).stem]
-    assert RunFolder(run).model(fit).recipe.seed == fit.seed
+    folder = RunFolder(run)
+    for fit in folder.fits().values():
+        assert folder.fitted(fit).recipe.seed == fit.seed
 
 
 @pytest.fixture(scope="module")

@@ -197,7 +197,7 @@ def test_a_network_beyond_the_memory_is_refused(
     flags = ["--hidden-size", "65536", "--quiet", "--out", "big"]
     assert cli.main([*COMMANDS["fit"], *flags]) == 2
     told = capsys.readouterr().err
-    assert re.search(r"[\d,]+ parameters takes 25\d gigabytes .* has 8: give a smaller --hid", told)
+    assert re.search(r"[\d,]+ parameters takes 51\d gigabytes .* has 8: give a smaller --hid", told)
     assert not Path("big").exists()
     assert cli.main([*COMMANDS["compare"], "--parameters", "900000000", "--quiet"]) == 2
     assert "takes 18 gigabytes to train" in capsys.readouterr().err

@@ -86,7 +86,7 @@ class Crew:
         for job in jobs:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of workers they go to a log
-                if job.score:
+                if job.fits:
                     hear(job, {"score": worker.score(job, self.folder, data).model_dump()})
                 else:
                     fit = worker.fit(job, plan, self.folder, data, lambda _: None)
