@@ -19,6 +19,7 @@ from gatewright import baselines
 from gatewright.baselines._harmonics import cycles_of, seen_whole, waves
 from gatewright.baselines._level import Axis, Form, LevelSums, columns, within
 from gatewright.baselines._windows import before_test
+from gatewright.baselines.harmonic import Late
 from gatewright.data.prepared import Prepared
 from worlds import baseline_of, predictor
 
@@ -70,6 +71,33 @@ def test_a_year_of_days_is_seen_with_a_context_of_two_weeks() -> None:
     assert of_year >= 2
     assert error_of("harmonic", data) < 1.1 * 0.3**2
     assert error_of("harmonic", data) < 0.8 * error_of("ridge_lags", data)
+
+
+def test_a_short_series_whose_level_moves_away() -> None:
+    """The forecast keeps the season and goes on from where the series is."""
+    torch.manual_seed(0)
+    steps = torch.arange(144)
+    season = 2 * (2 * math.pi * steps / 12).sin() + (2 * math.pi * steps / 6).cos()
+    numbers = season + (0.5 + 0.2 * torch.randn(144)).cumsum(0)
+    data = dated(worlds.series(numbers[:, None], season=12, horizon=10, context=30), "1d")
+    baseline = baseline_of("harmonic", "forecast", data)
+    baseline.fit(data)
+    assert baseline.late.moved
+    assert max(baseline.form.harmonics) >= 2
+    walked = 0.2**2 * (1 + 10) / 2  # of the steps up to a horizon of 10, on the mean
+    assert error_of("harmonic", data) < 2 * walked / float(data.scale) ** 2
+
+
+def test_weights_of_a_level_that_moved_add_up_to_one() -> None:
+    numbers = (0.2 * torch.randn(300)).cumsum(0)[:, None]
+    data = dated(worlds.series(numbers, season=7), "1d")
+    baseline = baseline_of("harmonic", "forecast", data)
+    baseline.fit(data)
+    sums = baseline.rest(data, baseline.level, baseline.task.examples.of_part(data, "train"))
+    line = baseline.line(sums.complete[0], Late(3, True))
+    torch.testing.assert_close(line.weights.sum(0), torch.ones(line.weights.shape[1]).double())
+    free = baseline.line(sums.complete[0], Late(3, False))
+    assert sums.complete[0].first(3).loss(free) < sums.complete[0].first(3).loss(line)
 
 
 def test_a_season_of_a_column_of_whole_numbers() -> None:
@@ -289,9 +317,9 @@ def test_refitting_keeps_what_was_chosen() -> None:
     data = dated(worlds.series(worlds.periodic(300, 7) + 0.3 * torch.randn(300, 1), season=7), "1d")
     baseline = baseline_of("harmonic", "forecast", data)
     baseline.fit(data)
-    form, means, level = baseline.form, baseline.means, baseline.level
+    form, late, level = baseline.form, baseline.late, baseline.level
     baseline.refit(data)
-    assert (baseline.form, baseline.means) == (form, means)
+    assert (baseline.form, baseline.late) == (form, late)
     assert not torch.equal(level.coefficients, baseline.level.coefficients)
     other = baseline_of("harmonic", "forecast", data)
     other.restore(baseline.state())
@@ -300,7 +328,7 @@ def test_refitting_keeps_what_was_chosen() -> None:
     spoilt = data.target.clone()
     spoilt[data.bounds[0, 2] :] = 1e6
     again = baseline_of("harmonic", "forecast", data)
-    again.form, again.means = form, means
+    again.form, again.late = form, late
     again.refit(dataclasses.replace(data, target=spoilt))
     assert torch.equal(again.level.coefficients, baseline.level.coefficients)
     assert before_test(data).bounds[0].tolist() == [0, 240, 240, 300]

@@ -6,13 +6,14 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from gatewright.baselines._harmonics import cycles_of, seen_whole
 from gatewright.baselines._level import Axis, Form, Level, LevelSums
-from gatewright.baselines._ridge import Line, Sums
+from gatewright.baselines._ridge import Line, Sums, absolute
 from gatewright.baselines._spread import evenly
 from gatewright.baselines._window_sums import WindowSums, usable
 from gatewright.baselines._windows import before_test, items_of, widths
@@ -28,11 +29,18 @@ PULLS = (1.0, 0.1, 0.01)
 WORTH = 0.002  # of the loss that one more thing has to save
 PENALTY = 1e-4  # of the weights of what was left, for each window
 USUAL = 3  # harmonics, where there is nothing to choose by
-QUARTERS = 4  # of training: the last two are foretold from what lies before them, to choose by
+PARTS = (4, 2)  # of training: the later half are foretold from what lies before, to choose by
 LATEST = 100_000  # rows of training of a series
 TRIED, LEARNED = 2048, 32768  # windows at most, spread evenly
 MOST_PRODUCTS = 1e7  # of columns, of all series: 80 MB
 BLOCK = 1 << 21  # numbers of a block of windows
+
+
+class Late(NamedTuple):
+    """What is seen of what was left of the level of late."""
+
+    means: int  # the first of them
+    moved: bool  # whether their weights add up to one
 
 
 class Harmonic(Fitted):
@@ -40,11 +48,12 @@ class Harmonic(Fitted):
     year, and a trend; to it comes what was left of it of late, by its means over the latest 1, 2,
     4, ... steps (Corsi 2009), from one regression for each step ahead.
 
-    How many harmonics each cycle has, whether there is a trend, how far series differ from what
-    they have in common, and how many means are seen is chosen by the squared error on validation
-    and on the third and fourth quarter of training, each foretold from what lies before. A year
-    needs a year of training, not of context. Without a column of times there are neither cycles
-    nor a trend.
+    What is chosen: how many harmonics each cycle has, whether there is a trend, how far series
+    differ from what they have in common, how many means are seen, and whether their weights add up
+    to one, so that a level which has moved away is not expected to return. It is chosen by the
+    squared error on validation and on the third and fourth quarter of training, each foretold from
+    what lies before; of a short training on its second half. A year needs a year of training, not
+    of context. Without a column of times there are neither cycles nor a trend.
     """
 
     title = "harmonic regression"
@@ -54,7 +63,7 @@ class Harmonic(Fitted):
     target = Numbers
 
     form: Form
-    means: int
+    late: Late
     level: Level
     lines: list[Line]  # one for each target
 
@@ -68,7 +77,7 @@ class Harmonic(Fitted):
 
     def fit(self, data: Prepared) -> None:
         trial = _Trial(self, _latest(data))
-        self.form, self.means = trial.chosen()
+        self.form, self.late = trial.chosen()
         self._learn(data)
 
     def refit(self, data: Prepared) -> None:
@@ -83,7 +92,7 @@ class Harmonic(Fitted):
         self.level = sums.level(self.form)
         train = self.task.examples.of_part(data, "train")
         every = self.rest(data, self.level, train[evenly(len(train), LEARNED)])
-        self.lines = [self.line(one, self.means) for one in usable([every])[0]]
+        self.lines = [self.line(one, self.late) for one in usable([every])[0]]
 
     def rest(self, data: Prepared, level: Level, examples: Tensor) -> WindowSums:
         """The sums of what was left of the level of late, and in the steps ahead."""
@@ -100,14 +109,21 @@ class Harmonic(Fitted):
             sums.add(some, list(zip(late, told, imputed, strict=True)))
         return sums
 
-    def line(self, sums: Sums, means: int) -> Line:
-        """From the first means to the steps ahead; from nothing where no window was seen."""
+    def line(self, sums: Sums, late: Late) -> Line:
+        """From what was left of late to the steps ahead; from nothing where no window was seen."""
         if sums.count:
-            line = sums.first(means).solve(PENALTY * sums.count)
+            seen = sums.first(late.means)
+            if late.moved:
+                # Each mean less the first one, and the rest ahead less that too.
+                base = torch.tensor([0] * late.means + [-1])
+                line = seen.relative(base).solve(PENALTY * sums.count)
+                line = None if line is None else absolute(line, base)
+            else:
+                line = seen.solve(PENALTY * sums.count)
             if line is not None:
                 return line
         horizon = self.task.layout.horizon
-        weights = torch.zeros(means, horizon, dtype=torch.float64)
+        weights = torch.zeros(late.means, horizon, dtype=torch.float64)
         return Line(weights, weights.new_zeros(horizon), 0.0)
 
     def predict(self, data: Prepared, examples: Tensor) -> Tensor:
@@ -115,7 +131,7 @@ class Harmonic(Fitted):
         for some in self._blocks(examples):
             ahead, late = self._seen(data, self.level, some)
             pairs = zip(self.lines, late, strict=True)
-            rest = torch.stack([line(means[:, : self.means]) for line, means in pairs], 2)
+            rest = torch.stack([line(means[:, : self.late.means]) for line, means in pairs], 2)
             forecasts.append((ahead + rest).float())
         return torch.cat(forecasts)[..., None]
 
@@ -149,7 +165,8 @@ class Harmonic(Fitted):
             "trend": torch.tensor(form.trend),
             "pull": torch.tensor(form.pull, dtype=torch.float64),
             "axis": torch.tensor([axis.begin, axis.length]),
-            "means": torch.tensor(self.means),
+            "means": torch.tensor(self.late.means),
+            "moved": torch.tensor(self.late.moved),
             "coefficients": self.level.coefficients,
             "weights": torch.stack([line.weights for line in self.lines]),
             "intercept": torch.stack([line.intercept for line in self.lines]),
@@ -158,7 +175,7 @@ class Harmonic(Fitted):
     def restore(self, state: dict[str, Tensor]) -> None:
         harmonics = tuple(state["harmonics"].tolist())
         self.form = Form(harmonics, bool(state["trend"]), state["pull"].item())
-        self.means = int(state["means"])
+        self.late = Late(int(state["means"]), bool(state["moved"]))
         self.level = Level(self.form, Axis(*state["axis"].tolist()), state["coefficients"])
         pairs = zip(state["weights"], state["intercept"], strict=True)
         self.lines = [Line(*pair, 0.0) for pair in pairs]
@@ -187,7 +204,8 @@ class _Trial:
         validation = examples.of_part(data, "validation")
         last = data.time[train + layout.horizon - 1]
         times = torch.cat([data.time[one[0] : one[1]] for one in data.bounds.tolist()]).sort()[0]
-        parts = QUARTERS if len(train) >= 2 * QUARTERS * layout.horizon else 1
+        most = (parts for parts in PARTS if len(train) >= 2 * parts * layout.horizon)
+        parts = next(most, 1)
         cuts = times[torch.arange(1, parts) * len(times) // parts]
         quarter = torch.bucketize(last, cuts, right=True)
         every = [train[quarter == number] for number in range(parts)] + [validation]
@@ -202,31 +220,31 @@ class _Trial:
                 before, judged = (one[evenly(len(one), TRIED)] for one in (before, judged))
                 self.steps.append((sum(sums[1:number], sums[0]), before, judged))
 
-    def chosen(self) -> tuple[Form, int]:
-        """The best form, found one thing after the other, and how many means it needs."""
+    def chosen(self) -> tuple[Form, Late]:
+        """The best form, found one thing after the other, and what it needs of late."""
         if not self.steps:
-            return Form(tuple(min(USUAL, most) for most in self.full.harmonics)), 1
+            return Form(tuple(min(USUAL, most) for most in self.full.harmonics)), Late(1, False)
         starts = [False, True] if self.data.layout.time is not None else [False]
         found = [self._refined(trend) for trend in starts]
-        loss, form, means = found[0]
+        loss, form, late = found[0]
         for other in found[1:]:
             if other[0] < (1 - WORTH) * loss:
-                loss, form, means = other
-        return form, means
+                loss, form, late = other
+        return form, late
 
-    def _refined(self, trend: bool) -> tuple[float, Form, int]:
-        """The best form with or without a trend, its loss, and how many means it needs."""
+    def _refined(self, trend: bool) -> tuple[float, Form, Late]:
+        """The best form with or without a trend, its loss, and what it needs of late."""
         form = Form((0,) * len(self.full.harmonics), trend)
-        loss, means = self._loss(form)
+        loss, late = self._loss(form)
         for thing in range(len(form.harmonics) + self.apart):
             worse = 0
             for tried in self._richer(form, thing):
                 found, needed = self._loss(tried)
                 if found < (1 - WORTH) * loss:
-                    form, loss, means, worse = tried, found, needed, 0
+                    form, loss, late, worse = tried, found, needed, 0
                 elif (worse := worse + 1) == 2:
                     break
-        return loss, form, means
+        return loss, form, late
 
     def _richer(self, form: Form, thing: int) -> Iterator[Form]:
         """Richer forms by a cycle, or by what sets series apart; the simplest first."""
@@ -239,9 +257,11 @@ class _Trial:
             if count <= self.full.harmonics[thing]:
                 yield dataclasses.replace(form, harmonics=(*before, count, *after))
 
-    def _loss(self, form: Form) -> tuple[float, int]:
-        """The mean squared error of what is foretold, by the best number of means; and that."""
+    def _loss(self, form: Form) -> tuple[float, Late]:
+        """The mean squared error of what is foretold, by what is best seen of late; and that."""
         harmonic, data = self.harmonic, self.data
+        every = range(len(harmonic.widths) + 1)
+        ways = [Late(means, False) for means in every] + [Late(means, True) for means in every[1:]]
         errors: list[list[float]] = []
         for sums, before, judged in self.steps:
             level = sums.level(form)
@@ -249,15 +269,12 @@ class _Trial:
             for learned, held in zip(*parts, strict=True):
                 if min(learned.count, held.count) > 0:
                     errors.append(
-                        [
-                            held.first(means).loss(harmonic.line(learned, means))
-                            for means in range(len(harmonic.widths) + 1)
-                        ]
+                        [held.first(way.means).loss(harmonic.line(learned, way)) for way in ways]
                     )
         if not errors:
-            return math.inf, 1
+            return math.inf, Late(1, False)
         losses = torch.tensor(errors, dtype=torch.float64).mean(0)
-        return losses.min().item(), int(losses.argmin())
+        return losses.min().item(), ways[int(losses.argmin())]
 
 
 def _latest(data: Prepared) -> Prepared:
