@@ -43,7 +43,7 @@ BUDGETS = {
     "quick": Budget(
         settings=8,
         seeds=3,
-        hidden_size=64,
+        hidden_size=40,
         stopping=Stopping(epochs=10, steps_per_epoch=100, patience=4, validation_examples=512),
         seconds=10,
     ),
@@ -125,12 +125,12 @@ def solve_widths(
     hidden_size: int,
     parameters: int | None = None,
 ) -> list[Candidate]:
-    """The cells, each with the width for each setting that gives all the same size.
+    """The cells, each with the width for each setting that gives all of them the same size there.
 
     The size is ``parameters``, give or take a tenth; without it, the size of the largest cell with
     ``hidden_size`` and the first setting, or the next larger one that all can have: a width is a
-    whole number, and narrow networks seldom have the same size. If no size fits all cells in all
-    settings, each setting has a size of its own.
+    whole number, and narrow networks seldom have the same size. Between settings it may differ
+    somewhat: all cells try all settings, and far larger networks would be needed for one size.
 
     Raises InputError if the sizes would differ by more than 2%, or exceed this machine's memory.
     """
@@ -145,24 +145,13 @@ def solve_widths(
         one.model_copy(update={"learning_rate": usual.learning_rate, "dropout": usual.dropout})
         for one in settings
     ]
-    ladders = {
-        shape: [
+    sizes: dict[Setting, list[tuple[int, int]]] = {}
+    for shape in dict.fromkeys(shapes):
+        ladders = [
             _ladder(task, cell, shape, 0.9 * low * nominal, 1.1 * high * nominal) for cell in cells
         ]
-        for shape in dict.fromkeys(shapes)
-    }
-    every = [ladder for of_shape in ladders.values() for ladder in of_shape]
-    joint, _ = _meeting(every, nominal, low, high)
-    goals = {}
-    for shape, of_shape in ladders.items():
-        goals[shape], apart = (joint, 0.0) if joint else _meeting(of_shape, nominal, low, high)
-        if goals[shape] is None:
-            raise InputError(
-                f"networks of {nominal:,} parameters cannot be made equal: their numbers would "
-                f"differ by {apart:.1%} where {TOLERANCE:.0%} is allowed; ask for more with "
-                f"{argument('parameters')}"
-            )
-    met = [[ladder.at_least(goals[shape] or 0) for ladder in ladders[shape]] for shape in shapes]
+        goal = _meeting(ladders, nominal, low, high)
+        sizes[shape] = [ladder.at_least(goal) for ladder in ladders]
     return [
         Candidate(
             name=cell,
@@ -170,8 +159,8 @@ def solve_widths(
             baseline=False,
             trained=True,
             settings=tuple(range(len(settings))),
-            hidden_sizes=tuple(rungs[number][0] for rungs in met),
-            parameters=tuple(rungs[number][1] for rungs in met),
+            hidden_sizes=tuple(sizes[shape][number][0] for shape in shapes),
+            parameters=tuple(sizes[shape][number][1] for shape in shapes),
         )
         for number, cell in enumerate(cells)
     ]
@@ -189,13 +178,11 @@ class Ladder(NamedTuple):
         return self.widths[rung], self.counts[rung]
 
 
-def _meeting(
-    ladders: Sequence[Ladder], nominal: int, low: float, high: float
-) -> tuple[int | None, float]:
+def _meeting(ladders: Sequence[Ladder], nominal: int, low: float, high: float) -> int:
     """The number nearest to the nominal one where all ladders have a rung, or a little above.
 
-    None where they have none, and how far apart they are at best. Wherever rungs meet, the lowest
-    of them is a rung, so that trying rungs is enough.
+    Wherever rungs meet, the lowest of them is a rung, so that trying rungs is enough. Raises
+    InputError where they meet nowhere.
     """
     rungs = {count for ladder in ladders for count in ladder.counts}
     goals = [goal for goal in rungs if low * nominal <= goal <= high * nominal]
@@ -203,9 +190,13 @@ def _meeting(
     for goal in sorted(goals, key=lambda goal: abs(goal - nominal)):
         apart = max(ladder.at_least(goal)[1] for ladder in ladders) / goal - 1
         if apart <= TOLERANCE:
-            return goal, apart
+            return goal
         closest = min(closest, apart)
-    return None, closest
+    raise InputError(
+        f"networks of {nominal:,} parameters cannot be made equal: their numbers would differ by "
+        f"{closest:.1%} where {TOLERANCE:.0%} is allowed; ask for more with "
+        f"{argument('parameters')}"
+    )
 
 
 def _ladder(task: Task, cell: str, shape: Setting, low: float, high: float) -> Ladder:

@@ -86,7 +86,7 @@ def budget(outcome: Outcome) -> list[tuple[str, str]]:
     """What every trained candidate was given."""
     plan = outcome.plan
     stopping = plan.stopping
-    counts = [count for one in plan.candidates for count in one.parameters]
+    sizes = [one.parameters for one in plan.candidates if one.parameters]
     facts = [
         ("Budget", plan.budget),
         ("Settings tried", f"{_searched(plan)}, the same for each, with the first seed"),
@@ -108,12 +108,14 @@ def budget(outcome: Outcome) -> list[tuple[str, str]]:
         )
     facts.append(("Batch", f"{stopping.batch_size} examples, in the same order for each"))
     facts.append(("Gradients", f"clipped to a norm of {stopping.clip:g}"))
-    if counts and not outcome.alone:
-        spread = max(counts) / min(counts) - 1
+    if sizes and not outcome.alone:
+        counts = [count for of_one in sizes for count in of_one]
+        spread = max(max(every) / min(every) - 1 for every in zip(*sizes, strict=True))
         facts.append(
             (
                 "Parameters",
-                f"{min(counts):,} to {max(counts):,} in every network (at most {spread:.1%} apart)",
+                f"{min(counts):,} to {max(counts):,} in every network; at most {spread:.1%} apart in "
+                "any one setting",
             )
         )
     options = plan.options
