@@ -28,7 +28,7 @@ from gatewright.data.prepared import Prepared
 from gatewright.data.table.reading import read
 from gatewright.models.judging import judge
 from gatewright.networks import forecaster, windows
-from gatewright.networks.windows import LAST, SEASON, WINDOW
+from gatewright.networks.windows import LAST, SEASON, SEEN
 from gatewright.requests import Columns, Split
 from gatewright.setting import Setting
 from gatewright.tasks import forecast
@@ -48,10 +48,10 @@ AS_IT_IS = "as it is"
 class Untold(windows.Level):
     """Nothing is taken out of a window."""
 
-    def __init__(self, seen: Tensor, relative_to: str, layout: Layout) -> None:
-        super().__init__(seen, relative_to, layout)
+    def __init__(self, window: Tensor, relative_to: str, layout: Layout) -> None:
+        super().__init__(window, relative_to, layout)
         if relative_to == AS_IT_IS:
-            self.center = self.base = torch.zeros_like(seen[-1:])
+            self.last = self.base = torch.zeros_like(window[-1:])
 
 
 @contextlib.contextmanager
@@ -81,7 +81,7 @@ def variants(task: tasks.Task, data: Prepared) -> Iterator[tuple[str, Setting, A
         yield f"segments of {segment}", usual.model_copy(update={"segment": segment}), nothing
     if task.layout.context <= 100:
         yield "step by step", usual.model_copy(update={"segment": 1}), nothing
-    places = [task.choices(data)[0], (LAST, SEASON, WINDOW, AS_IT_IS), (LOGARITHMS, NUMBERS)]
+    places = [task.choices(data)[0], (LAST, SEEN, SEASON, AS_IT_IS), (LOGARITHMS, NUMBERS)]
     for place, words in enumerate(places):
         for word in words:
             seasonal = 1 < task.layout.season <= task.layout.context

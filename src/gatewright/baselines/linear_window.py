@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -11,7 +12,7 @@ from gatewright.data.examples.windows import Windows
 from gatewright.data.layout import Layout
 from gatewright.data.targets.numbers import Numbers
 from gatewright.networks.forecaster import OWN
-from gatewright.networks.windows import LAST, LEVELS, Level, ending_at_origin
+from gatewright.networks.windows import LAST, LEVELS, SEEN, Level, ending_at_origin
 from gatewright.setting import Setting
 
 KERNEL = 25  # steps of the moving average, as in the paper's code
@@ -35,7 +36,8 @@ class LinearWindow(Trained):
 
 
 class DecomposedLinear(nn.Module):
-    """One pair of linear layers for all targets, and one for what is known of a step ahead."""
+    """One pair of linear layers for all targets, and one for what is known of a step ahead; where
+    levels are seen, a weight of the last value for each step ahead."""
 
     def __init__(self, layout: Layout, known: int, relative_to: str) -> None:
         """known: how many channels known ahead it sees."""
@@ -45,6 +47,7 @@ class DecomposedLinear(nn.Module):
         self.trend = nn.Linear(context, horizon)
         self.rest = nn.Linear(context, horizon)
         self.known = nn.Linear(known, targets, bias=False) if known else None
+        self.lift = nn.Parameter(torch.zeros(horizon, 1)) if relative_to == SEEN else None
         for layer in (self.trend, self.rest):
             nn.init.constant_(layer.weight, 1 / context)
         if self.known is not None:
@@ -60,5 +63,7 @@ class DecomposedLinear(nn.Module):
         point: Tensor = (self.trend(trend) + self.rest(seen - trend)).transpose(1, 2)
         if self.known is not None:
             point = point + self.known(batch.future).transpose(0, 1)
+        if self.lift is not None:
+            point = point + self.lift * level.last.transpose(0, 1)
         point = level.give_back(point)
         return point[..., None]

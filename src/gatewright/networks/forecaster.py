@@ -12,7 +12,14 @@ from gatewright.data.prepared import Preparation
 from gatewright.layers import Recurrent
 from gatewright.networks.embeddings import Embeddings
 from gatewright.networks.encoder import each, run
-from gatewright.networks.windows import LAST, LEVELS, Level, ending_at_origin, one_target_a_row
+from gatewright.networks.windows import (
+    LAST,
+    LEVELS,
+    SEEN,
+    Level,
+    ending_at_origin,
+    one_target_a_row,
+)
 from gatewright.setting import Setting
 
 OWN, ALONE, TOGETHER = "own past", "one target at a time", "all inputs"
@@ -78,7 +85,8 @@ class Forecaster(nn.Module):
         self.embed_future = Embeddings([len(one.values) for one in categories if one.known])
         others = 0 if self.own else len(preparation.channels) - self.all_targets
         known = 0 if self.own else sum(channel.known for channel in preparation.channels)
-        seen, ahead = self.targets + others + self.embed.size, known + self.embed_future.size
+        own = self.targets * (2 if self.level == SEEN else 1)
+        seen, ahead = own + others + self.embed.size, known + self.embed_future.size
         self.read = nn.Linear(seen * self.segment, hidden_size)
         between = setting.dropout if setting.num_layers > 1 else 0.0
         self.recurrent = Recurrent(
@@ -109,6 +117,8 @@ class Forecaster(nn.Module):
         seen, others = values[..., : self.targets], values[..., self.targets :]
         level = Level(seen, self.level, self.layout)
         parts = [level.take(seen)] if self.own else [level.take(seen), others]
+        if level.is_seen:
+            parts.append(level.last.expand_as(seen))
         if self.embed.size:
             parts.append(self.embed(ending_at_origin(batch.codes, batch.lengths)))
         told = self._tell(self._cut(torch.cat(parts, -1), self.windows), batch)

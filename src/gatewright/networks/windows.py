@@ -8,9 +8,8 @@ from torch import Tensor
 from gatewright.data.batching import Batch
 from gatewright.data.layout import Layout
 
-SMALLEST_SPREAD = 0.1  # of a window, in standard deviations of its series
-LAST, SEASON, WINDOW = "last value", "last season", "mean and spread"
-LEVELS = (LAST, SEASON, WINDOW)
+LAST, SEEN, SEASON = "last value", "last value and its level", "last season"
+LEVELS = (LAST, SEEN, SEASON)
 
 
 def ending_at_origin(values: Tensor, lengths: Tensor | None) -> Tensor:
@@ -24,43 +23,34 @@ def ending_at_origin(values: Tensor, lengths: Tensor | None) -> Tensor:
 def levels(layout: Layout) -> tuple[str, ...]:
     """What a forecast may be told relative to."""
     seasonal = 1 < layout.season <= layout.context
-    return (LAST, SEASON, WINDOW) if seasonal else (LAST, WINDOW)
+    return LEVELS if seasonal else (LAST, SEEN)
 
 
 class Level:
     """What a window is seen and its forecast told relative to, so that a level never seen in
     training does no harm.
 
-    That is the last value; or the last value for the window, and for the forecast the value one
-    season before each of its steps; or for both the mean and the spread of the window (Kim and
-    others 2022, without their learned scale).
+    A window is seen less its last value. Its forecast is told relative to that too, or to the value
+    one season before each of its steps. Where levels return to where they were, the last value is
+    an input beside (``is_seen``).
     """
 
-    def __init__(self, seen: Tensor, relative_to: str, layout: Layout) -> None:
-        """seen: (time, batch, targets), ending at the origin."""
-        self.center = self.base = seen[-1:]
-        self.spread: Tensor | None = None
+    def __init__(self, window: Tensor, relative_to: str, layout: Layout) -> None:
+        """window: (time, batch, targets), ending at the origin."""
+        self.last = self.base = window[-1:]
+        self.is_seen = relative_to == SEEN
         if relative_to == SEASON:
             ahead = torch.arange(layout.horizon) % layout.season
-            self.base = seen[len(seen) - layout.season + ahead]
-        elif relative_to == WINDOW:
-            self.center = self.base = seen.mean(0, keepdim=True)
-            variance = seen.var(0, correction=0, keepdim=True)
-            self.spread = (variance + SMALLEST_SPREAD**2).sqrt()
+            self.base = window[len(window) - layout.season + ahead]
 
-    def take(self, seen: Tensor) -> Tensor:
+    def take(self, window: Tensor) -> Tensor:
         """The window, (time, batch, targets), relative to its level."""
-        away = seen - self.center
-        return away if self.spread is None else away / self.spread
+        return window - self.last
 
     def give_back(self, told: Tensor) -> Tensor:
         """A forecast (batch, horizon, targets, ...) as numbers again."""
-        base, spread = (
-            None if one is None else one.transpose(0, 1)[(..., *[None] * (told.dim() - 3))]
-            for one in (self.base, self.spread)
-        )
-        assert base is not None
-        return told + base if spread is None else told * spread + base
+        base: Tensor = self.base.transpose(0, 1)[(..., *[None] * (told.dim() - 3))]
+        return told + base
 
 
 def one_target_a_row(batch: Batch, targets: int) -> Batch:
