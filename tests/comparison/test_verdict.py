@@ -221,10 +221,8 @@ def test_a_short_test_part_says_so() -> None:
     assert verdict.recommended == "ridge"
     assert verdict.confidence_set == ("gru", "ridge")
     assert verdict.pairs[0].interval is verdict.candidates[0].interval is None
-    assert (
-        "too short to tell anything apart: it holds 18 forecast origins, and at least 24 are "
-        in (verdict.text)
-    )
+    short = "too short to tell anything apart: it holds 18 forecast origins, and at least 24 are "
+    assert short in verdict.text
     for units in (12, 13, 24, 25, 40):
         part = {
             name: loss[:, :units] for name, loss in made({"ridge": (1, 1), "gru": (1, 3)}).items()

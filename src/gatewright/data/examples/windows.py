@@ -158,6 +158,9 @@ class Windows(Examples):
         """
         return step_numbers(data, examples)
 
+    def unit_of(self, part: str) -> str:
+        return "forecast origin"  # with a window of each series
+
     def overlap(self, layout: Layout, units: Integers) -> int:
         """The most units within a horizon."""
         within = np.searchsorted(units, units + layout.horizon) - np.arange(len(units))
