@@ -114,7 +114,7 @@ class TableFlags:
 
         parts: dict[str, Any] = {"cut": self.cut}
         if self.shares is not None:
-            parts["shares"] = _numbers(self.shares, limits.SHARE)
+            parts |= {"shares": _numbers(self.shares, limits.SHARE), "told": True}
         if self.rows is not None:
             parts["rows"] = _numbers(self.rows, limits.PART_ROWS)
         return Split(**parts)
