@@ -43,7 +43,7 @@ def compare(
     season: int | None = None,
     frequency: str | None = None,
     delimiter: str | None = None,
-    shares: tuple[float, float, float] = (0.7, 0.1, 0.2),
+    shares: tuple[float, float, float] | None = None,
     rows: tuple[int, int, int] | None = None,
     cut: str | None = None,
     cells: Names = (),
@@ -73,7 +73,8 @@ def compare(
         columns to leave out; group: sequences that stay together in the split; split: the column
         that says train, validation or test. horizon, context, season: in steps. frequency: of the
         time axis, as polars writes durations. delimiter: of a CSV file.
-    shares: of training, validation and test. rows: of forecasts, their lengths in steps instead.
+    shares: of training, validation and test, by default 0.7, 0.1 and 0.2. rows: of forecasts,
+        their lengths in steps instead.
         cut: of many series, "dates" for all at the same two, "series" for each at its own places.
     cells, baselines: candidates by name; the baselines run beside those that always do.
     budget: "quick", "standard" or "thorough"; settings, seeds, epochs, parameters replace its
@@ -125,7 +126,7 @@ def compare(
     return compare_records(
         source,
         columns,
-        Split(shares, rows, cut),
+        Split(shares or Split.shares, rows, cut, told=shares is not None),
         contest,
         delimiter=delimiter,
         jobs=jobs,

@@ -63,20 +63,32 @@ class Columns:
 class Split:
     """How a table is cut into training, validation and test.
 
-    shares: of the three, with the sum 1; that of test may be 0 where nothing is compared. A column
-        that says the part goes before.
-    rows: of forecasts, their lengths in steps from the start of each series, instead of shares or
-        such a column; what is beyond is left out.
+    shares: of the three, with the sum 1; that of test may be 0 where nothing is compared.
+    rows: of forecasts, their lengths in steps from the start of each series, instead of shares;
+        what is beyond is left out.
     cut: of forecasts of many series, where the shares cut them: "dates", all at the same two, or
         "series", each at its own places; guessed if not given.
+    told: the shares were asked for. What is asked for goes before a column that says the part,
+        where that is a guess; the usual shares do not.
     """
 
     shares: tuple[float, float, float] = (0.7, 0.1, 0.2)
     rows: tuple[int, int, int] | None = None
     cut: str | None = None
+    told: bool = False
+
+    @property
+    def asked(self) -> str | None:
+        """The argument that asked for the lengths of the parts."""
+        return "rows" if self.rows is not None else "shares" if self.told else None
 
     def __post_init__(self) -> None:
         limits.check_shares(self.shares)
+        if self.told and self.rows is not None:
+            raise InputError(
+                f"{argument('shares')} and {argument('rows')} both say how long the parts are: "
+                "give one of the two"
+            )
         if self.rows is not None:
             limits.check_rows(self.rows)
         if self.cut is not None and self.cut not in CUT:

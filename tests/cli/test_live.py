@@ -274,6 +274,6 @@ def test_a_line_for_each_stage_and_fit(folder, capsys):
         "  [3/4] gru, learning rate 0.01, 2 layers, dropout 0.1, seed 0: "
         "mean squared error 0.2500 on validation after 2.5 s (1 epoch)",
         "  [4/4] gru, learning rate 0.003, 1 layer, seed 0: failed: diverged: [the loss] is nan",
-        "judging on test: 1 fit",
+        "judging on test: 1 candidate",
         "  [1/1] gru: mean squared error 0.3000 on test",
     ]

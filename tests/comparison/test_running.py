@@ -185,6 +185,9 @@ def seeds_lose(*of_gru: float | None) -> Losses:
         ((1.0, 2.0, 3.0), [0, 1, 2], []),
         ((1.0, TRIVIAL, 3.0), [0, 2], [1]),  # as good as nothing is not better
         ((TRIVIAL + 0.5, 1.0, TRIVIAL + 9), [1], [0, 2]),
+        ((1.0, 4.5, 4.7), [0, 1], [2]),  # less than a tenth of 4 better than nothing
+        ((4.999, 4.9985, 4.9999), [0, 1], [2]),  # a tenth of what the best one reached
+        ((TRIVIAL, TRIVIAL, TRIVIAL), [0, 1, 2], []),
         ((6.0, 7.0, 8.0), [0, 1, 2], []),  # where none learned, all are judged
         ((1.0, None, 8.0), [0], [2]),  # what diverged has no model to judge
         ((6.0, None, 8.0), [0, 2], []),

@@ -49,7 +49,7 @@ def verdict_on(
 ) -> Verdict:
     return decide(
         losses,
-        unit="window" if kind == "origins" else "sequence",
+        unit="forecast origin" if kind == "origins" else "test sequence",
         overlapping=kind == "origins",
         horizon=horizon,
         baselines=[name for name in losses if name in BASELINES],
@@ -189,6 +189,9 @@ def test_identical_and_constant_losses(kind: str) -> None:
     zero = verdict_on({"ridge": np.zeros((1, 50)), "gru": np.zeros((3, 50))}, kind)
     assert zero.best == zero.recommended == "ridge"
     assert zero.candidate("gru").skill is None
+    assert [one.interval for one in zero.candidates] == [(0, 0), (0, 0)]
+    alone = verdict_on({"gru": np.zeros((3, 50))}, kind).text
+    assert "mean squared error is 0 (95% interval 0; 3 seeds, 50 " in alone
     assert zero.text == (
         "Ship ridge: no recurrent network did better. Ridge and GRU have the same mean squared "
         "error."
@@ -196,6 +199,7 @@ def test_identical_and_constant_losses(kind: str) -> None:
     steps = {"ridge": np.full((1, 50), 2.0), "gru": np.ones((3, 50)), "lstm": np.full((2, 50), 3.0)}
     constant = verdict_on(steps, kind)
     assert [found.name for found in constant.candidates] == ["gru", "ridge", "lstm"]
+    assert [found.interval for found in constant.candidates] == [(1, 1), (2, 2), (3, 3)]
     assert all(pair.told_apart for pair in constant.pairs)
     perfect = verdict_on({"ridge": np.zeros((1, 50)), "gru": np.ones((3, 50))}, kind)
     assert perfect.recommended == "ridge"
@@ -217,9 +221,8 @@ def test_a_short_test_part_says_so() -> None:
     assert verdict.recommended == "ridge"
     assert verdict.confidence_set == ("gru", "ridge")
     assert verdict.pairs[0].interval is verdict.candidates[0].interval is None
-    assert "too short to tell anything apart: it holds 18 test windows, and at least 24 are " in (
-        verdict.text
-    )
+    short = "too short to tell anything apart: it holds 18 forecast origins, and at least 24 are "
+    assert short in verdict.text
     for units in (12, 13, 24, 25, 40):
         part = {
             name: loss[:, :units] for name, loss in made({"ridge": (1, 1), "gru": (1, 3)}).items()
@@ -292,7 +295,7 @@ def test_what_cannot_be_compared_is_refused(losses: dict[str, Array], message: s
 
 def test_other_arguments_are_refused() -> None:
     losses = {"ridge": np.ones((1, 5)), "gru": np.ones((2, 5))}
-    with pytest.raises(ValueError, match="groups has 4 entries for 5 sequences"):
+    with pytest.raises(ValueError, match="groups has 4 entries for 5 test sequences"):
         verdict_on(losses, groups=[0] * 4)
     with pytest.raises(ValueError, match="none where they overlap"):
         verdict_on(losses, "origins", groups=[0] * 5)

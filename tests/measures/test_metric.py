@@ -138,7 +138,27 @@ def test_a_season_longer_than_training_is_said(tmp_path: Path) -> None:
     layout, _ = guess(table, columns)
     data = prepare(table, layout, tmp_path / "data")
     assert data.naive.isnan().all()
-    assert any(note.startswith("the series: no change") for note in data.preparation.notes)
+    notes = [note for note in data.preparation.notes if "scaled error" in note]
+    assert notes == [
+        "the series: training is no longer than a season of 50 steps, so that the mean absolute "
+        "scaled error leaves it out"
+    ]
+
+
+def test_why_there_is_no_scaled_error_is_said_of_each_series(tmp_path: Path) -> None:
+    """One that never changes, one whose training ends within its first season, and a usual one."""
+    frame = shops(3, steps=200, constant=1)
+    frame = frame.filter((pl.col("shop") != "shop 1") | (pl.col("day") < 70))
+    columns = Columns(targets=("sales",), time="day", horizon=2, context=4, season=50)
+    table = read(frame)
+    layout, _ = guess(table, columns)
+    data = prepare(table, layout, tmp_path / "data", split=Split(cut="series"))
+    assert [note for note in data.preparation.notes if "scaled error" in note] == [
+        "1 series (shop 1): training is no longer than a season of 50 steps, so that the mean "
+        "absolute scaled error leaves it out",
+        "1 series (shop 3): no change from a season to the next in training, so that the mean "
+        "absolute scaled error leaves it out",
+    ]
 
 
 def test_the_command_refuses_what_cannot_decide(

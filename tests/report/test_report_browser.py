@@ -151,6 +151,20 @@ def test_everything_is_drawn_quietly_and_fits(
     page.check_logs()
 
 
+@pytest.mark.parametrize("name", report_worlds.WORLDS)
+def test_the_leaderboard_fits_a_laptop_and_keeps_names_in_sight(
+    opened: Callable[..., Opened], name: str
+) -> None:
+    box = "document.querySelector('.scrolled:has(.board)')"
+    page = opened(name, (1100, 900))
+    assert page.run(f"return {box}.scrollWidth - {box}.clientWidth") == 0
+    page = opened(name, (800, 900))
+    left = "getBoundingClientRect().left"
+    page.run(f"{box}.scrollLeft = 10000")
+    moved = page.run(f"return {box}.querySelector('tbody th').{left} - {box}.{left}")
+    assert moved == pytest.approx(0, abs=1)
+
+
 def test_a_page_without_views_is_drawn_quietly_too(
     browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,16 +7,18 @@ from typing import Any
 
 from gatewright import tasks
 from gatewright.data.guess import guessing
-from gatewright.data.guess.guessing import NOTHING
+from gatewright.data.guess.guessing import NOTHING, USUAL
 from gatewright.data.layout import Guess, Layout
 from gatewright.data.prepare import preparing
 from gatewright.data.prepared import Preparation, Prepared
 from gatewright.data.table.reading import Table
-from gatewright.requests import Columns
+from gatewright.requests import Columns, Split
 
 
-def guess(table: Table, said: Columns = NOTHING) -> tuple[Layout, tuple[Guess, ...]]:
-    return guessing.guess(table, tasks.every(), said)
+def guess(
+    table: Table, said: Columns = NOTHING, split: Split = USUAL
+) -> tuple[Layout, tuple[Guess, ...]]:
+    return guessing.guess(table, tasks.every(), said, split)
 
 
 def prepare(table: Table, layout: Layout, folder: Path, **more: Any) -> Prepared:

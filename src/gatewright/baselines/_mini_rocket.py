@@ -14,6 +14,7 @@ from gatewright.baselines._rotated import Rotated
 from gatewright.baselines._sequences import learned_from
 from gatewright.baselines._steps import Padded
 from gatewright.baselines.baseline import Fitted
+from gatewright.data.examples.sequences import Sequences
 from gatewright.data.prepared import Prepared
 from gatewright.tasks import Task
 
@@ -32,6 +33,14 @@ ROWS = 1024  # sequences that are looked at at once
 class MiniRocket(Fitted):
     """The penalty is chosen by validation, and, where no sequences belong together, by training
     whose sequences are left out one at a time."""
+
+    title = "MiniRocket"
+    summary = (
+        "ridge regression on the shares of a sequence that look like each of some thousand small "
+        "patterns, padded to the longest; of very many sequences, some are learned from"
+    )
+    source = "Dempster, Schmidt and Webb, MiniRocket, 2021"
+    examples = Sequences
 
     kernels: Kernels
     center: Tensor  # (features,), of training

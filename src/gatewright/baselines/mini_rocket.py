@@ -7,7 +7,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gatewright.baselines._mini_rocket import MiniRocket
-from gatewright.data.examples.sequences import Sequences
 from gatewright.data.prepared import Prepared
 from gatewright.data.targets.classes import Classes, weights_of
 from gatewright.tasks import Task
@@ -19,13 +18,6 @@ class MiniRocketClasses(MiniRocket):
     """Ridge regression on which class it is, one output a class, made chances by a temperature
     (Guo and others 2017, On Calibration of Modern Neural Networks) chosen with the penalty."""
 
-    title = "MiniRocket"
-    summary = (
-        "ridge regression on the shares of a sequence that look like each of some thousand small "
-        "patterns, padded to the longest; of very many sequences, some are learned from"
-    )
-    source = "Dempster, Schmidt and Webb, MiniRocket, 2021"
-    examples = Sequences
     target = Classes
 
     def __init__(self, task: Task) -> None:

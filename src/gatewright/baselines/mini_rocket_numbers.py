@@ -6,19 +6,11 @@ import torch
 from torch import Tensor
 
 from gatewright.baselines._mini_rocket import MiniRocket
-from gatewright.data.examples.sequences import Sequences
 from gatewright.data.prepared import Prepared
 from gatewright.data.targets.numbers import Numbers
 
 
 class MiniRocketNumbers(MiniRocket):
-    title = "MiniRocket"
-    summary = (
-        "ridge regression on the shares of a sequence that look like each of some thousand small "
-        "patterns, padded to the longest; of very many sequences, some are learned from"
-    )
-    source = "Dempster, Schmidt and Webb, MiniRocket, 2021"
-    examples = Sequences
     target = Numbers
 
     def kinds(self, target: Tensor) -> Tensor:

@@ -26,6 +26,20 @@ if TYPE_CHECKING:
     from gatewright import requests
     from gatewright.requests import Columns, Split
 
+METRICS = """\
+What decides, by name. Default: mse, or error_rate of classes.
+
+- mse: mean squared error in standard deviations of each series
+- scaled_mae: mean absolute error in the same
+- mae: mean absolute error in the column's own units
+- rmse: root of the mean squared error in own units
+- mase: mean absolute error beside that of the seasonal naive forecast in training
+- smape: symmetric mean absolute percentage error
+- wql: weighted quantile loss
+- error_rate, accuracy: how many are told wrong, or right
+- log_loss: how unlikely the true class was said to be
+"""
+Metric = Annotated[str, Parameter(show_default=False, help=METRICS)]
 LISTS = ("known", "categories", "ignore", "cells", "baselines")
 
 
@@ -114,7 +128,7 @@ class TableFlags:
 
         parts: dict[str, Any] = {"cut": self.cut}
         if self.shares is not None:
-            parts["shares"] = _numbers(self.shares, limits.SHARE)
+            parts |= {"shares": _numbers(self.shares, limits.SHARE), "told": True}
         if self.rows is not None:
             parts["rows"] = _numbers(self.rows, limits.PART_ROWS)
         return Split(**parts)
@@ -143,18 +157,6 @@ class ContestFlags:
         Of each network; without it, those of the budget.
     equal
         What every network gets as much of: parameters, or time, the same seconds each.
-    metric
-        What decides, by name. Default: mse, or error_rate of classes.
-
-        - mse: mean squared error in standard deviations of each series
-        - scaled_mae: mean absolute error in the same
-        - mae: mean absolute error in the column's own units
-        - rmse: root of the mean squared error in own units
-        - mase: mean absolute error beside that of the seasonal naive forecast in training
-        - smape: symmetric mean absolute percentage error
-        - wql: weighted quantile loss
-        - error_rate, accuracy: how many are told wrong, or right
-        - log_loss: how unlikely the true class was said to be
     class_weights
         Each class counts the same, however rare it is.
     truncate
@@ -169,7 +171,7 @@ class ContestFlags:
     epochs: MaybeWhole = None
     parameters: MaybeWhole = None
     equal: str = "parameters"
-    metric: Annotated[str, Parameter(show_default=False)] = ""
+    metric: Metric = ""
     class_weights: Flag = False
     truncate: Whole = 0
 

@@ -14,7 +14,7 @@ from cyclopts import Group, Parameter
 from rich.console import Console
 from rich.text import Text
 
-from gatewright.cli.asking import GUESSED, TableFlags, repeating
+from gatewright.cli.asking import GUESSED, Metric, TableFlags, repeating
 from gatewright.cli.common import (
     INTERRUPTED,
     AnyPath,
@@ -61,18 +61,6 @@ class Choices:
         At most; without it, those of the budget.
     budget
         quick, standard or thorough: how wide and how long.
-    metric
-        What decides, by name. Default: mse, or error_rate of classes.
-
-        - mse: mean squared error in standard deviations of each series
-        - scaled_mae: mean absolute error in the same
-        - mae: mean absolute error in the column's own units
-        - rmse: root of the mean squared error in own units
-        - mase: mean absolute error beside that of the seasonal naive forecast in training
-        - smape: symmetric mean absolute percentage error
-        - wql: weighted quantile loss
-        - error_rate, accuracy: how many are told wrong, or right
-        - log_loss: how unlikely the true class was said to be
     class_weights
         Each class counts the same, however rare it is.
     truncate
@@ -86,7 +74,7 @@ class Choices:
     seed: Whole = 0
     epochs: MaybeWhole = None
     budget: str = "quick"
-    metric: Annotated[str, Parameter(show_default=False)] = ""
+    metric: Metric = ""
     class_weights: Flag = False
     truncate: Whole = 0
 

@@ -18,7 +18,7 @@ from gatewright.cli.board import Board, Standing
 from gatewright.cli.tables import beginning
 from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.records import Fit, Job, Plan, Score
-from gatewright.comparison.running import Progress, finished
+from gatewright.comparison.running import JUDGING, Progress, finished
 from gatewright.training import Epoch
 from gatewright.wording import numbers
 
@@ -83,7 +83,7 @@ class Terminal(Progress):
         running = list(self.board.running.values())
         room = max(FEWEST, self.screen.size.height - AROUND - max(1, len(running)))
         parts: list[RenderableType] = [_overall(self.board), Text()]
-        if running or self.board.title != "judging on test":
+        if running or self.board.title != JUDGING:
             parts += [_running(self.board, running), Text()]
         return Group(*parts, _candidates(self.board, room))
 

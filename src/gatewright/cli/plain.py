@@ -9,7 +9,7 @@ from gatewright.cli.board import Board
 from gatewright.cli.tables import beginning
 from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.records import Fit, Plan, Score
-from gatewright.comparison.running import Progress
+from gatewright.comparison.running import JUDGING, Progress
 from gatewright.wording import numbers
 
 
@@ -30,7 +30,8 @@ class Lines(Progress):
             return
         self.board.stage(title, jobs, done)
         before = f", {done:,} of them done before" if done else ""
-        self._say(f"{title}: {numbers.counted(jobs, 'fit')}{before}")
+        what = "candidate" if title == JUDGING else "fit"
+        self._say(f"{title}: {numbers.counted(jobs, what)}{before}")
 
     def fitted(self, fit: Fit) -> None:
         if self.board is None:

@@ -170,6 +170,7 @@ def _tests(
     if freedom >= 1:
         critical = statistics.quantile(1 - level / 2, contrasts.freedom)
         own = statistics.quantile(1 - level / 2, single.freedom) * single.errors
+        own[single.errors <= means.rounding] = 0  # no loss differs from another but by rounding
         if overlapping:
             second = other = statistics.diebold_mariano(differences, horizon)[1]
         else:

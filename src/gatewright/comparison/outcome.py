@@ -68,7 +68,7 @@ def _decide(
     task = tasks.get(plan.layout.task)
     return decide(
         losses,
-        unit=task.examples.unit,
+        unit=task.examples.unit_of("test"),
         overlapping=task.examples.overlapping,
         horizon=task.examples.overlap(plan.layout, units),
         baselines=[candidate.name for candidate in plan.candidates if candidate.baseline],

@@ -10,6 +10,9 @@ from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.records import Candidate, Fit, Job, Plan, Rung, Score, fit_name
 from gatewright.training import Epoch, Recipe
 
+JUDGING = "judging on test"  # the title of the last stage, of a job a candidate
+LEAST_GAIN = 0.1  # over an answer that looks at nothing, of the best seed's: less is not learned
+
 
 class Progress:
     """The events of a running comparison; a terminal or a page overrides those it shows."""
@@ -64,7 +67,7 @@ def run(folder: RunFolder, plan: Plan, crew: Crew, progress: Progress) -> None:
         for title, jobs in stages(plan, folder.fits):
             _carry_out(title, jobs, folder.fits(), workers, folder, progress)
         final = finalists(plan, folder.fits())
-        _carry_out("judging on test", final, folder.scores(), workers, folder, progress)
+        _carry_out(JUDGING, final, folder.scores(), workers, folder, progress)
 
 
 def stages(plan: Plan, fits: Callable[[], dict[str, Fit]]) -> Iterator[tuple[str, list[Job]]]:
@@ -217,24 +220,35 @@ def _repeats(plan: Plan, fits: dict[str, Fit]) -> list[Job]:
 
 
 def finalists(plan: Plan, fits: dict[str, Fit]) -> list[Job]:
-    """What is judged on test: of each candidate all seeds of its chosen setting that learned.
-
-    A seed did not learn whose validation loss is no lower than that of the best answer that looks
-    at nothing, as the mean. Where none did, all are judged.
-    """
+    """What is judged on test: of each candidate all seeds of its chosen setting that learned."""
     settings, judged = chosen(plan, fits), []
-    trivial = [one.name for one in plan.candidates if one.trivial]
-    losses = [fit.validation_loss for fit in fits.values() if fit.candidate in trivial]
-    bound = min((loss for loss in losses if loss is not None), default=math.inf)
     for candidate in plan.candidates:
         if candidate.name not in settings:
             continue
         seeds = plan.seeds if candidate.trained else plan.seeds[:1]
         jobs = [job(plan, candidate, settings[candidate.name], seed) for seed in seeds]
         sound = [fits[one.name] for one in jobs if one.name in fits and not fits[one.name].failed]
-        learned = [fit for fit in sound if (fit.validation_loss or 0.0) < bound] or sound
+        learned = _learned(sound, _trivial_loss(plan, fits))
         names = tuple(fit.name for fit in learned)
         alone = tuple(fit.name for fit in sound if fit not in learned)
         update = {"name": candidate.name, "fits": names, "alone": alone}
         judged.append(jobs[0].model_copy(update=update))
     return judged
+
+
+def _trivial_loss(plan: Plan, fits: dict[str, Fit]) -> float:
+    """The validation loss of the best answer that looks at nothing, as the mean."""
+    trivial = [one.name for one in plan.candidates if one.trivial]
+    losses = [fit.validation_loss for fit in fits.values() if fit.candidate in trivial]
+    return min((loss for loss in losses if loss is not None), default=math.inf)
+
+
+def _learned(seeds: list[Fit], trivial: float) -> list[Fit]:
+    """The seeds that learned; where none did, all of them.
+
+    A seed did not learn whose validation loss is no lower than ``trivial``, or lower by less than
+    a tenth of what the best seed reached: on few examples, a loss that is lower by chance.
+    """
+    gains = [trivial - (fit.validation_loss or 0.0) for fit in seeds]
+    least = LEAST_GAIN * max([0.0, *gains])
+    return [fit for fit, gain in zip(seeds, gains, strict=True) if gain > least] or seeds

@@ -15,6 +15,8 @@ from gatewright.wording.numbers import (
     about,
     counted_in_words,
     decimals_within,
+    interval,
+    number,
     percent_in_words,
     skill_interval_in_words,
 )
@@ -69,23 +71,21 @@ def of_training(rows: Sequence[Row], plan: Plan) -> list[str]:
 
 
 def _independent(verdict: Verdict) -> str:
-    """What there may be more of, as "test windows"."""
-    if verdict.groups is not None:
-        return f"groups of test {verdict.unit}s"
-    return f"test {verdict.unit}s"
+    """What there may be more of, as "forecast origins"."""
+    return f"{verdict.unit}s" if verdict.groups is None else f"groups of {verdict.unit}s"
 
 
-def _units(verdict: Verdict, number: int) -> str:
-    """As "400 test sequences in 12 groups" or "200 test windows"."""
+def _units(verdict: Verdict) -> str:
+    """As "400 test sequences in 12 groups" or "200 forecast origins"."""
     groups = f" in {counted_in_words(verdict.groups, 'group')}" if verdict.groups else ""
-    return f"{counted_in_words(number, f'test {verdict.unit}')}{groups}"
+    return f"{counted_in_words(verdict.units, verdict.unit)}{groups}"
 
 
 def _basis(verdict: Verdict, candidates: Sequence[Placing], interval: str | None) -> str:
     """In brackets: "95% interval 2 to 9%; 5 seeds, 400 test sequences"."""
     seeds = sorted({one.seeds for one in candidates if one.seeds > 1 or not one.baseline})
-    counts = [" and ".join(counted_in_words(number, "seed") for number in seeds)] if seeds else []
-    amounts = ", ".join([*counts, _units(verdict, verdict.units)])
+    counts = [" and ".join(counted_in_words(count, "seed") for count in seeds)] if seeds else []
+    amounts = ", ".join([*counts, _units(verdict)])
     return f"({_level(verdict, interval)}; {amounts})"
 
 
@@ -159,9 +159,9 @@ def _reservation(verdict: Verdict, pair: Pair) -> str:
 
 def _alone(verdict: Verdict) -> str:
     only = verdict.candidates[0]
-    ends = f"{only.interval[0]:.3g} to {only.interval[1]:.3g}" if only.interval else None
+    ends = interval(*(only.interval or (None, None))) or None
     return (
-        f"{_start(only.title)} is the only candidate: its {verdict.metric} is {only.loss:.3g} "
+        f"{_start(only.title)} is the only candidate: its {verdict.metric} is {number(only.loss)} "
         f"{_basis(verdict, [only], ends)}. There is nothing to compare it with, so no advice "
         "follows."
     )
@@ -170,15 +170,15 @@ def _alone(verdict: Verdict) -> str:
 def _too_short(verdict: Verdict) -> str:
     text = "The test part is too short to tell anything apart"
     if not verdict.overlapping:
-        return f"{text}: it holds {_units(verdict, verdict.units)}."
+        return f"{text}: it holds {_units(verdict)}."
     return (
-        f"{text}: it holds {_units(verdict, verdict.units)}, and at least "
+        f"{text}: it holds {_units(verdict)}, and at least "
         f"{2 * verdict.horizon:,} are needed for two whose forecasts share no step."
     )
 
 
 def _advice_for_now(verdict: Verdict) -> str:
-    ranked = [f"{one.title} {one.loss:.3g}" for one in verdict.candidates]
+    ranked = [f"{one.title} {number(one.loss)}" for one in verdict.candidates]
     means = f"The {verdict.metric} was {_listed(ranked)}, which may be chance."
     if verdict.best_baseline is None:
         return means

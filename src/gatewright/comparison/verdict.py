@@ -83,7 +83,7 @@ class Verdict(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    unit: str  # what a loss is of: "sequence", "window"
+    unit: str  # what a loss is of: "test sequence", "forecast origin"
     overlapping: bool  # whether neighbours share steps
     metric: str
     units: int

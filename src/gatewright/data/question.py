@@ -224,6 +224,10 @@ class Examples(ABC):
     def units(self, data: Prepared, examples: Tensor) -> NDArray[Any]:
         """Which examples belong together in statistics, (n,): same number, same unit."""
 
+    def unit_of(self, part: str) -> str:
+        """What such a unit is called in a part: "test sequence"."""
+        return f"{part} {self.unit}"
+
     def overlap(self, layout: Layout, units: Integers) -> int:
         """How many units in a row share a step; ``units``: those judged, ascending."""
         return 1

@@ -122,7 +122,7 @@ def _verdict(plan: Plan, kept: Kept, judged: Judged, tensors: Tensors) -> Verdic
     (candidate,) = plan.candidates
     verdict = decide(
         {candidate.name: tensors["losses"].numpy()[None]},
-        unit=examples.unit,
+        unit=examples.unit_of(kept.part),
         overlapping=examples.overlapping,
         horizon=examples.overlap(plan.layout, tensors["units"].numpy()),
         baselines=[candidate.name] if candidate.baseline else [],
@@ -132,7 +132,7 @@ def _verdict(plan: Plan, kept: Kept, judged: Judged, tensors: Tensors) -> Verdic
     )
     placing = verdict.candidate(candidate.name)
     ends = interval(*(placing.interval or (None, None)))
-    basis = counted(verdict.units, f"{kept.part} {examples.unit}")
+    basis = counted(verdict.units, verdict.unit)
     level = f"{100 * (1 - verdict.level):g}% interval {ends}, " if ends else ""
     seen = "" if kept.part == "test" else " Validation also told when to stop: test may be worse."
     text = (

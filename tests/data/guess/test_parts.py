@@ -20,7 +20,7 @@ from asked import guess, prepare
 from gatewright.data.layout import Layout
 from gatewright.data.table.reading import read
 from gatewright.errors import InputError
-from gatewright.requests import Columns
+from gatewright.requests import Columns, Split
 
 ROWS, WIDTH = 120, 6
 VALUES = [f"x{number}" for number in range(WIDTH)]
@@ -164,3 +164,56 @@ def test_a_series_or_group_may_be_an_input_too() -> None:
         frame = one_series().with_columns(split=part)
         layout, _ = guess(read(frame), Columns(targets=["x5"], **{flag: [name]}))
         assert (layout.split, layout.categories) == (None, ("split",))
+
+
+def with_parts(frame: pl.DataFrame) -> pl.DataFrame:
+    """With a column that says the part: half of the rows train, and the next quarter."""
+    row, every = pl.int_range(pl.len()), pl.len()
+    part = pl.when(row * 2 < every).then(pl.lit("train"))
+    part = part.when(row * 4 < every * 3).then(pl.lit("validation")).otherwise(pl.lit("test"))
+    return frame.with_columns(split=part)
+
+
+@pytest.mark.parametrize(
+    ("frame", "said"),
+    [
+        (one_series(), Columns(targets=("x0",), horizon=4, context=8)),
+        (sequences(), Columns(targets=("label",), sequence="id", step="step")),
+    ],
+    ids=["series", "sequences"],
+)
+def test_shares_go_before_a_guessed_column_of_parts_and_it_is_said(
+    frame: pl.DataFrame, said: Columns, tmp_path: Path
+) -> None:
+    if said.sequence:
+        frame = frame.with_columns(label=pl.int_range(pl.len()) // 4 % 2)
+    table = read(with_parts(frame))
+    layout, guesses = guess(table, said)
+    assert layout.split == "split"
+    halves = Split((0.4, 0.3, 0.3), told=True)
+    layout, guesses = guess(table, said, halves)
+    assert (layout.split, "split" in layout.inputs) == (None, False)
+    (told,) = [each for each in guesses if each.what == "split"]
+    assert (told.value, told.argument) == ("by shares", "split")
+    assert told.why == "the column split is not used, as `shares` says how long the parts are"
+    data = prepare(table, layout, tmp_path / "data", split=halves)
+    every = data.lengths.sum().item() if said.sequence is None else len(data.items)
+    count = data.bounds[:, 1] - data.bounds[:, 0] if said.sequence is None else data.part == 0
+    assert count.sum().item() == pytest.approx(0.4 * every, abs=2)
+
+
+def test_two_ways_to_say_the_parts_are_refused() -> None:
+    table = read(with_parts(one_series()))
+    said = Columns(targets=("x0",), split="split")
+    for split, name in ((Split(told=True), "shares"), (Split(rows=(60, 30, 30)), "rows")):
+        with pytest.raises(InputError, match=f"`split='split'` says the part .* and `{name}` how"):
+            guess(table, said, split)
+    with pytest.raises(InputError, match="`shares` and `rows` both say"):
+        Split(rows=(60, 30, 30), told=True)
+
+
+def test_rows_of_whole_sequences_are_refused(tmp_path: Path) -> None:
+    table = read(sequences().with_columns(label=pl.int_range(pl.len()) // 4 % 2))
+    layout, _ = guess(table, Columns(targets=("label",), sequence="id", step="step"))
+    with pytest.raises(InputError, match="`rows` are lengths in steps of forecasts"):
+        prepare(table, layout, tmp_path / "data", split=Split(rows=(60, 30, 30)))

@@ -67,6 +67,11 @@ class Sequences(Examples):
                 f"{argument('cut', split.cut)} is for forecasts of many series, and whole "
                 "sequences are cut nowhere: leave it out"
             )
+        if split.rows is not None:
+            raise InputError(
+                f"{argument('rows')} are lengths in steps of forecasts, and whole sequences are "
+                f"given to the parts: leave it out, or say {argument('shares')} of the sequences"
+            )
         reader = None if self.every_step else target
         return partition_sequences(table, layout, folder, split.shares, seed, reader)
 

@@ -158,6 +158,9 @@ class Windows(Examples):
         """
         return step_numbers(data, examples)
 
+    def unit_of(self, part: str) -> str:
+        return "forecast origin"  # with a window of each series
+
     def overlap(self, layout: Layout, units: Integers) -> int:
         """The most units within a horizon."""
         within = np.searchsorted(units, units + layout.horizon) - np.arange(len(units))
@@ -239,18 +242,22 @@ class Windows(Examples):
 
 
 def _without_scale(target: NDArray[np.float32], layout: Layout, partition: Partition) -> list[str]:
-    """What is said of series whose errors cannot be scaled, in a sentence if there are any."""
+    """What is said of series whose errors cannot be scaled, a sentence for each reason."""
     bounds = torch.from_numpy(partition.bounds)
     naive = seasonal_errors(torch.from_numpy(target), bounds, layout.season)
-    without = naive.isnan().any(1).nonzero().flatten().tolist()
-    if not without:
-        return []
-    names = ", ".join([*(partition.items[item] for item in without[:3]), "..."][: len(without)])
-    who = f"{len(without):,} series ({names})" if layout.series else "the series"
-    return [
-        f"{who}: no change from a season to the next in training, so that the mean absolute scaled "
-        "error leaves it out"
-    ]
+    without, short = naive.isnan().any(1), bounds[:, 1] - bounds[:, 0] <= layout.season
+    season = f"a season of {counted(layout.season, 'step')}"
+    notes = []
+    for which, why in (
+        (without & short, f"training is no longer than {season}"),
+        (without & ~short, "no change from a season to the next in training"),
+    ):
+        found = which.nonzero().flatten().tolist()
+        if found:
+            names = ", ".join([*(partition.items[item] for item in found[:3]), "..."][: len(found)])
+            who = f"{len(found):,} series ({names})" if layout.series else "the series"
+            notes.append(f"{who}: {why}, so that the mean absolute scaled error leaves it out")
+    return notes
 
 
 def origins(data: Prepared, part: str) -> Tensor:

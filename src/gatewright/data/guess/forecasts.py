@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -32,6 +32,7 @@ from gatewright.data.table.reading import Table
 from gatewright.errors import InputError, argument
 from gatewright.requests import Split
 
+LEAST_ROWS = 20  # of each series on average, where only their names and their order tell them
 ROWS = 100_000  # read to find the frequency and the season
 SERIES = 50  # looked at, of many
 
@@ -112,7 +113,9 @@ def _axis(table: Table, columns: Mapping[str, Column], roles: Roles, notes: Note
     with_time = roles.replace(time=time)
     series, reason = roles.series, ""
     increasing = series is None and _increasing(table, time)
-    if series is None and not increasing:
+    if increasing:
+        series, reason = _find_stacked(table, columns, with_time, increasing=True)
+    elif series is None:
         repeats = table.frame.select(pl.col(time).n_unique() < pl.len())
         if bool(table.collect(repeats).item()):
             series, reason = _find_series(table, columns, with_time)
@@ -122,9 +125,11 @@ def _axis(table: Table, columns: Mapping[str, Column], roles: Roles, notes: Note
                 return roles
             if series is None:
                 _say_repeated(table, columns, with_time)
-        elif whole:
-            notes.add("time column", "none", "time", "no column of dates")
-            return roles
+        else:
+            series, reason = _find_stacked(table, columns, with_time, increasing=False)
+            if series is None and whole:
+                notes.add("time column", "none", "time", "no column of dates")
+                return roles
     if roles.time is None:
         notes.add("time column", time, "time", why)
     if series is not None and roles.series is None:
@@ -144,26 +149,60 @@ def _find_series(
     table: Table, columns: Mapping[str, Column], roles: Roles
 ) -> tuple[str | None, str]:
     assert roles.time is not None
-    for name in _candidates(table, columns, roles):
+    for name in _candidates(_free(table, columns, roles)):
         if unique_with(table, name, roles.time):
             count = table.collect(table.frame.select(pl.col(name).n_unique())).item()
             return name, f"times repeat, but not within one of its {count} values"
     return None, ""
 
 
-def _candidates(table: Table, columns: Mapping[str, Column], roles: Roles) -> list[str]:
+def _find_stacked(
+    table: Table, columns: Mapping[str, Column], roles: Roles, *, increasing: bool
+) -> tuple[str | None, str]:
+    """The column of series that stand one below another, with no time in two of them.
+
+    Where time goes back, only from one of its values to the next; where it is ``increasing`` over
+    all rows, the values may be those of an input too, and the name has to tell.
+    """
+    find = _hinted if increasing else _candidates
+    for name in find(_free(table, columns, roles)):
+        stretches = (pl.col(name) != pl.col(name).shift()).sum() + 1
+        counts = table.frame.select(stretches, pl.col(name).n_unique().alias("values"))
+        stretched, values = table.collect(counts).row(0)
+        if stretched != values or (increasing and name in roles.categories):
+            continue
+        otherwise = f"{argument('categories', name)} makes it an input of one series"
+        if increasing and table.rows >= LEAST_ROWS * values:
+            return name, f"its {values} values follow one another; {otherwise}"
+        if not increasing and _unsorted(table, roles.replace(series=name)) is None:
+            return name, f"time goes back, but not within one of its {values} values"
+    return None, ""
+
+
+def _candidates(free: Mapping[str, Column]) -> list[str]:
+    """Those of them that are likely to, the likeliest first."""
+    hinted = _hinted(free)
+    # Other whole numbers make the times unique by chance.
+    words = [name for name in free if name not in hinted and not free[name].whole]
+    return hinted + sorted(words, key=lambda name: free[name].distinct)
+
+
+def _free(table: Table, columns: Mapping[str, Column], roles: Roles) -> dict[str, Column]:
+    """The columns that may tell series apart."""
     taken = roles.taken | {*roles.known, *table.ignored}
-    free = {
+    return {
         name: column
         for name, column in columns.items()
         if name not in taken and (column.text or column.whole or column.dtype == pl.Boolean)
         if not column.constant and not column.missing and column.distinct * 2 <= table.rows
     }
-    hinted = named(free, SERIES_NAMES)
-    hinted += [n for n in free if n.lower().endswith(("_id", " id", "_nbr")) and n not in hinted]
-    # Other whole numbers make the times unique by chance.
-    words = [name for name in free if name not in hinted and not free[name].whole]
-    return hinted + sorted(words, key=lambda name: free[name].distinct)
+
+
+def _hinted(names: Iterable[str]) -> list[str]:
+    """Those that are called as columns of series are."""
+    hinted = named(names, SERIES_NAMES)
+    ends = ("_id", " id", "_nbr")
+    return hinted + [name for name in names if name.lower().endswith(ends) and name not in hinted]
 
 
 def _say_repeated(table: Table, columns: Mapping[str, Column], roles: Roles) -> None:
@@ -172,7 +211,7 @@ def _say_repeated(table: Table, columns: Mapping[str, Column], roles: Roles) -> 
     again = pl.col(time).is_first_distinct().not_()
     row, value = row_of(table, again, pl.col(time).cast(pl.String)) or (0, None)
     hint = "leave one row for each time"
-    candidates = _candidates(table, columns, roles)[:8]
+    candidates = _candidates(_free(table, columns, roles))[:8]
     for one, two in combinations(candidates, 2):
         if unique_with(table, one, two, time):
             hint = f"{one} and {two} together tell the rows apart: join them into one column and "
@@ -188,8 +227,10 @@ def _check_order(table: Table, roles: Roles) -> None:
     assert roles.time is not None
     time = pl.col(roles.time)
     steps = time.diff().to_physical()
-    within, repeated = "", False
+    within, repeated, stacked = "", False, ""
     if roles.series is None:
+        stacked = "; if another series begins there, name the column that tells series apart with "
+        stacked += argument("series")
         step_back = _unsorted(table, roles)
     else:
         missing = row_of(table, pl.col(roles.series).is_null())
@@ -212,7 +253,7 @@ def _check_order(table: Table, roles: Roles) -> None:
         raise InputError(
             f"{table.where(row)} has the {roles.time} {value} after {before} in "
             f"{table.row_in_words(other)}{within}; sort the rows by {roles.time}, or correct it "
-            "where it is wrong."
+            f"where it is wrong{stacked}."
         )
     if repeated and roles.series is not None:
         again = pl.struct(roles.series, roles.time).is_first_distinct().not_()

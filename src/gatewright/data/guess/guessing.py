@@ -66,12 +66,34 @@ def guess(
     if not roles.targets:
         roles = roles.replace(targets=(_find_target(table, columns, roles, notes),))
     _check_targets(table, columns, roles, choice)
-    roles = roles.replace(split=find_split(table, columns, roles, notes))
-
+    roles = _parts(table, columns, roles, notes, split)
     choice = choice.reading(*_shape(table, columns, roles, choice))
     layout = choice.first().examples.layout(table, columns, roles, notes, choice)
     _note_inputs(layout, roles, notes)
     return layout, tuple(notes.guesses)
+
+
+def _parts(
+    table: Table, columns: Mapping[str, Column], roles: Roles, notes: Notes, split: Split
+) -> Roles:
+    """With the column that says the part, unless lengths of the parts were asked for.
+
+    Raises InputError where both were.
+    """
+    asked = split.asked
+    if asked is None:
+        return roles.replace(split=find_split(table, columns, roles, notes))
+    if roles.split is not None:
+        raise InputError(
+            f"{argument('split', roles.split)} says the part of each row, and {argument(asked)} "
+            "how long the parts are: give one of the two."
+        )
+    name = find_split(table, columns, roles, Notes())
+    if name is None:
+        return roles
+    why = f"{argument(asked)} says how long the parts are"
+    notes.add("split", f"by {asked}", "split", f"the column {name} is not used, as {why}")
+    return roles.replace(unusable={name: why})
 
 
 def _find_target(table: Table, columns: Mapping[str, Column], roles: Roles, notes: Notes) -> str:
