@@ -157,10 +157,10 @@ def test_rungs_grow_to_the_whole_training(count: int, epochs: int) -> None:
 def test_rungs_are_those_that_are_told() -> None:
     told = {
         (1, 10): [(10, 1)],
-        (8, 10): [(1, 8), (3, 3), (10, 1)],
-        (12, 40): [(4, 12), (12, 5), (40, 2)],
-        (24, 100): [(10, 24), (30, 9), (100, 3)],
-        (8, 3): [(1, 8), (3, 1)],
+        (8, 10): [(2, 8), (5, 2), (10, 1)],
+        (12, 40): [(8, 12), (20, 3), (40, 2)],
+        (24, 100): [(20, 24), (50, 6), (100, 3)],
+        (8, 3): [(1, 8), (2, 2), (3, 1)],
     }
     for (count, epochs), expected in told.items():
         found = rungs(count, Stopping(epochs=epochs))

@@ -21,7 +21,7 @@ RATES = (3e-4, 1e-2)
 LAYERS = (1, 1, 1, 2)
 DROPOUTS = (0.0, 0.1, 0.3)
 # Of a search: shares of the epochs, and the share of the settings that get so far, one at least.
-RUNGS = ((0.1, 1.0), (0.3, 0.375), (1.0, 0.125))
+RUNGS = ((0.2, 1.0), (0.5, 0.25), (1.0, 0.125))
 TOLERANCE = 0.02  # candidates' parameters differ by no more than this share
 WIDEST = 65536
 GROWTH = 8.0  # how much larger than asked for by width networks may become to be equal
