@@ -136,7 +136,7 @@ def run(name: str, out: Path) -> None:
     result = gatewright.compare(table(world.values), out=out / name)
     took, used = time.monotonic() - began, seconds() - used
     layout = result.plan.layout
-    trained, validated = (round(MONTHS * share) for share in (0.7, 0.8))
+    trained, validated = (int(MONTHS * share) for share in (0.7, 0.8))
     origins = range(validated, MONTHS - layout.horizon + 1)
     known = losses(world, trained, origins, layout.horizon)
     print(f"\n{name}: {took:.0f} s, {used:.0f} s of processors; ", end="")
