@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from gatewright.comparison.records import Plan, Row
-from gatewright.comparison.verdict import Pair, Placing, Verdict
+from gatewright.comparison.verdict import BY_SERIES, Pair, Placing, Verdict
 from gatewright.errors import argument
 from gatewright.wording.numbers import (
     about,
     counted_in_words,
     decimals_within,
     percent_in_words,
+    several,
     skill_interval_in_words,
 )
 
@@ -34,7 +35,7 @@ def paragraph(verdict: Verdict) -> str:
             )
         elif verdict.best_recurrent is None:
             sentences.append("No recurrent network was compared.")
-    return " ".join(filter(None, [*sentences, _one_seed(verdict)]))
+    return " ".join(filter(None, [*sentences, _one_seed(verdict), _same_moments(verdict)]))
 
 
 def left_out(failed: Mapping[str, str]) -> str:
@@ -71,8 +72,8 @@ def of_training(rows: Sequence[Row], plan: Plan) -> list[str]:
 def _independent(verdict: Verdict) -> str:
     """What there may be more of, as "test windows"."""
     if verdict.groups is not None:
-        return f"groups of test {verdict.unit}s"
-    return f"test {verdict.unit}s"
+        return f"groups of test {several(verdict.unit)}"
+    return f"test {several(verdict.unit)}"
 
 
 def _units(verdict: Verdict, number: int) -> str:
@@ -270,6 +271,15 @@ def _more(verdict: Verdict) -> str:
     if not ways:
         return f"More seeds and {_independent(verdict)} would hardly show {difference}."
     return f"To see {difference}, you would need {' or '.join(ways)}."
+
+
+def _same_moments(verdict: Verdict) -> str:
+    if verdict.unit != BY_SERIES or verdict.units < 2:
+        return ""
+    return (
+        "The test part is short, so all of this is of further series at the same times: what other "
+        "times would change for all of them is not known."
+    )
 
 
 def _one_seed(verdict: Verdict) -> str:

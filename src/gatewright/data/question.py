@@ -224,6 +224,10 @@ class Examples(ABC):
     def units(self, data: Prepared, examples: Tensor) -> NDArray[Any]:
         """Which examples belong together in statistics, (n,): same number, same unit."""
 
+    def by_series(self, data: Prepared, examples: Tensor) -> bool:
+        """Whether the units are series: each stands for itself, and moments do not."""
+        return False
+
     def overlap(self, layout: Layout, units: Integers) -> int:
         """How many units in a row share a step; ``units``: those judged, ascending."""
         return 1
