@@ -51,8 +51,13 @@ def test_its_bands_are_those_of_its_own_errors() -> None:
     batch = task.examples.batch(held_out, examples)
     for one in models:
         one.calibration = None
-    mean = torch.stack([one.predict(held_out, examples) for one in models]).mean(0)
-    bands = task.calibrate(mean, batch.target)
+    trained = task.examples.of_part(data, "train")
+    mean, seen = (
+        torch.stack([one.predict(some, numbers) for one in models]).mean(0)
+        for some, numbers in ((held_out, examples), (data, trained))
+    )
+    learned = seen, task.examples.batch(data, trained).target, trained
+    bands = task.calibrate((mean, batch.target, examples), learned)
     assert bands is not None
     assert joined.calibration is not None
     torch.testing.assert_close(joined.calibration, bands)

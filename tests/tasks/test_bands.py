@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from gatewright.tasks._bands import COVERED, MIDDLE, QUANTILES, banded, calibrated, pinball
+from gatewright.tasks import _bands
+from gatewright.tasks._bands import COVERED, MIDDLE, MOST, QUANTILES, banded, pinball
 
 Q = len(QUANTILES)
 
@@ -16,6 +17,14 @@ Q = len(QUANTILES)
 def coverage(prediction: Tensor, target: Tensor) -> float:
     inside = (target >= prediction[..., 1]) & (target <= prediction[..., -1])
     return inside[~target.isnan()].float().mean().item()
+
+
+def calibrated(
+    prediction: Tensor, target: Tensor, training: tuple[Tensor, Tensor] | None = None
+) -> Tensor:
+    """Of so many stretches that nothing is added for their number."""
+    none = prediction[:0], target[:0]
+    return _bands.calibrated((prediction, target), training or none, 1_000_000, 1_000_000)
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:
@@ -69,17 +78,112 @@ def test_missing_targets_count_nowhere() -> None:
     missing[::3] = torch.nan
     point = torch.zeros(300, 2, 1, 1)
     kept = [row for row in range(300) if row % 3]
-    assert torch.equal(calibrated(point, missing), calibrated(point[kept], target[kept]))
+    found = calibrated(point, missing), calibrated(point[kept], target[kept])
+    torch.testing.assert_close(*found)
     nothing = torch.full_like(target, torch.nan)
     assert torch.equal(banded(point, calibrated(point, nothing)), point.expand(300, 2, 1, 1 + Q))
     banded_already = torch.cat([point, (torch.arange(Q) - MIDDLE).expand(300, 2, 1, Q)], -1)
     same = banded(banded_already, calibrated(banded_already, nothing))
-    assert torch.equal(same, banded_already)
+    torch.testing.assert_close(same, banded_already)
 
 
 def test_without_validation_a_point_is_all_there_is() -> None:
     point = normal(3, 2, 1, 1)
     assert torch.equal(banded(point, None), point.expand(3, 2, 1, 1 + Q))
+
+
+def grown(count: int, alone: bool, seed: int) -> tuple[Tensor, Tensor]:
+    """Points of 0 to 4 and targets about them, whose errors are as large as 1 + the point / 2."""
+    generator = torch.Generator().manual_seed(seed)
+    point = 4 * torch.rand(count, 3, 2, 1, generator=generator)
+    errors = (1 + point[..., 0] / 2) * torch.randn(count, 3, 2, generator=generator)
+    if alone:
+        return point, point[..., 0] + errors
+    bands = torch.special.ndtri(torch.tensor(QUANTILES)).expand(count, 3, 2, Q)
+    return torch.cat([point, point + 0.7 * bands], -1), point[..., 0] + errors
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_bands_are_wider_where_errors_are(alone: bool) -> None:
+    finished = banded(grown(4000, alone, 1)[0], calibrated(*grown(4000, alone, 2)))
+    target = grown(4000, alone, 1)[1]
+    for low, high in ((0, 1), (1, 3), (3, 4)):
+        some = (finished[..., 0] >= low) & (finished[..., 0] < high)
+        inside = (target >= finished[..., 1]) & (target <= finished[..., -1])
+        assert inside[some].float().mean().item() == pytest.approx(COVERED, abs=0.03)
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_far_from_all_that_was_seen_bands_keep_to_a_width(alone: bool) -> None:
+    calibration = calibrated(*grown(4000, alone, 2))
+    for far in (-1e6, -50.0, 50.0, 1e6):
+        prediction = grown(1, alone, 1)[0]
+        prediction = prediction - prediction[..., :1] + far
+        finished = banded(prediction.double(), calibration)
+        assert bool((finished[..., 1:].diff(dim=-1) >= 0).all())
+        width = finished[..., -1] - finished[..., 1]
+        assert bool((width > 0).all())
+        assert bool((width < 2.5 * MOST * 1.645 * 2).all())
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_bands_move_with_the_units(alone: bool) -> None:
+    prediction, target = grown(500, alone, 3)
+    new, _ = grown(50, alone, 4)
+    finished = banded(new, calibrated(prediction, target))
+    moved = banded(new + 7, calibrated(prediction + 7, target + 7)) - 7
+    torch.testing.assert_close(moved, finished, rtol=1e-3, atol=1e-3)
+    scaled = banded(5 * new, calibrated(5 * prediction, 5 * target)) / 5
+    torch.testing.assert_close(scaled, finished, rtol=1e-3, atol=1e-3)
+
+
+def test_one_point_for_all_tells_nothing_of_levels() -> None:
+    point, target = torch.full((300, 2, 1, 1), 3.0), 3 + normal(300, 2, 1)
+    finished = banded(
+        torch.tensor([3.0, 900.0]).view(2, 1, 1, 1).expand(2, 2, 1, 1), calibrated(point, target)
+    )
+    low, high = (each[..., -1] - each[..., 0] for each in finished)
+    torch.testing.assert_close(low, high, rtol=1e-4, atol=1e-4)
+
+
+def test_few_windows_make_no_width_grow_by_chance() -> None:
+    """Errors of four windows that follow the point by chance, as half of all do."""
+    slopes = []
+    for seed in range(200):
+        point = normal(4, 1, 1, 1, seed=seed)
+        target = point[..., 0] + normal(4, 1, 1, seed=seed + 1000)
+        calibration = _bands.calibrated((point, target), (point[:0], target[:0]), 4, 0)
+        slopes.append(calibration[0, 0, 1].item())
+    assert sum(slope == 0 for slope in slopes) > 80
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_calm_validation_is_not_believed(alone: bool) -> None:
+    calm, usual = grown(600, alone, 5), grown(600, alone, 6)
+    calm = calm[0], calm[0][..., 0] + 0.2 * (calm[1] - calm[0][..., 0])
+    finished = banded(grown(3000, alone, 7)[0], calibrated(*calm, usual))
+    assert coverage(finished, grown(3000, alone, 7)[1]) == pytest.approx(COVERED, abs=0.03)
+    # Training that is calm, as where it was learned by heart, makes no band narrower.
+    wild = banded(grown(3000, alone, 7)[0], calibrated(*usual, calm))
+    assert coverage(wild, grown(3000, alone, 7)[1]) == pytest.approx(COVERED, abs=0.03)
+
+
+@pytest.mark.parametrize("stretches", [1, 2, 4])
+def test_few_stretches_are_allowed_for(stretches: int) -> None:
+    """Errors of windows of 12 steps that resemble those before, by half a step after step."""
+    horizon, found = 12, []
+    for seed in range(300):
+        steps = normal(stretches * horizon + 12 * horizon, seed=seed)
+        for step in range(1, len(steps)):
+            steps[step] += 0.5 * steps[step - 1]
+        target = steps.unfold(0, horizon, 1)[..., None]
+        count = (stretches - 1) * horizon + 1
+        seen, new = target[:count], target[count + horizon :]
+        point = torch.zeros(len(seen), horizon, 1, 1)
+        none = point[:0], seen[:0]
+        calibration = _bands.calibrated((point, seen), none, stretches, 0)
+        found.append(coverage(banded(torch.zeros(len(new), horizon, 1, 1), calibration), new))
+    assert sum(found) / len(found) == pytest.approx(COVERED, abs=0.05)
 
 
 def test_the_pinball_loss_is_least_at_the_quantile() -> None:

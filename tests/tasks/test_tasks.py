@@ -115,7 +115,8 @@ def test_conformal_quantiles_cover_as_often_as_they_say() -> None:
     target = 1 + 2 * spread * torch.randn(400, 3, 2, generator=generator)
     bands = torch.special.ndtri(torch.tensor(QUANTILES)) * 0.3 * spread[..., None]  # too narrow
     prediction = 1 + torch.cat([torch.zeros(400, 3, 2, 1), bands], -1)
-    found = task.calibrate(prediction[:200], target[:200])
+    learned = prediction[:200], target[:200], torch.arange(200)
+    found = task.calibrate(learned, learned)
     moved = task.finish(prediction[200:], found)
     below = (target[200:, ..., None] <= moved[..., 1:]).float().mean((0, 1, 2))
     torch.testing.assert_close(below, torch.tensor(QUANTILES), atol=0.06, rtol=0)

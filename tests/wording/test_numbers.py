@@ -23,6 +23,7 @@ MINUS, DASH = "\N{MINUS SIGN}", "\N{EM DASH}"
 def test_counts(count: int, text: str, in_words: str) -> None:
     assert numbers.counted(count, "fit") == text
     assert numbers.counted_in_words(count, "fit") == in_words
+    assert numbers.counted(count, "test series") == f"{count:,} test series"
 
 
 @pytest.mark.parametrize(

@@ -204,8 +204,7 @@ class _Trial:
         validation = examples.of_part(data, "validation")
         last = data.time[train + layout.horizon - 1]
         times = torch.cat([data.time[one[0] : one[1]] for one in data.bounds.tolist()]).sort()[0]
-        most = (parts for parts in PARTS if len(train) >= 2 * parts * layout.horizon)
-        parts = next(most, 1)
+        parts = next((parts for parts in PARTS if len(train) >= 2 * parts * layout.horizon), 1)
         cuts = times[torch.arange(1, parts) * len(times) // parts]
         quarter = torch.bucketize(last, cuts, right=True)
         every = [train[quarter == number] for number in range(parts)] + [validation]

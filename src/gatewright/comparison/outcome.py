@@ -14,7 +14,7 @@ from gatewright.comparison.deciding import decide
 from gatewright.comparison.folder import RunFolder
 from gatewright.comparison.records import Candidate, Fit, Plan, Row, Score
 from gatewright.comparison.running import chosen, finalists, finished
-from gatewright.comparison.verdict import Verdict
+from gatewright.comparison.verdict import BY_SERIES, Verdict
 from gatewright.errors import InputError
 from gatewright.sealed import DamagedError
 from gatewright.training.loop import still_improving
@@ -66,11 +66,12 @@ def _decide(
         )
     losses, units, groups = _losses(folder, scores)
     task = tasks.get(plan.layout.task)
+    by_series = any(score.by_series for score in scores.values())
     return decide(
         losses,
-        unit=task.examples.unit_of("test"),
-        overlapping=task.examples.overlapping,
-        horizon=task.examples.overlap(plan.layout, units),
+        unit=BY_SERIES if by_series else task.examples.unit_of("test"),
+        overlapping=task.examples.overlapping and not by_series,
+        horizon=1 if by_series else task.examples.overlap(plan.layout, units),
         baselines=[candidate.name for candidate in plan.candidates if candidate.baseline],
         metric=task.deciding(plan.options).decides,
         titles={candidate.name: candidate.title for candidate in plan.candidates},

@@ -152,6 +152,7 @@ class Score(BaseModel):
     seeds: dict[str, float] = {}  # the loss of each fit on its own, by name
     loss: float | None = None  # mean over examples, each the same
     units: int = 0
+    by_series: bool = False  # what the units are
     series: int = 0  # or sequences that the test examples are of
     examples: int = 0  # that were judged
     microseconds: float = 0.0  # per prediction, in blocks, one thread

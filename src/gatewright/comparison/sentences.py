@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from gatewright.comparison.records import Plan, Row
-from gatewright.comparison.verdict import Pair, Placing, Verdict
+from gatewright.comparison.verdict import BY_SERIES, Pair, Placing, Verdict
 from gatewright.errors import argument
 from gatewright.wording.numbers import (
     about,
@@ -18,6 +18,7 @@ from gatewright.wording.numbers import (
     interval,
     number,
     percent_in_words,
+    several,
     skill_interval_in_words,
 )
 
@@ -36,7 +37,7 @@ def paragraph(verdict: Verdict) -> str:
             )
         elif verdict.best_recurrent is None:
             sentences.append("No recurrent network was compared.")
-    return " ".join(filter(None, [*sentences, _one_seed(verdict)]))
+    return " ".join(filter(None, [*sentences, _one_seed(verdict), _same_moments(verdict)]))
 
 
 def left_out(failed: Mapping[str, str]) -> str:
@@ -72,7 +73,8 @@ def of_training(rows: Sequence[Row], plan: Plan) -> list[str]:
 
 def _independent(verdict: Verdict) -> str:
     """What there may be more of, as "forecast origins"."""
-    return f"{verdict.unit}s" if verdict.groups is None else f"groups of {verdict.unit}s"
+    units = several(verdict.unit)
+    return units if verdict.groups is None else f"groups of {units}"
 
 
 def _units(verdict: Verdict) -> str:
@@ -270,6 +272,15 @@ def _more(verdict: Verdict) -> str:
     if not ways:
         return f"More seeds and {_independent(verdict)} would hardly show {difference}."
     return f"To see {difference}, you would need {' or '.join(ways)}."
+
+
+def _same_moments(verdict: Verdict) -> str:
+    if verdict.unit != BY_SERIES or verdict.units < 2:
+        return ""
+    return (
+        "The test part is short, so all of this is of further series at the same times: what other "
+        "times would change for all of them is not known."
+    )
 
 
 def _one_seed(verdict: Verdict) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 Interval = tuple[float, float]
+BY_SERIES = "series"  # the unit where many series are judged at a few moments
 
 
 class Placing(BaseModel):
@@ -83,7 +84,7 @@ class Verdict(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    unit: str  # what a loss is of: "test sequence", "forecast origin"
+    unit: str  # what a loss is of: "test sequence", "forecast origin", "series"
     overlapping: bool  # whether neighbours share steps
     metric: str
     units: int

@@ -104,6 +104,7 @@ def score(job: Job, folder: RunFolder, data: Prepared) -> Score:
             "loss": loss.mean().item(),
             "seeds": {name: losses.mean().item() for name, losses in each.items()},
             "units": len(loss),
+            "by_series": model.task.examples.by_series(data, examples),
             "series": showing.series,
             "examples": len(answers.examples),
             "microseconds": 1e6 * answers.seconds / judged,

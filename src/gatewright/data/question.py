@@ -228,6 +228,10 @@ class Examples(ABC):
         """What such a unit is called in a part: "test sequence"."""
         return f"{part} {self.unit}"
 
+    def by_series(self, data: Prepared, examples: Tensor) -> bool:
+        """Whether the units are series: each stands for itself, and moments do not."""
+        return False
+
     def overlap(self, layout: Layout, units: Integers) -> int:
         """How many units in a row share a step; ``units``: those judged, ascending."""
         return 1

@@ -29,6 +29,7 @@ class Judged(BaseModel):
     metric: str  # what ``loss`` is, in words
     loss: float  # mean over examples
     units: int
+    by_series: bool = False  # what the units are
     measures: Measured = Measured()
 
 
@@ -135,6 +136,7 @@ def judged(task: Task, data: Prepared, answers: Answers) -> Judged:
         metric=task.metric,
         loss=losses.mean().item(),
         units=len(units),
+        by_series=task.examples.by_series(data, answers.examples),
         measures=measured(task, data, answers),
     )
 

@@ -114,8 +114,8 @@ def budget(outcome: Outcome) -> list[tuple[str, str]]:
         facts.append(
             (
                 "Parameters",
-                f"{min(counts):,} to {max(counts):,} in every network; at most {spread:.1%} apart in "
-                "any one setting",
+                f"{min(counts):,} to {max(counts):,} in every network, "
+                f"at most {spread:.1%} apart in any one setting",
             )
         )
     options = plan.options

@@ -7,7 +7,7 @@ from pathlib import Path
 from gatewright import baselines, tasks
 from gatewright.comparison.deciding import decide
 from gatewright.comparison.records import Candidate, Fit, Plan, Row, Rung, Score, fit_name
-from gatewright.comparison.verdict import Verdict
+from gatewright.comparison.verdict import BY_SERIES, Verdict
 from gatewright.errors import InputError, argument
 from gatewright.models.folder import FitRecord, Kept, read_fit, read_predictor, read_shown
 from gatewright.models.judging import Judged
@@ -120,11 +120,12 @@ def _verdict(plan: Plan, kept: Kept, judged: Judged, tensors: Tensors) -> Verdic
     """The interval of the one loss, and a sentence: there is nothing to decide."""
     examples = tasks.get(plan.layout.task).examples
     (candidate,) = plan.candidates
+    by_series = judged.by_series
     verdict = decide(
         {candidate.name: tensors["losses"].numpy()[None]},
-        unit=examples.unit_of(kept.part),
-        overlapping=examples.overlapping,
-        horizon=examples.overlap(plan.layout, tensors["units"].numpy()),
+        unit=BY_SERIES if by_series else examples.unit_of(kept.part),
+        overlapping=examples.overlapping and not by_series,
+        horizon=1 if by_series else examples.overlap(plan.layout, tensors["units"].numpy()),
         baselines=[candidate.name] if candidate.baseline else [],
         groups=tensors["groups"].tolist() if "groups" in tensors else None,
         metric=judged.metric,

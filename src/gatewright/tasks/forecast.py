@@ -18,7 +18,7 @@ from gatewright.networks.forecaster import ALONE, OWN, TOGETHER, Forecaster, seg
 from gatewright.networks.windows import levels
 from gatewright.setting import Setting
 from gatewright.tasks._bands import QUANTILES, banded, calibrated, pinball
-from gatewright.tasks.task import Task
+from gatewright.tasks.task import Predicted, Task
 
 BEND = 0.5  # where errors of the point begin to count by their size, not their square
 NUMBERS, LOGARITHMS = "numbers", "logarithms"
@@ -111,8 +111,11 @@ class Forecast(Task):
         loss: Tensor = (errors * known).sum() / known.sum().clamp(min=1)
         return loss
 
-    def calibrate(self, prediction: Tensor, target: Tensor) -> Tensor:
-        return calibrated(prediction, target)
+    def calibrate(self, validation: Predicted, training: Predicted) -> Tensor:
+        stretches = [
+            len((part[2] // self.layout.horizon).unique()) for part in (validation, training)
+        ]
+        return calibrated(validation[:2], training[:2], *stretches)
 
     def finish(self, prediction: Tensor, calibration: Tensor | None) -> Tensor:
         return banded(prediction, calibration)

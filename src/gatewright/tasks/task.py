@@ -18,6 +18,8 @@ from gatewright.errors import InputError, argument
 from gatewright.measures import Averaged, Measure, Told
 from gatewright.setting import Options, Setting
 
+Predicted = tuple[Tensor, Tensor, Tensor]  # predictions, targets and the examples that they are of
+
 
 class Task(ABC):
     """One kind of question: its examples and its target, its networks, its loss, its measures.
@@ -127,8 +129,9 @@ class Task(ABC):
         """
         return self.losses(prediction, batch)
 
-    def calibrate(self, prediction: Tensor, target: Tensor) -> Tensor | None:
-        """What is added to predictions from now on, learned from those on validation."""
+    def calibrate(self, validation: Predicted, training: Predicted) -> Tensor | None:
+        """What ``finish`` needs, learned from predictions and targets of examples, (n,) each in
+        ascending order; asked for of a task with ``levels``."""
         return None
 
     def finish(self, prediction: Tensor, calibration: Tensor | None) -> Tensor:

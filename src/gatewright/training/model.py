@@ -15,11 +15,13 @@ from gatewright.baselines import Fitted
 from gatewright.data.prepared import Preparation, Prepared
 from gatewright.setting import Options, Setting
 from gatewright.tasks import Task
+from gatewright.tasks.task import Predicted
 from gatewright.training import checkpoint as files
 from gatewright.training.loop import Epoch, Stopping, evenly, train
 from gatewright.training.predicting import predict_network
 
 VALIDATION_EXAMPLES = 4096  # at most, evenly spaced
+TRAINING_EXAMPLES = 1024  # whose errors are looked at, at most
 BLOCK = 1024  # examples a baseline predicts at once
 
 
@@ -122,19 +124,26 @@ class Model:
     def _validate(self, data: Prepared) -> None:
         """Learn from validation where the bands belong, and how good the model is there."""
         task, setting = self.task, self.recipe.setting
-        data = task.examples.held_out(data)
+        training, data = data, task.examples.held_out(data)
         examples = evenly(task.examples.of_part(data, "validation"), VALIDATION_EXAMPLES)
         if not len(examples):
             return
-        prediction = self._predict_seen(data, examples)
-        target = task.examples.batch(self._seen(data), examples).target
-        self.calibration = task.calibrate(prediction, target)
-        finished = task.restored(task.finish(prediction, self.calibration), data, examples, setting)
+        predicted = self._predicted(data, examples)
+        if task.levels:
+            trained = evenly(task.examples.of_part(training, "train"), TRAINING_EXAMPLES)
+            self.calibration = task.calibrate(predicted, self._predicted(training, trained))
+        finished = task.restored(
+            task.finish(predicted[0], self.calibration), data, examples, setting
+        )
         batch = task.examples.batch(data, examples)
         self.validation = Validation(
             loss=task.selection(finished, batch).nanmean().item(),
             metric=task.losses(finished, batch).nanmean().item(),
         )
+
+    def _predicted(self, data: Prepared, examples: Tensor) -> Predicted:
+        prediction = self._predict_seen(data, examples)
+        return prediction, self.task.examples.batch(self._seen(data), examples).target, examples
 
     def predict(self, data: Prepared, examples: Tensor) -> Tensor:
         """What the task calls a prediction, of each example."""

@@ -14,8 +14,13 @@ NOTHING = "\N{EM DASH}"
 
 
 def counted(count: int, word: str) -> str:
-    """As "1 seed" or "1,200 seeds"."""
-    return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
+    """As "1 seed", "1,200 seeds" or "1,200 series"."""
+    return f"{count:,} {word}" if count == 1 else f"{count:,} {several(word)}"
+
+
+def several(word: str) -> str:
+    """The plural."""
+    return word if word.endswith("series") else f"{word}s"
 
 
 def listed(names: Sequence[str], most: int = MOST_NAMES) -> str:

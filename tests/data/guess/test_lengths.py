@@ -138,3 +138,16 @@ def test_dates_that_leave_a_short_validation_shorten_it() -> None:
     assert layout.horizon <= 6
     assert said["horizon"].startswith("7 would be one season; validation or test has only")
     assert guessed(many(spans), Split(cut="series"))[0].horizon == 5
+
+
+@pytest.mark.parametrize(("count", "context"), [(100, 12), (50, 9)])
+def test_many_short_series_look_back_a_season(count: int, context: int) -> None:
+    """Half of 25 months of training, less the horizon, is 9: a network would not see last year."""
+    months = pl.date_range(date(2021, 1, 1), date(2023, 12, 1), "1mo", eager=True)
+    one = pl.DataFrame({"month": months, "y": [float(n % 12 + n % 5) for n in range(36)]})
+    frames = [one.with_columns(shop=pl.lit(f"shop {number}")) for number in range(count)]
+    layout, said, parts = guessed(pl.concat(frames), series="shop")
+    assert (layout.season, layout.horizon, layout.context) == (12, 3, context)
+    assert ("many series" in said["context"]) == (context == 12)
+    # Windows of whole contexts, 25 - 12 - 3 + 1 of each series.
+    assert parts[0].examples >= count * (25 - context - 3 + 1)

@@ -34,6 +34,8 @@ from gatewright.wording.numbers import counted
 
 HISTORY = 2  # horizons before an origin that are kept to be shown, or 24 steps
 BLOCK = 65536  # origins looked at together
+MANY_SERIES = 50  # that are tested by series if moments are few:
+FEW_STRETCHES = 3  # of the horizon, in the moments of test: spread needs as many
 
 
 class Windows(Examples):
@@ -154,12 +156,23 @@ class Windows(Examples):
         """Origins at the same time belong together, whatever their series: the number of the step.
 
         Also of series whose steps begin at other moments: within one step, their times are the
-        same.
+        same. Where there is hardly any time but many series, those of one series belong together.
         """
+        if self.by_series(data, examples):
+            return self.items(data, examples).numpy()
         return step_numbers(data, examples)
 
     def unit_of(self, part: str) -> str:
         return "forecast origin"  # with a window of each series
+
+    def by_series(self, data: Prepared, examples: Tensor) -> bool:
+        """Many series and so little time that nothing could be told from moments (as the M
+        competitions are tested: Koning and others 2005, The M3 competition: Statistical tests of
+        the results)."""
+        if len(self.items(data, examples).unique()) < MANY_SERIES:
+            return False
+        steps = np.unique(step_numbers(data, examples))
+        return len(steps) < FEW_STRETCHES * self.overlap(data.layout, steps)
 
     def overlap(self, layout: Layout, units: Integers) -> int:
         """The most units within a horizon."""

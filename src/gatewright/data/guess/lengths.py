@@ -18,6 +18,7 @@ from gatewright.requests import DATES, SERIES, Split
 from gatewright.wording.numbers import counted
 
 WINDOWS = 20  # in test, at least: fewer tell candidates apart only by luck
+MANY = 1000  # windows of training that are enough to learn from, a few of each series
 FEWEST_STEPS = 3  # ahead; windows are not worth a forecast of fewer
 
 # Steps ahead that people ask for, by frequency: a day, two weeks, a quarter, a year, ...
@@ -57,6 +58,10 @@ class _Parts:
     def windows(self, horizon: int) -> int:
         """In test, of all series."""
         return int(np.maximum(self.test - horizon + 1, 0).sum())
+
+    def trained(self, context: int, horizon: int) -> int:
+        """Windows of whole contexts in training, of all series."""
+        return int(np.maximum(self.train - context - horizon + 1, 0).sum())
 
 
 def training_rows(split: Split, rows: int) -> int:
@@ -151,10 +156,13 @@ def horizon_and_context(
         train = int(parts.train[middle])
         wanted = max(3 * horizon, 2 * season if season <= TWICE else season)
         fits = max(1, train // 2 - horizon)
+        why = f"half of training, {train} rows, less the horizon"
+        if fits < season and parts.trained(season, horizon) >= MANY:
+            fits, why = season, "one season, as there are many series"
         context = min(wanted, fits)
-        by = "three horizons" if wanted == 3 * horizon else "two seasons"
-        by = "one season" if wanted == season else by
-        why = f"half of training, {train} rows, less the horizon" if fits < wanted else by
+        if context == wanted:
+            why = "three horizons" if wanted == 3 * horizon else "two seasons"
+            why = "one season" if wanted == season else why
         notes.add("context", counted(context, "step"), "context", why)
     if training < context + horizon:
         raise InputError(
