@@ -29,6 +29,7 @@ Floats = NDArray[np.float32]
 
 SEED = 1
 JUDGED = 256  # windows of validation that weights and settings are chosen by
+EPOCH = 50  # steps of Gatewright between looks at validation: it ends with a whole one
 BLOCK = 128  # windows predicted at once
 PIECE, PIECES = 32, 8  # of NeuralForecast: windows of a piece, pieces a batch is drawn from
 WARM_UP, DECLINE, SMALLEST_RATE = 50, 0.3, 0.02  # of the peers' learning rate, as of ours
@@ -45,7 +46,7 @@ NEURALFORECAST = {
 }
 DARTS = {"hidden_dim": 64, "batch_size": 32, "use_reversible_instance_norm": True}
 SETTINGS: dict[str, list[dict[str, Any]]] = {
-    "gatewright": [{"cell": "gru", "hidden_size": 64, "learning_rate": 1e-3, "context": 336}],
+    "gatewright": [{"cell": "gru", "hidden_size": 64, "learning_rate": 3e-3, "context": 336}],
     "neuralforecast": [
         {"model": "LSTM", "context": 96, **NEURALFORECAST},
         {"model": "LSTM", "context": 336, **NEURALFORECAST},
@@ -89,7 +90,7 @@ def gatewright_side(request: dict[str, Any], setting: dict[str, Any]) -> dict[st
             }
         )
         stopping = Stopping(
-            seconds=request["seconds"], steps_per_epoch=200, validation_examples=JUDGED
+            seconds=request["seconds"], steps_per_epoch=EPOCH, validation_examples=JUDGED
         )
         torch.manual_seed(SEED)
         network = task.network(setting["cell"], setting["hidden_size"], own)
@@ -108,7 +109,7 @@ def gatewright_side(request: dict[str, Any], setting: dict[str, Any]) -> dict[st
         keep(request, "validation", predicted("validation", JUDGED), in_units=True)
         keep(request, "test", predicted("test", 10**6), in_units=True)
     return {
-        "steps": 200 * len(trained.epochs),
+        "steps": EPOCH * len(trained.epochs),
         "seconds": trained.epochs[-1].seconds,
         "parameters": sum(each.numel() for each in network.parameters()),
     }

@@ -59,7 +59,7 @@ def test_some_windows_of_validation_are_those_that_were_predicted(series: minute
 
 
 def test_a_peer_is_judged_on_the_same_windows(series: minute.Series, tmp_path: Path) -> None:
-    """A peer that knows the future is told to make no error; one that repeats, that of repeating."""
+    """A peer that repeats the last value makes the errors of repeating it."""
     torch = pytest.importorskip("torch")
     np.save(tmp_path / "values.npy", series.values)
     request = {
