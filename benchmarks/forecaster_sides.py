@@ -65,29 +65,37 @@ def naive_loss() -> float:
 
 
 def gatewright_side(cell: str, steps: int) -> list[float]:
-    """Gatewright: the training that compare, fit and Forecaster do, quantiles included."""
+    """Gatewright: its training and its loss of a point, with the network of the peers.
+
+    That is its network for whole sequences: a forecaster of its own reads in segments, which the
+    peers cannot.
+    """
     import torch
 
-    from gatewright import tasks
+    from gatewright.networks.whole import SequenceNetwork
     from gatewright.setting import Setting
+    from gatewright.tasks.forecast import Forecast
     from gatewright.training.loop import Stopping, train
 
+    losses = []
+
+    class Alike(Forecast):
+        def loss(self, prediction: Tensor, batch: Any) -> Tensor:
+            losses.append(torch.nn.functional.mse_loss(prediction.detach()[..., 0], batch.target))
+            return super().loss(prediction, batch)
+
     prepared = _gatewright_data()
-    task = tasks.get("forecast")(prepared.preparation)
-    setting = Setting(learning_rate=RATE, variant="series")
+    setting = Setting(learning_rate=RATE)
     stopping = Stopping(
         batch_size=BATCH, epochs=1, steps_per_epoch=steps, clip=CLIP, validation_examples=BATCH
     )
-    losses, loss = [], task.loss
-
-    def kept(prediction: Tensor, batch: Any) -> Tensor:
-        losses.append(torch.nn.functional.mse_loss(prediction.detach()[..., 0], batch.target))
-        return loss(prediction, batch)
-
     torch.manual_seed(SEED)
-    task.loss = kept
-    train(task.network(cell.lower(), HIDDEN_SIZE, setting), task, prepared, setting, stopping, SEED)
-    return [float(value) for value in losses[:steps]]  # the last one is of validation
+    network = torch.nn.Sequential(
+        SequenceNetwork(prepared.preparation, 0, cell.lower(), HIDDEN_SIZE, setting, HORIZON),
+        torch.nn.Unflatten(1, (HORIZON, 1, 1)),
+    )
+    train(network, Alike(prepared.preparation), prepared, setting, stopping, SEED)
+    return [float(value) for value in losses]
 
 
 @cache

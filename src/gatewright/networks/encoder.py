@@ -68,14 +68,14 @@ class Encoder(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor | None) -> Tensor:
         """x: (time, batch, input_size). Returns (batch, hidden_size)."""
-        outputs, _ = run(self.recurrent, x, lengths, self.truncate)
+        outputs, state = run(self.recurrent, x, lengths, self.truncate)
         if self.score is not None:
             pooled = self._attend(outputs, lengths)
-        elif lengths is None:
-            pooled = outputs[-1]
-        else:
-            last = (lengths - 1).clamp(min=0)
-            pooled = outputs[last, torch.arange(len(last))]
+        elif lengths is None or not self.truncate:
+            # The output at each sequence's last step, without a gradient as large as all outputs.
+            pooled = (state if isinstance(state, Tensor) else state[0])[-1]
+        else:  # the last state has no gradients where a sequence ended in an earlier piece
+            pooled = outputs[(lengths - 1).clamp(min=0), torch.arange(len(lengths))]
         encoded: Tensor = self.dropout(pooled)
         return encoded
 

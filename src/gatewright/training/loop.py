@@ -135,8 +135,9 @@ class _Training:
         least = min(stopping.steps_per_epoch, STEPS_OF_SMALL_SETS)
         whole = len(self.examples) // self.batch_size
         self.steps = max(least, min(stopping.steps_per_epoch, whole))
+        self.parameters = list(network.parameters())
         self.optimizer = torch.optim.AdamW(
-            network.parameters(), setting.learning_rate, weight_decay=WEIGHT_DECAY, fused=True
+            self.parameters, setting.learning_rate, weight_decay=WEIGHT_DECAY, fused=True
         )
         self.epochs: list[Epoch] = []
         self.best = self._weights()
@@ -215,9 +216,13 @@ class _Training:
             group["lr"] = self.setting.learning_rate * rate
         batch = self.task.examples.batch(self.seen, examples)
         loss = self.task.loss(self.network(batch), batch)
-        self.optimizer.zero_grad()
+        for parameter in self.parameters:
+            parameter.grad = None
         loss.backward()
-        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.stopping.clip)
+        gradients = [each.grad for each in self.parameters if each.grad is not None]
+        norm = nn.utils.get_total_norm(gradients)
+        if norm >= self.stopping.clip:
+            nn.utils.clip_grads_with_norm_(self.parameters, self.stopping.clip, norm)
         return loss.item(), norm.item()
 
 

@@ -132,10 +132,12 @@ class Windows(Examples):
     def batch(self, data: Prepared, examples: Tensor) -> Batch:
         context, horizon = data.layout.context, data.layout.horizon
         item = self.items(data, examples)
-        lengths = (examples - data.bounds[item, 0]).clamp(max=context)
-        rows = (examples - lengths) + torch.arange(context)[:, None]
-        whole = bool((lengths == context).all())
-        if not whole:
+        before = examples - data.bounds[:, 0].index_select(0, item)
+        lengths = None
+        rows = examples + torch.arange(-context, 0)[:, None]
+        if not bool((before >= context).all()):
+            lengths = before.clamp(max=context)
+            rows = (examples - lengths) + torch.arange(context)[:, None]
             rows = torch.minimum(rows, examples - 1)  # beyond a length nothing is looked at
         future_rows = examples + torch.arange(horizon)[:, None]
         channels, categories = data.preparation.channels, data.preparation.categories
@@ -144,7 +146,7 @@ class Windows(Examples):
         return Batch(
             values=rows_of(data.values, rows),
             codes=rows_of(data.codes, rows),
-            lengths=None if whole else lengths,
+            lengths=lengths,
             target=rows_of(data.target, future_rows.T),
             future=rows_of(data.values, future_rows, known),
             future_codes=rows_of(data.codes, future_rows, codes),
