@@ -6,6 +6,7 @@ Fields that are None were not given and are guessed, or take the number of the b
 from __future__ import annotations
 
 import dataclasses
+import math
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -95,7 +96,7 @@ class TableFlags:
     context: MaybeWhole = None
     season: MaybeWhole = None
     frequency: str | None = None
-    limits: str | None = None
+    limits: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None  # -5:5
     delimiter: str | None = None
     shares: str | None = None
     rows: str | None = None
@@ -241,7 +242,8 @@ def _pair(text: str) -> Limits | None:
         ends = [float(end) if end.strip() else None for end in (least, greatest)]
     except ValueError:
         return None
-    return (ends[0], ends[1]) if colon and ends != [None, None] else None
+    finite = all(math.isfinite(end) for end in ends if end is not None)
+    return (ends[0], ends[1]) if colon and finite and ends != [None, None] else None
 
 
 def _numbers(text: str, limit: limits.Limit) -> tuple[Any, ...]:

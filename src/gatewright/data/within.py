@@ -60,3 +60,11 @@ def passes(
     counts = torch.zeros(len(target) + 1, target.shape[1], dtype=torch.int32)
     torch.cumsum(beyond, 0, dtype=torch.int32, out=counts[1:])
     return counts
+
+
+def in_words(limits: Limits) -> str:
+    """As "0 or more", "at most 100" or "0 to 1"."""
+    floor, ceiling = limits
+    if ceiling is None:
+        return "any" if floor is None else f"{floor:g} or more"
+    return f"at most {ceiling:g}" if floor is None else f"{floor:g} to {ceiling:g}"

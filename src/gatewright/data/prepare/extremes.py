@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from gatewright.data.calendar import Floats, Integers
 from gatewright.data.guess.roles import some
 from gatewright.data.layout import Guess, Layout
+from gatewright.data.within import in_words
 from gatewright.requests import NO_LIMITS, Limits
 
 PLACES, FULL = 10, 3  # separate places that a limit is reached in: any value, and 1 or 100
@@ -160,11 +161,3 @@ def settled(layout: Layout, guessed: Sequence[Limits]) -> dict[str, Any]:
         for pair, names in alike.items()
     )
     return {"limits": held, "guesses": guesses}
-
-
-def in_words(limits: Limits) -> str:
-    """As "0 or more", "at most 100" or "0 to 1"."""
-    floor, ceiling = limits
-    if ceiling is None:
-        return "any" if floor is None else f"{floor:g} or more"
-    return f"at most {ceiling:g}" if floor is None else f"{floor:g} to {ceiling:g}"

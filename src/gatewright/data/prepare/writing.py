@@ -12,14 +12,13 @@ import polars as pl
 
 from gatewright.data.calendar import Floats, Integers, channel_values
 from gatewright.data.prepare.blocks import Block
-from gatewright.data.prepare.extremes import in_words
 from gatewright.data.prepare.leaks import Leaks
 from gatewright.data.prepare.partition import Partition
 from gatewright.data.prepare.scaling import LARGEST, LastSeen
 from gatewright.data.prepare.storage import ArrayFile, write_array
 from gatewright.data.prepared import RECORD, Preparation, PreparedRecord
 from gatewright.data.question import Question
-from gatewright.data.within import arrays
+from gatewright.data.within import arrays, in_words
 from gatewright.errors import InputError, argument
 from gatewright.wording.numbers import counted
 
