@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from gatewright.errors import InputError
 from gatewright.folders import named
 from gatewright.models.folder import holds_fit, load_fit
 from gatewright.models.predictor import Predictor
-from gatewright.requests import Columns, Contest, Names, Split, names
+from gatewright.requests import Columns, Contest, Limits, Names, Split, names
 
 
 def compare(
@@ -42,6 +42,7 @@ def compare(
     context: int | None = None,
     season: int | None = None,
     frequency: str | None = None,
+    limits: Limits | Mapping[str, Limits] | None = None,
     delimiter: str | None = None,
     shares: tuple[float, float, float] | None = None,
     rows: tuple[int, int, int] | None = None,
@@ -73,6 +74,9 @@ def compare(
         columns to leave out; group: sequences that stay together in the split; split: the column
         that says train, validation or test. horizon, context, season: in steps. frequency: of the
         time axis, as polars writes durations. delimiter: of a CSV file.
+    limits: the least and the greatest value that targets can have, (0, None) where there is no
+        greatest one, or a mapping of them by target; predictions stay within. (None, None) for no
+        limits.
     shares: of training, validation and test, by default 0.7, 0.1 and 0.2. rows: of forecasts,
         their lengths in steps instead.
         cut: of many series, "dates" for all at the same two, "series" for each at its own places.
@@ -109,6 +113,7 @@ def compare(
         context=context,
         season=season,
         frequency=frequency,
+        limits=limits,
     )
     contest = Contest(
         cells=names(cells),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+import numbers
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +17,8 @@ LENGTHS = ("horizon", "context", "season")
 AMOUNTS = ("settings", "seeds", "epochs", "parameters")
 EQUAL = ("parameters", "time")
 DATES, SERIES = CUT = ("dates", "series")
+Limits = tuple[float | None, float | None]  # the least and the greatest value; None: no limit
+NO_LIMITS: Limits = (None, None)
 
 
 def names(one_or_more: Names) -> tuple[str, ...]:
@@ -37,6 +41,8 @@ class Columns:
     split: the column that says train, validation or test.
     horizon, context, season: in steps.
     frequency: how far apart the rows are, as polars writes durations: "1h", "1mo".
+    limits: the least and the greatest value that a target can have, None for no limit: one pair for
+        all targets, or of each of some targets its own.
     """
 
     targets: tuple[str, ...] = ()
@@ -54,9 +60,28 @@ class Columns:
     context: int | None = None
     season: int | None = None
     frequency: str | None = None
+    limits: Limits | Mapping[str, Limits] | None = None
 
     def __post_init__(self) -> None:
         limits.check(_some(self, LENGTHS), optional=LENGTHS)
+        each = self.limits.values() if isinstance(self.limits, Mapping) else [self.limits]
+        for pair in each:
+            if pair is not None:
+                _check_limits(pair)
+
+    def limits_of(self, targets: Sequence[str]) -> dict[str, Limits]:
+        """Those that were said, by target. Raises InputError for one that is no target."""
+        if self.limits is None:
+            return {}
+        if not isinstance(self.limits, Mapping):
+            return dict.fromkeys(targets, _plain(self.limits))
+        for name in self.limits:
+            if name not in targets:
+                raise InputError(
+                    f"{argument('limits')} names {name!r}, which is no target: give those of "
+                    f"{', '.join(targets)}"
+                )
+        return {name: _plain(pair) for name, pair in self.limits.items()}
 
 
 @dataclass(frozen=True)
@@ -139,3 +164,32 @@ class Contest:
 
 def _some(record: Any, fields: Sequence[str]) -> dict[str, Any]:
     return {name: getattr(record, name) for name in fields}
+
+
+def _check_limits(pair: Any) -> None:
+    """Raise InputError for what is no pair of a least and a greatest value."""
+    two = isinstance(pair, Sequence) and not isinstance(pair, str) and len(pair) == 2
+    if not two or not all(end is None or _finite(end) for end in pair):
+        raise InputError(
+            f"{argument('limits')} is to be two finite numbers, the least and the greatest value, "
+            f"None where there is no limit, as (0, None), not {repr(pair)[: limits.LONGEST_QUOTE]}"
+        )
+    floor, ceiling = _plain(pair)
+    if floor is not None and ceiling is not None and floor >= ceiling:
+        raise InputError(
+            f"{argument('limits')} has the least value {floor:g}, which is not below the greatest, "
+            f"{ceiling:g}: give the lower one first"
+        )
+
+
+def _finite(number: Any) -> bool:
+    real = isinstance(number, numbers.Real) and not isinstance(number, bool)
+    try:
+        return real and math.isfinite(float(number))
+    except OverflowError:  # a whole number too large for a float
+        return False
+
+
+def _plain(pair: Sequence[Any]) -> Limits:
+    floor, ceiling = (None if end is None else float(end) for end in pair)
+    return floor, ceiling

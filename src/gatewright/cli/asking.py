@@ -6,6 +6,7 @@ Fields that are None were not given and are guessed, or take the number of the b
 from __future__ import annotations
 
 import dataclasses
+import math
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +17,7 @@ from gatewright import limits
 from gatewright.cli.common import (
     Flag,
     MaybeWhole,
+    UsageError,
     Whole,
     among,
     character,
@@ -24,7 +26,7 @@ from gatewright.cli.common import (
 
 if TYPE_CHECKING:
     from gatewright import requests
-    from gatewright.requests import Columns, Split
+    from gatewright.requests import Columns, Limits, Split
 
 METRICS = """\
 What decides, by name. Default: mse, or error_rate of classes.
@@ -80,6 +82,9 @@ class TableFlags:
         Steps after which a pattern repeats.
     frequency
         How far apart the rows are: 15m, 1h, 1d, 1mo.
+    limits
+        What targets never pass, and forecasts do not either: 0: for nothing below 0, 0:100 for a
+        percentage, none; by name as sales=0:,share=0:1. Guessed from training if not given.
     delimiter
         Between the fields of a CSV file: one character, or comma, semicolon, tab.
     shares
@@ -105,6 +110,7 @@ class TableFlags:
     context: MaybeWhole = None
     season: MaybeWhole = None
     frequency: str | None = None
+    limits: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None  # -5:5
     delimiter: str | None = None
     shares: str | None = None
     rows: str | None = None
@@ -121,7 +127,8 @@ class TableFlags:
             from gatewright import tasks
 
             among("task", [self.task], tasks.names())
-        return Columns(targets=tuple(listed(self.target)), **_shared(self, Columns))
+        given = {"targets": tuple(listed(self.target)), "limits": _limits(self.limits)}
+        return Columns(**_shared(self, Columns) | given)
 
     def _split(self) -> Split:
         from gatewright.requests import Split
@@ -211,6 +218,34 @@ def _shared(flags: Any, kind: Any) -> dict[str, Any]:
     return {
         name: tuple(listed(value)) if name in LISTS else value for name, value in values.items()
     }
+
+
+def _limits(text: str | None) -> Limits | dict[str, Limits] | None:
+    """Those in a list as "0:" or "sales=0:,share=0:1"."""
+    if text is None:
+        return None
+    named = [part.rpartition("=") for part in listed(text)]
+    read = {name.strip(): _pair(ends) for name, _, ends in named}
+    pairs = {name: pair for name, pair in read.items() if pair is not None}
+    if len(pairs) < len(named) or not pairs or ("" in pairs and len(pairs) > 1):
+        raise UsageError(
+            "--limits is the least and the greatest value, as 0: or 0:100, or none, or of each "
+            f"target by its name, as sales=0:,share=0:1, not {text!r}"
+        )
+    return pairs.get("", pairs)
+
+
+def _pair(text: str) -> Limits | None:
+    """The limits of one target; None where they are not written as such."""
+    if text.strip() == "none":
+        return None, None
+    least, colon, greatest = text.partition(":")
+    try:
+        ends = [float(end) if end.strip() else None for end in (least, greatest)]
+    except ValueError:
+        return None
+    finite = all(math.isfinite(end) for end in ends if end is not None)
+    return (ends[0], ends[1]) if colon and finite and ends != [None, None] else None
 
 
 def _numbers(text: str, limit: limits.Limit) -> tuple[Any, ...]:

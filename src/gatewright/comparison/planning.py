@@ -64,7 +64,7 @@ def make_plan(
         source=source,
         fingerprint=fingerprint,
         layout=data.layout,
-        guesses=tuple(guesses),
+        guesses=(*guesses, *data.preparation.guesses),
         candidates=(*_baselines(kind, data.layout, contest.baselines, apart, every), *networks),
         settings=settings,
         seeds=tuple(range(contest.seeds or preset.seeds)),

@@ -7,6 +7,8 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from gatewright.requests import Limits
+
 
 class Guess(BaseModel):
     """One thing that was read off the data instead of being asked for."""
@@ -40,6 +42,7 @@ class Layout(BaseModel):
     known: tuple[str, ...] = ()  # those inputs whose future values are known when forecasting
     split: str | None = None  # the column that says train, validation or test
     ignored: dict[str, str] = {}  # column -> why it is not an input
+    limits: dict[str, Limits] = {}  # of targets, those that were said
 
     # Forecasts
     time: str | None = None

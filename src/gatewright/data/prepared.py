@@ -16,8 +16,10 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
-from gatewright.data.layout import Layout
+from gatewright.data.layout import Guess, Layout
 from gatewright.data.naive import seasonal_errors
+from gatewright.data.within import passes
+from gatewright.requests import NO_LIMITS, Limits
 
 PARTS = ("train", "validation", "test")
 NAMES = ("training", "validation", "test")  # as people are told
@@ -74,6 +76,8 @@ class Preparation(BaseModel):
     class_counts: tuple[int, ...] = ()  # classify: how many sequences each has in training
     target_mean: tuple[float, ...] = ()  # regress: of each target; forecasts: over all series
     target_scale: tuple[float, ...] = ()
+    limits: tuple[Limits, ...] = ()  # of each target; empty where none has any
+    guesses: tuple[Guess, ...] = ()  # what else was read off the training part
     # forecasts of many series, by name: (center, scale) of each target
     series: dict[str, tuple[tuple[float, float], ...]] = {}
     notes: tuple[str, ...] = ()  # what was imputed, filled or dropped, in sentences
@@ -132,6 +136,15 @@ class Prepared:
     def naive(self) -> Tensor:
         """Of forecasts: what ``seasonal_errors`` gives, (items, targets)."""
         return seasonal_errors(self.target, self.bounds, self.layout.season)
+
+    @cached_property
+    def passes(self) -> Tensor:
+        """Of forecasts: what ``within.passes`` gives of the limits that were guessed."""
+        limits = [
+            NO_LIMITS if name in self.layout.limits else pair
+            for name, pair in zip(self.layout.targets, self.preparation.limits, strict=True)
+        ]
+        return passes(self.target, self.bounds, limits, self.center, self.scale)
 
     @classmethod
     def open(cls, folder: Path) -> Prepared:

@@ -120,6 +120,11 @@ class Target(ABC):
         """Targets or predictions in the units of the table; center and scale are of their shape,
         but for what a prediction has more."""
 
+    def limited(self, prediction: Tensor, low: Tensor, high: Tensor) -> Tensor:
+        """A prediction within limits; low and high: broadcast over all but what predictions have
+        more than targets."""
+        return prediction
+
     @abstractmethod
     def columns(
         self, prediction: Tensor, center: Tensor, scale: Tensor, preparation: Preparation
@@ -289,6 +294,11 @@ class Examples(ABC):
     @abstractmethod
     def scale(self, data: Prepared, examples: Tensor) -> tuple[Tensor, Tensor]:
         """(center, scale) of the targets in each such row, (rows, targets) in float64."""
+
+    @abstractmethod
+    def limits(self, data: Prepared, examples: Tensor) -> tuple[Tensor, Tensor]:
+        """(low, high) of the targets of each example, scaled, infinite where there is none;
+        broadcast over its steps. Asked where the preparation has limits."""
 
     def naive(self, data: Prepared, examples: Tensor) -> Tensor:
         """The mean absolute error of the seasonal naive forecast in training, for the targets in

@@ -36,7 +36,7 @@ from gatewright.models.fitting import record_of
 from gatewright.models.folder import FitRecord
 from gatewright.models.judging import judge
 from gatewright.models.predictor import Predictor
-from gatewright.requests import Columns, Names, names
+from gatewright.requests import Columns, Limits, Names, names
 from gatewright.setting import Options
 from gatewright.tasks.forecast import Forecast
 from gatewright.training import Model
@@ -60,6 +60,8 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
         known: inputs whose future values are known; categories: inputs that are not numbers;
             ignore: columns to leave out.
         season, frequency: of the time axis, in steps, and as polars writes durations: "1h".
+        limits: the least and the greatest value of targets, (0, None) where there is no greatest
+            one, or a mapping of them by target; (None, None) for no limits.
         hidden_size, num_layers: of the recurrent stack.
         dropout: between layers and before the last one.
         learning_rate: at its highest.
@@ -94,6 +96,7 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
         ignore: Names = (),
         season: int | None = None,
         frequency: str | None = None,
+        limits: Limits | Mapping[str, Limits] | None = None,
         hidden_size: int = 64,
         num_layers: int = 1,
         dropout: float = 0.0,
@@ -118,6 +121,7 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
         self.ignore = ignore
         self.season = season
         self.frequency = frequency
+        self.limits = limits
         self.hidden_size = hidden_size
         self.num_layers = num_layers
         self.dropout = dropout
@@ -188,6 +192,7 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
             ignore=names(self.ignore),
             season=self.season,
             frequency=self.frequency,
+            limits=self.limits,
         )
         layout, guesses = guess(table, tasks.every(), said)
         replaced = REPLACED - {"horizon"} if self.horizon is None else REPLACED

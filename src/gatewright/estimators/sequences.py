@@ -1,4 +1,4 @@
-"""Labels and numbers of whole sequences: a classifier and a regressor."""
+"""Labels of whole sequences, and what an estimator of numbers shares with that of labels."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_is_fitted, check_X_y, validate_data
 
 from gatewright.data.layout import Layout
-from gatewright.data.prepare.scaling import LARGEST
 from gatewright.data.prepared import Preparation
 from gatewright.errors import InputError
 from gatewright.estimators import arguments, saving
@@ -121,10 +120,11 @@ class SequenceEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         target, label = self._read_target(y, len(sequences))
         random = check_random_state(self.random_state)
         held = hold_out(label, len(sequences), self.validation_fraction, random)
+        layout = self._layout(sequences, target)
         preparation = Preparation(
-            layout=self._layout(sequences, target),
+            layout=layout,
             channels=fit_channels(sequences, ~held),
-            **self._fit_target(target[~held]),
+            **self._fit_target(target[~held], layout),
         )
         data = prepared(preparation, sequences, self._scale(target, preparation), held)
         seed = int(random.randint(2**31 - 1))
@@ -140,7 +140,7 @@ class SequenceEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         """(samples, targets) as numbers, and the number of each class."""
 
     @abstractmethod
-    def _fit_target(self, target: Floats) -> dict[str, Any]:
+    def _fit_target(self, target: Floats, layout: Layout) -> dict[str, Any]:
         """What a preparation says of the targets of the training part."""
 
     def _scale(self, target: Floats, preparation: Preparation) -> Floats:
@@ -322,7 +322,7 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[mi
         self.classes_, label = np.unique(y, return_inverse=True)
         return label[:, None].astype(np.float64), label
 
-    def _fit_target(self, target: Floats) -> dict[str, Any]:
+    def _fit_target(self, target: Floats, layout: Layout) -> dict[str, Any]:
         counts = np.bincount(target[:, 0].astype(np.int64), minlength=len(self.classes_))
         names = tuple(map(str, self.classes_.tolist()))
         return {"classes": names, "class_counts": tuple(counts.tolist())}
@@ -330,57 +330,3 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[mi
     def _options(self) -> Options:
         weights = bool(self.class_weights)
         return super()._options().model_copy(update={"class_weights": weights})
-
-
-class SequenceRegressor(RegressorMixin, SequenceEstimator):  # type: ignore[misc]
-    """Tells one or several numbers that go with a whole sequence, with a recurrent network.
-
-    Trained as ``SequenceClassifier`` is, on squared error, with its arguments but
-    ``class_weights``.
-
-    Attributes after ``fit``:
-        model_, n_features_in_, steps_: as in ``SequenceEstimator``.
-    """
-
-    task = "regress"
-
-    def predict(self, X: Any) -> Floats:  # noqa: N803
-        """The numbers of each sequence: (samples,), or (samples, targets) as y was."""
-        scaled = self._predict(X).numpy()
-        preparation = self.model_.preparation
-        numbers: Floats = scaled * preparation.target_scale + np.array(preparation.target_mean)
-        return numbers[:, 0] if self._flat else numbers
-
-    @np.errstate(over="ignore", invalid="ignore")
-    def _read_target(self, y: Any, samples: int) -> tuple[Floats, Integers | None]:
-        _, y = check_X_y(
-            np.zeros((samples, 1)), y, multi_output=True, y_numeric=True, estimator=self
-        )
-        self._flat = y.ndim == 1
-        numbers: Floats = y.reshape(samples, -1).astype(np.float64)
-        return numbers, None
-
-    def _fit_target(self, target: Floats) -> dict[str, Any]:
-        with np.errstate(over="ignore", invalid="ignore"):
-            spread = target.std(axis=0)
-        if not np.isfinite(spread).all():
-            raise InputError("y holds numbers too large to square: give it in a larger unit")
-        scale = np.where(np.ptp(target, axis=0) > 0, spread, 1.0)
-        mean = target.mean(axis=0)
-        return {"target_mean": tuple(mean.tolist()), "target_scale": tuple(scale.tolist())}
-
-    def _scale(self, target: Floats, preparation: Preparation) -> Floats:
-        with np.errstate(over="ignore"):
-            scaled: Floats = (target - preparation.target_mean) / np.array(preparation.target_scale)
-        far = np.abs(scaled) > LARGEST
-        if far.any():
-            raise InputError(
-                f"y is {target[far][0]:g} at sample {int(far.any(axis=1).argmax())}, too far from "
-                "those of the training: correct it"
-            )
-        return scaled
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        return tags

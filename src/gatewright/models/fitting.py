@@ -99,7 +99,7 @@ def record_of(
         source=source,
         fingerprint=fingerprint(arrays),
         layout=data.layout,
-        guesses=guesses,
+        guesses=(*guesses, *data.preparation.guesses),
         recipe=recipe,
         stopping=stopping,
         shares=split.shares,

@@ -8,6 +8,7 @@ from gatewright import tasks
 from gatewright.comparison.records import Plan
 from gatewright.data.layout import Layout
 from gatewright.data.prepared import PARTS
+from gatewright.data.within import in_words
 from gatewright.report.outcome import Outcome
 from gatewright.training.loop import DECLINE
 from gatewright.wording.numbers import counted, duration, listed
@@ -68,6 +69,7 @@ def roles(layout: Layout) -> list[tuple[str, str]]:
         ("Step", layout.step or (listed(layout.steps) if layout.steps else "")),
         ("Group", layout.group or ""),
         ("Split column", layout.split or ""),
+        ("Limits given", listed([f"{name}: {in_words(of)}" for name, of in layout.limits.items()])),
     ]
     return [(what, value) for what, value in columns if value]
 

@@ -13,7 +13,7 @@ from gatewright.data.examples.windows import Windows
 from gatewright.data.layout import Layout
 from gatewright.data.logarithm import logged, ratios, swings_grow, unlogged
 from gatewright.data.prepared import Preparation, Prepared
-from gatewright.data.targets.numbers import Numbers
+from gatewright.data.targets.numbers import Numbers, in_table
 from gatewright.networks.forecaster import ALONE, OWN, TOGETHER, Forecaster, segments
 from gatewright.networks.windows import levels
 from gatewright.setting import Setting
@@ -32,17 +32,23 @@ class Bands(Numbers):
             center, scale = center[..., None], scale[..., None]
         return super().in_units(encoded, center, scale)
 
+    def limited(self, prediction: Tensor, low: Tensor, high: Tensor) -> Tensor:
+        return super().limited(prediction, low[..., None], high[..., None])
+
     def columns(
         self, prediction: Tensor, center: Tensor, scale: Tensor, preparation: Preparation
     ) -> dict[str, Any]:
         """A column for each target's point, under its name, and ``NAME 0.05`` for a quantile."""
-        numbers = (prediction.double() * scale[..., None] + center[..., None]).numpy()
-        columns = {}
-        for at, target in enumerate(preparation.layout.targets):
-            columns[target] = numbers[:, at, 0]
-            for output, level in enumerate(QUANTILES, 1):
-                columns[f"{target} {level:g}"] = numbers[:, at, output]
-        return columns
+        outputs = [
+            in_table(prediction[..., output], center, scale, preparation).numpy()
+            for output in range(1 + len(QUANTILES))
+        ]
+        names = ("", *(f" {level:g}" for level in QUANTILES))
+        return {
+            f"{target}{name}": numbers[:, at]
+            for at, target in enumerate(preparation.layout.targets)
+            for name, numbers in zip(names, outputs, strict=True)
+        }
 
 
 class Forecast(Task):
@@ -88,10 +94,10 @@ class Forecast(Task):
     def restored(
         self, prediction: Tensor, data: Prepared, examples: Tensor, setting: Setting
     ) -> Tensor:
-        if LOGARITHMS not in setting.choices:
-            return prediction
-        ratio = ratios(data)[self.examples.items(data, examples)]
-        return unlogged(prediction, ratio[:, None, :, None])
+        if LOGARITHMS in setting.choices:
+            ratio = ratios(data)[self.examples.items(data, examples)]
+            prediction = unlogged(prediction, ratio[:, None, :, None])
+        return super().restored(prediction, data, examples, setting)
 
     def network(self, cell: str, hidden_size: int, setting: Setting) -> nn.Module:
         return Forecaster(

@@ -91,8 +91,11 @@ class Task(ABC):
     def restored(
         self, prediction: Tensor, data: Prepared, examples: Tensor, setting: Setting
     ) -> Tensor:
-        """What a candidate that saw ``seen`` predicts, as a prediction of the data themselves."""
-        return prediction
+        """What a candidate that saw ``seen`` predicts, as a prediction of the data themselves,
+        within the limits of the targets."""
+        if not self.preparation.limits:
+            return prediction
+        return self.target.limited(prediction, *self.examples.limits(data, examples))
 
     @abstractmethod
     def network(self, cell: str, hidden_size: int, setting: Setting) -> nn.Module:

@@ -21,6 +21,7 @@ from gatewright.data.prepare.sequences import partition_new_sequences, partition
 from gatewright.data.prepared import NAMES, PARTS, Part, Preparation, Prepared
 from gatewright.data.question import Examples, Target, TaskChoice
 from gatewright.data.table.reading import Table
+from gatewright.data.within import edges
 from gatewright.errors import InputError, argument
 from gatewright.requests import Split
 from gatewright.wording.numbers import counted
@@ -146,6 +147,12 @@ class Sequences(Examples):
         moments = (data.preparation.target_mean, data.preparation.target_scale)
         center, scale = (torch.tensor(each, dtype=torch.float64) for each in moments)
         return center.expand(len(examples), -1), scale.expand(len(examples), -1)
+
+    def limits(self, data: Prepared, examples: Tensor) -> tuple[Tensor, Tensor]:
+        """The same for all: (targets,)."""
+        moments = (data.preparation.target_mean, data.preparation.target_scale)
+        center, scale = (torch.tensor(each, dtype=torch.float64) for each in moments)
+        return edges(data.preparation.limits, center, scale)
 
     def needs(self, layout: Layout) -> tuple[str, str]:
         return "NEW.csv", "predictions.csv"

@@ -28,6 +28,7 @@ from gatewright.data.prepare.series import partition_new_series, partition_serie
 from gatewright.data.prepared import PARTS, Part, Preparation, Prepared
 from gatewright.data.question import Examples, Target, TaskChoice
 from gatewright.data.table.reading import Table
+from gatewright.data.within import edges
 from gatewright.errors import InputError
 from gatewright.requests import Split
 from gatewright.wording.numbers import counted
@@ -248,6 +249,16 @@ class Windows(Examples):
     def scale(self, data: Prepared, examples: Tensor) -> tuple[Tensor, Tensor]:
         item = self.items(data, examples).repeat_interleave(data.layout.horizon)
         return data.center[item], data.scale[item]
+
+    def limits(self, data: Prepared, examples: Tensor) -> tuple[Tensor, Tensor]:
+        """Limits that were guessed hold as long as nothing that the window sees of the target lies
+        beyond: (n, 1, targets)."""
+        item = self.items(data, examples)
+        low, high = edges(data.preparation.limits, data.center[item], data.scale[item])
+        begin = torch.maximum(data.bounds[item, 0], examples - data.layout.context)
+        refuted = data.passes[examples] > data.passes[begin]
+        low, high = low.masked_fill(refuted, -torch.inf), high.masked_fill(refuted, torch.inf)
+        return low[:, None], high[:, None]
 
     def naive(self, data: Prepared, examples: Tensor) -> Tensor:
         return data.naive[self.items(data, examples).repeat_interleave(data.layout.horizon)]

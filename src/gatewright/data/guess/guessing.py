@@ -70,7 +70,13 @@ def guess(
     choice = choice.reading(*_shape(table, columns, roles, choice))
     layout = choice.first().examples.layout(table, columns, roles, notes, choice)
     _note_inputs(layout, roles, notes)
-    return layout, tuple(notes.guesses)
+    if said.limits is not None and not questions[layout.task].target.numeric:
+        raise InputError(
+            f"{argument('limits')} are for targets that are numbers, and {layout.targets[0]} of "
+            f"{table.name} holds labels: leave it out"
+        )
+    limits = said.limits_of(layout.targets)
+    return layout.model_copy(update={"limits": limits}), tuple(notes.guesses)
 
 
 def _parts(

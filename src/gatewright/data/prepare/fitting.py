@@ -9,9 +9,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from gatewright.data.calendar import DAY, Floats, channel_names
+from gatewright.data.calendar import DAY, Floats, Integers, channel_names
 from gatewright.data.layout import Layout
 from gatewright.data.prepare.columns import frequency_of
+from gatewright.data.prepare.extremes import Extremes, settled
 from gatewright.data.prepare.partition import Partition
 from gatewright.data.prepare.scaling import Moments, center_and_scale, too_large
 from gatewright.data.prepared import PARTS, Category, Channel, Preparation
@@ -33,6 +34,7 @@ def fit(layout: Layout, partition: Partition, question: Question) -> FittedPrepa
     names = question.examples.channels(layout)
     targets = len(layout.targets) if question.examples.sees_targets else 0
     own = Moments(len(partition.items), targets)
+    extremes, middle = Extremes(targets), _middle(partition)
     shared = Moments(1, len(names) - targets)
     missing = np.zeros(len(names), dtype=bool)
     values: dict[str, set[str]] = {name: set() for name in layout.categories}
@@ -47,6 +49,7 @@ def fit(layout: Layout, partition: Partition, question: Question) -> FittedPrepa
             times = block.time[training]
             first, last = min(first, times.min()), max(last, times.max())
         own.add(item, numbers[:, :targets])
+        extremes.add(item, numbers[:, :targets], block.rows[training] >= middle[item])
         shared.add(np.zeros_like(item), numbers[:, targets:])
         missing |= np.isnan(numbers).any(axis=0)
         mask = pl.Series(training[block.present], dtype=pl.Boolean)
@@ -64,12 +67,14 @@ def fit(layout: Layout, partition: Partition, question: Question) -> FittedPrepa
     if question.examples.sees_targets:
         pair = {"target_mean": target_mean, "target_scale": target_scale}
         of_targets: dict[str, Any] = {name: tuple(each.tolist()) for name, each in pair.items()}
+        of_targets["limits"] = extremes.limits(target_mean, target_scale)
     elif partition.labels is not None:
         of_targets = _fit_labels(partition, partition.labels, question)
     else:
         of_targets = question.target.fit(
             pl.concat(labels), pl.concat(every), lambda row: f"row {row + 1} of the training part"
         )
+    of_targets |= settled(layout, of_targets.get("limits", ()))
     preparation = Preparation(
         layout=layout,
         channels=_channels(
@@ -89,6 +94,11 @@ def fit(layout: Layout, partition: Partition, question: Question) -> FittedPrepa
         }
         preparation = preparation.model_copy(update={"series": series})
     return FittedPreparation(preparation, center, scale)
+
+
+def _middle(partition: Partition) -> Integers:
+    """The row in the middle of the training part of each item."""
+    return (partition.bounds[:, 0] + partition.training) // 2
 
 
 def _fit_labels(partition: Partition, labels: pl.DataFrame, question: Question) -> dict[str, Any]:

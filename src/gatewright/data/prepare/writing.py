@@ -18,7 +18,8 @@ from gatewright.data.prepare.scaling import LARGEST, LastSeen
 from gatewright.data.prepare.storage import ArrayFile, write_array
 from gatewright.data.prepared import RECORD, Preparation, PreparedRecord
 from gatewright.data.question import Question
-from gatewright.errors import InputError
+from gatewright.data.within import arrays, in_words
+from gatewright.errors import InputError, argument
 from gatewright.wording.numbers import counted
 
 
@@ -29,6 +30,7 @@ class Counts:
     present: int  # rows that the table has
     missing: Integers  # (columns,): of these, those without a value
     unseen: dict[str, int]  # category -> rows with a value that is not in training
+    beyond: Integers  # (targets,): values beyond the limits; none where there are no limits
 
 
 class Writer:
@@ -61,8 +63,12 @@ class Writer:
         missing = {c.name for c in channels if c.role == "missing"}
         self.indicated = [at for at, name in enumerate(self.names) if f"{name} missing" in missing]
         self.last_seen = LastSeen(len(self.names))
+        self.ends = arrays(preparation.limits)
         self.counts = Counts(
-            0, np.zeros(len(self.names), np.int64), {c.column: 0 for c in preparation.categories}
+            present=0,
+            missing=np.zeros(len(self.names), np.int64),
+            unseen={c.column: 0 for c in preparation.categories},
+            beyond=np.zeros(len(preparation.limits), np.int64),
         )
 
     def write(self, folder: Path) -> Counts:
@@ -118,6 +124,8 @@ class Writer:
         missing = np.isnan(block.numbers)
         self.counts.present += len(block.present)
         self.counts.missing += missing[block.present].sum(axis=0)
+        if self.targets:
+            self._count_beyond(block.numbers[:, : self.targets])
         return np.concatenate(
             [
                 self.last_seen.fill(block.item, scaled),
@@ -188,7 +196,14 @@ class Writer:
         def where(row: int) -> str:
             return f"sequence {self.partition.items[row]}"
 
+        self._count_beyond(self.question.target.as_numbers(labels, self.preparation))
         return self.question.target.encode(labels, self.preparation, where)
+
+    def _count_beyond(self, numbers: Floats) -> None:
+        """numbers: (n, targets), not scaled, NaN where missing."""
+        if self.preparation.limits:
+            floor, ceiling = self.ends
+            self.counts.beyond += ((numbers < floor) | (numbers > ceiling)).sum(axis=0)
 
 
 def finish(
@@ -233,6 +248,14 @@ def _notes(
             if f"{name} missing" not in indicated:
                 note += "; none is missing in the training part, so no input says where"
             notes.append(note)
+    for name, pair, beyond in zip(layout.targets, preparation.limits, counts.beyond, strict=False):
+        if beyond:
+            held, where = "the limits given", "; predictions stay within"
+            if name not in layout.limits:
+                held = "what training keeps to"
+                where = f" in validation or test; {argument('limits')} says otherwise"
+            values = counted(int(beyond), "value")
+            notes.append(f"beyond {held} ({in_words(pair)}): {values} of {name}{where}")
     for name, unseen in counts.unseen.items():
         if unseen:
             notes.append(

@@ -6,15 +6,18 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from gatewright.data.calendar import Floats, Integers
 from gatewright.data.guess.labels import LabelCounts
+from gatewright.data.prepare.extremes import limits_of
 from gatewright.data.prepare.relations import LinearMap
 from gatewright.data.prepare.scaling import LARGEST, Moments, center_and_scale, too_large
 from gatewright.data.prepared import Preparation
 from gatewright.data.question import Relation, Target, Where
+from gatewright.data.within import arrays, edges
 from gatewright.errors import InputError, argument
 
 
@@ -56,7 +59,11 @@ class Numbers(Target):
             row = int(np.abs(held).argmax())
             name = f"column {values.columns[column]!r}"
             raise InputError(too_large(where(row), name, held[row]))
-        return {"target_mean": tuple(mean.tolist()), "target_scale": tuple(scale.tolist())}
+        return {
+            "target_mean": tuple(mean.tolist()),
+            "target_scale": tuple(scale.tolist()),
+            "limits": limits_of(numbers, mean, scale),
+        }
 
     def as_numbers(self, values: pl.DataFrame, preparation: Preparation) -> Floats:
         return _finite(values)
@@ -81,13 +88,27 @@ class Numbers(Target):
     def in_units(self, encoded: Floats, center: Floats, scale: Floats) -> Floats:
         return encoded * scale + center
 
+    def limited(self, prediction: Tensor, low: Tensor, high: Tensor) -> Tensor:
+        return prediction.clamp(low, high)
+
     def columns(
         self, prediction: Tensor, center: Tensor, scale: Tensor, preparation: Preparation
     ) -> dict[str, Any]:
         """A column for each target, under its name."""
-        numbers = (prediction.double() * scale + center).numpy()
+        numbers = in_table(prediction, center, scale, preparation).numpy()
         targets = preparation.layout.targets
         return {target: numbers[:, at] for at, target in enumerate(targets)}
+
+
+def in_table(prediction: Tensor, center: Tensor, scale: Tensor, preparation: Preparation) -> Tensor:
+    """Predictions (rows, targets) in the units of the table, in float64: what stands at the edge of
+    the limits is exactly the limit."""
+    numbers = prediction.double() * scale + center
+    if preparation.limits:
+        ends = torch.from_numpy(arrays(preparation.limits))
+        for end, edge in zip(ends, edges(preparation.limits, center, scale), strict=True):
+            numbers = torch.where((prediction == edge) & end.isfinite(), end, numbers)
+    return numbers
 
 
 def _finite(values: pl.DataFrame) -> Floats:
