@@ -63,8 +63,8 @@ class Columns:
 class Split:
     """How a table is cut into training, validation and test.
 
-    shares: of the three, with the sum 1; that of test may be 0 where nothing is compared. A column
-        that says the part goes before.
+    shares: of the three, with the sum 1; that of test may be 0 where nothing is compared, that of
+        validation too where all was chosen before. A column that says the part goes before.
     rows: of forecasts, their lengths in steps from the start of each series, instead of shares or
         such a column; what is beyond is left out.
     cut: of forecasts of many series, where the shares cut them: "dates", all at the same two, or

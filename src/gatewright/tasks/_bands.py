@@ -7,6 +7,9 @@ import math
 import torch
 from torch import Tensor
 
+from gatewright.data.logarithm import ratio_of
+from gatewright.data.prepared import Preparation
+
 QUANTILES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 LEVELS = torch.tensor(QUANTILES)
 MIDDLE = QUANTILES.index(0.5)
@@ -41,6 +44,32 @@ def calibrated(prediction: Tensor, target: Tensor) -> Tensor:
     side = torch.where(errors < 0, below, above).clamp(min=NARROWEST)
     factor = _joined(errors.abs() / side, COVERED, otherwise=1.0)
     return factor * offsets if alone else factor
+
+
+def units(before: Preparation, now: Preparation, *, logarithms: bool) -> Tensor:
+    """How many units of targets now are one of those before, (targets,): standard deviations, or
+    with ``logarithms`` their shares of the mean, as ``logged`` has them. Of many series, of which
+    each has its own, that of the middle one."""
+
+    def unit(preparation: Preparation) -> dict[str, Tensor]:
+        all_together = zip(preparation.target_mean, preparation.target_scale, strict=True)
+        pairs = preparation.series or {"": tuple(all_together)}
+        each = {name: torch.tensor(one, dtype=torch.float64).T for name, one in pairs.items()}
+        return {
+            name: ratio_of(center, scale) if logarithms else scale
+            for name, (center, scale) in each.items()
+        }
+
+    earlier, later = unit(before), unit(now)
+    shared = [earlier[name] / later[name] for name in earlier if name in later]
+    if not shared:
+        return torch.ones(len(before.layout.targets))
+    return torch.stack(shared).quantile(0.5, dim=0).float()
+
+
+def rescaled(calibration: Tensor, units: Tensor) -> Tensor:
+    """What ``calibrated`` gave, in other units (targets,): a factor has none."""
+    return calibration if calibration.shape[-1] == 1 else calibration * units[:, None]
 
 
 def banded(prediction: Tensor, calibration: Tensor | None) -> Tensor:
