@@ -169,9 +169,9 @@ def _tell(record: FitRecord, folder: Path, screen: Console) -> None:
     words = [f"{record.parameters:,} parameters"]
     epochs = list(record.comparison.epochs.values())
     if epochs:
-        each = numbers.listed([str(count) for count in epochs])
-        seeds = f", of {numbers.counted(len(epochs), 'seed')}" if len(epochs) > 1 else ""
-        words.append(f"{each} epochs{seeds}, in {numbers.duration(record.seconds)}")
+        seeds, most = numbers.counted(len(epochs), "seed"), numbers.counted(max(epochs), "epoch")
+        least = f"{min(epochs)} to " if min(epochs) < max(epochs) else ""
+        words.append(f"{seeds} of {least}{most} in {numbers.duration(record.seconds)}")
     lines = {
         "Made anew": f"{record.recipe.candidate}: {', '.join(words)}",
         "Judged": record.comparison.text,

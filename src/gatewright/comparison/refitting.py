@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from gatewright import tasks
 from gatewright.comparison.folder import RunFolder
-from gatewright.comparison.records import Plan, Row, Score
+from gatewright.comparison.records import Plan, Score
+from gatewright.comparison.verdict import Verdict
 from gatewright.data.prepare.columns import check_readings
 from gatewright.data.prepare.preparing import prepare
 from gatewright.data.prepared import Prepared, fingerprint
@@ -40,7 +42,7 @@ def refit_into(
     table: Table,
     run: RunFolder,
     plan: Plan,
-    row: Row,
+    verdict: Verdict,
     score: Score,
     *,
     source: str,
@@ -55,7 +57,7 @@ def refit_into(
     Args:
         folder: a new one, an empty one, or one with the same model.
         table: what ``rows_for`` gave.
-        run: the folder of the finished comparison; plan: its plan; row, score: of the candidate.
+        run, plan, verdict: of the finished comparison; score: of the candidate.
         source: what the table is called in the record; command: what repeats it there.
         begin: told once what will be fitted, before any training.
         progress: told of the seed and each epoch, also of those before an interruption.
@@ -77,7 +79,7 @@ def refit_into(
         data = _all_rows(table, plan, arrays)
         split = Split(EVERYTHING)
         record = record_of(judged.recipe, plan.stopping, data, arrays, source, (), split)
-        comparison = _comparison(run, plan, row, score, judged, record, same=same)
+        comparison = _comparison(run, plan, verdict, score, judged, record, same=same)
         record = record.model_copy(update={"comparison": comparison, "command": command})
         there = kept.settle(folder, record)
         begin(record)
@@ -139,33 +141,31 @@ def _all_rows(table: Table, plan: Plan, arrays: Path) -> Prepared:
     """All rows of a table as training, with the columns and lengths of a comparison."""
     layout = plan.layout.model_copy(update={"split": None})
     check_readings(table, layout, layout.targets)
-    return prepare(table, layout, tasks.get(layout.task), arrays, split=Split(EVERYTHING))
+    data = prepare(table, layout, tasks.get(layout.task), arrays, split=Split(EVERYTHING))
+    parts = data.preparation.parts[:1]  # there is no other
+    return replace(data, preparation=data.preparation.model_copy(update={"parts": parts}))
 
 
 def _comparison(
     run: RunFolder,
     plan: Plan,
-    row: Row,
+    verdict: Verdict,
     score: Score,
     judged: Model,
     record: FitRecord,
     *,
     same: bool,
 ) -> Comparison:
-    task = tasks.get(plan.layout.task)
-    assert score.loss is not None
-    ends = None if row.low is None or row.high is None else (row.low, row.high)
-    metric = task.deciding(plan.options).decides
-    found = Judged(metric=metric, loss=score.loss, units=score.units, measures=score.measures)
-    part = record.parts[0]
-    basis = numbers.counted(score.units, f"test {task.examples.unit}")
-    level = f"95% interval {numbers.interval(*ends)}, " if ends else ""
+    placing, part = verdict.candidate(score.name), record.parts[0]
+    basis = numbers.counted(score.units, f"test {verdict.unit}")
+    ends = numbers.interval(*placing.interval) if placing.interval else ""
+    level = f"{100 * (1 - verdict.level):g}% interval {ends}, " if ends else ""
     others = "" if same else ", which are other rows than those compared"
     sentences = [
-        f"This model was not judged itself: it is {row.title}, made anew on all {part.holds[0]} of "
-        f"{Path(record.source).name}{others}.",
-        f"The comparison in {run.path} judged its like, which learned from training alone: "
-        f"{metric} {numbers.number(score.loss)} on test ({level}{basis}).",
+        f"This model was not judged itself: it is {placing.title}, made anew on all "
+        f"{part.holds[0]} of {Path(record.source).name}{others}.",
+        f"The comparison in {run.path} judged its like, made without the rows of test: "
+        f"{verdict.metric} {numbers.number(placing.loss)} there ({level}{basis}).",
     ]
     if judged.calibration is not None:
         sentences.append("The bands come from the errors of that one on validation.")
@@ -174,8 +174,11 @@ def _comparison(
         model=score.model,
         rows=same,
         epochs={part.seed: part.best_epoch for part in judged.parts if part.epochs},
-        judged=found,
-        interval=ends,
+        judged=Judged(
+            metric=verdict.metric, loss=placing.loss, units=score.units, measures=score.measures
+        ),
+        interval=placing.interval,
+        level=verdict.level,
         series=score.series,
         examples=score.examples,
         microseconds=score.microseconds,

@@ -106,15 +106,15 @@ class Result:
 
         Raises InputError for one that is not on the leaderboard.
         """
-        _, score = self._judged(name)
+        score = self._score(name)
         return Predictor(self.folder.model(score), self.folder.history(), self.native)
 
-    def _judged(self, name: str) -> tuple[Row, Score]:
-        row = next((row for row in self.rows if row.name == name and not row.failed), None)
-        if row is None:
+    def _score(self, name: str) -> Score:
+        score = self.folder.scores().get(name)
+        if score is None or score.failed:
             known = ", ".join(row.name for row in self.rows if not row.failed)
             raise InputError(f"no candidate of this comparison is called {name!r}: it has {known}")
-        return row, self.folder.scores()[name]
+        return score
 
     def refit(
         self,
@@ -146,7 +146,7 @@ class Result:
             InputError: the source is not there or does not fit, there is no such candidate, or
                 the folder holds something else.
         """
-        judged = self._judged(candidate or self.verdict.recommended)
+        score = self._score(candidate or self.verdict.recommended)
         table = rows_for(self.folder, self.plan, source, delimiter)
         name = self.plan.source if source is None else source
         with _kept_in(out) as folder:
@@ -155,7 +155,8 @@ class Result:
                 table,
                 self.folder,
                 self.plan,
-                *judged,
+                self.verdict,
+                score,
                 source=str(name) if isinstance(name, str | Path) else table.name,
                 command=command,
                 begin=begin,
