@@ -162,8 +162,8 @@ def _comparison(
     level = f"{100 * (1 - verdict.level):g}% interval {ends}, " if ends else ""
     others = "" if same else ", which are other rows than those compared"
     sentences = [
-        f"This model was not judged itself: it is {placing.title}, made anew on all "
-        f"{part.holds[0]} of {Path(record.source).name}{others}.",
+        f"This model was not judged itself: it is the candidate {placing.title}, made "
+        f"anew on all {part.holds[0]} of {Path(record.source).name}{others}.",
         f"The comparison in {run.path} judged its like, made without the rows of test: "
         f"{verdict.metric} {numbers.number(placing.loss)} there ({level}{basis}).",
     ]
