@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gatewright.api import compare, load
+    from gatewright.api import compare, load, refit
     from gatewright.equations import (
         Cell,
         CellError,
@@ -61,6 +61,7 @@ __all__ = [
     "load",
     "log_sigmoid",
     "maximum",
+    "refit",
     "relu",
     "sigmoid",
     "softplus",
@@ -76,6 +77,7 @@ _MODULES = {
     "InputError": "gatewright.errors",
     "compare": "gatewright.api",
     "load": "gatewright.api",
+    "refit": "gatewright.api",
 }  # of what is not in gatewright.equations
 
 

@@ -1,4 +1,4 @@
-"""``gatewright.compare`` and ``gatewright.load``: a comparison from Python, and what it made."""
+"""A comparison from Python, what it made, and a candidate of it made anew on all rows."""
 
 from __future__ import annotations
 
@@ -196,6 +196,15 @@ def load(folder: str | Path, model: str | None = None) -> Predictor:
     raise InputError(
         f"{path} {what}: give a folder that gatewright fit or gatewright compare wrote"
     )
+
+
+def refit(run: str | Path, source: Any = None, **others: Any) -> Predictor:
+    """A candidate of the finished comparison in a folder made anew on all rows, to predict with:
+    ``Result.refit``, whose arguments it takes.
+
+    Raises InputError as that does, and where the folder holds no finished comparison.
+    """
+    return Result(RunFolder(named(run))).refit(source, **others)
 
 
 @contextmanager

@@ -107,6 +107,7 @@ LIMITS: Mapping[str, Limit] = {
     "threads": Whole(1, 1_024),
 }
 SHARE, SHARE_OR_NONE = (Real(zero=zero, below=1) for zero in (False, True))
+EVERYTHING = (1.0, 0.0, 0.0)  # shares of a model whose like was judged: nothing is kept back
 PART_ROWS = Whole(1, 1_000_000 * MILLION)
 MILLENNIUM = 365_250  # days; the longest step
 LONGEST_INTEGER_STEP = 10**18
@@ -137,20 +138,27 @@ def refusal(called: str, limit: Limit, value: Any) -> InputError:
 
 def check_shares(shares: Any) -> None:
     """Raise InputError for shares that are not three numbers above 0 with the sum 1; the last one,
-    that of test, may be 0."""
+    that of test, may be 0, and 1,0,0 are all rows for training."""
+    if isinstance(shares, tuple) and shares == EVERYTHING:
+        return
     called, what = argument("shares"), "three numbers above 0 with the sum 1, as 0.7,0.1,0.2"
     three = isinstance(shares, Sequence) and len(shares) == 3
     if three and shares[1] == 0:
-        raise InputError(
-            f"{called} leaves nothing for validation, which tells when training is to stop and how "
-            "wide bands are: give it some, as 0.9,0.1,0"
-        )
+        raise without_validation()
     _check_three(shares, (SHARE, SHARE, SHARE_OR_NONE), called, what)
     if abs(math.fsum(shares) - 1) > 1e-6:
         raise InputError(
             f"{called} is to be {what}, and {','.join(f'{share:g}' for share in shares)} have the "
             f"sum {math.fsum(shares):g}"
         )
+
+
+def without_validation() -> InputError:
+    """The sentence for shares that leave nothing to choose by."""
+    return InputError(
+        f"{argument('shares')} leaves nothing for validation, which tells when training is to stop "
+        "and how wide bands are: give it some, as 0.9,0.1,0"
+    )
 
 
 def check_rows(rows: Any) -> None:

@@ -88,7 +88,8 @@ class Columns:
 class Split:
     """How a table is cut into training, validation and test.
 
-    shares: of the three, with the sum 1; that of test may be 0 where nothing is compared.
+    shares: of the three, with the sum 1; that of test may be 0 where nothing is compared, that of
+        validation too where all was chosen before.
     rows: of forecasts, their lengths in steps from the start of each series, instead of shares;
         what is beyond is left out.
     cut: of forecasts of many series, where the shares cut them: "dates", all at the same two, or

@@ -42,11 +42,13 @@ def world(task: str) -> Prepared:
 
 
 def changed(data: Prepared, part: str) -> Prepared:
-    """With other values in the sequences of a part."""
-    values = data.values.clone()
-    for start, _, _, end in data.bounds[data.part == ("train", "validation", "test").index(part)]:
+    """With other values in the sequences of a part, and another class or number."""
+    values, target = data.values.clone(), data.target.clone()
+    inside = data.part == ("train", "validation", "test").index(part)
+    for start, _, _, end in data.bounds[inside]:
         values[start:end] += torch.randn(end - start, values.shape[1])
-    return dataclasses.replace(data, values=values)
+    target[inside] = (target[inside] + 1) % 3
+    return dataclasses.replace(data, values=values, target=target)
 
 
 def test_all_that_choose_something_are_fitted_again() -> None:

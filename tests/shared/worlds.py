@@ -69,7 +69,13 @@ def series(
     )
     ends = torch.tensor(bounds or [[0, rows * 6 // 10, rows * 8 // 10, rows]])
     return Prepared(
-        preparation=Preparation(layout=layout, channels=tuple(channels), categories=categories),
+        preparation=Preparation(
+            layout=layout,
+            channels=tuple(channels),
+            categories=categories,
+            target_mean=(-1.0,) * targets,
+            target_scale=(2.0,) * targets,
+        ),
         items=tuple(f"series {number}" for number in range(len(ends))),
         values=torch.cat(columns, 1),
         codes=codes,

@@ -8,8 +8,18 @@ import pytest
 import torch
 from torch import Tensor
 
+import worlds
 from gatewright.tasks import _bands
-from gatewright.tasks._bands import COVERED, MIDDLE, MOST, QUANTILES, banded, pinball
+from gatewright.tasks._bands import (
+    COVERED,
+    MIDDLE,
+    MOST,
+    QUANTILES,
+    banded,
+    pinball,
+    rescaled,
+    units,
+)
 
 Q = len(QUANTILES)
 
@@ -193,3 +203,37 @@ def test_the_pinball_loss_is_least_at_the_quantile() -> None:
     for number, level in enumerate(QUANTILES):
         best = places[losses[:, number].argmin()].item()
         assert best == pytest.approx(torch.quantile(target, level).item(), abs=0.02)
+
+
+@pytest.mark.parametrize("outputs", [1, 1 + Q])
+def test_bands_carried_to_other_units_are_the_same(outputs: int) -> None:
+    prediction = normal(400, 4, 2, outputs, seed=3).sort(-1).values
+    if outputs > 1:
+        prediction[..., 0] = prediction[..., 1 + MIDDLE]
+    point = prediction[..., 0]
+    target = point + normal(400, 4, 2, seed=4) * (3 + point)
+    calibration = calibrated(prediction, target)
+    assert (calibration[..., 1] > 0).all()
+    sizes, zeros = torch.tensor([3.0, 0.2]), torch.tensor([-1.0, 5.0])
+    other = prediction * sizes[:, None] + zeros[:, None]
+    found = banded(other, rescaled(calibration, sizes, zeros))
+    expected = banded(prediction, calibration) * sizes[:, None] + zeros[:, None]
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("logarithms", [False, True])
+def test_units_of_other_rows_are_those_of_the_numbers(logarithms: bool) -> None:
+    layout = worlds.of_task("forecast").preparation
+    before, now = (
+        layout.model_copy(update={"target_mean": (mean,), "target_scale": (scale,), "series": {}})
+        for mean, scale in ((10.0, 2.0), (12.0, 3.0))
+    )
+    (size,), (zero,) = units(before, now, logarithms=logarithms)
+    for number in (8.0, 10.0, 15.0):
+        if logarithms:
+            old, new = (
+                math.log(number / mean) * mean / scale for mean, scale in ((10, 2), (12, 3))
+            )
+        else:
+            old, new = (number - 10) / 2, (number - 12) / 3
+        assert float(old * size + zero) == pytest.approx(new, abs=1e-6)

@@ -102,11 +102,17 @@ class Logistic(Fitted):
         return self._scores(self.rows(data, examples))
 
     def state(self) -> dict[str, Tensor]:
-        return {**self.rows.state(), "weights": self.weights, "intercept": self.intercept}
+        return {
+            **self.rows.state(),
+            "weights": self.weights,
+            "intercept": self.intercept,
+            "strength": torch.tensor(self.strength, dtype=torch.float64),
+        }
 
     def restore(self, state: dict[str, Tensor]) -> None:
         self.rows.restore(state)
         self.weights, self.intercept = state["weights"], state["intercept"]
+        self.strength = state["strength"].item()
 
     def parameters(self) -> int:
         return self.weights.numel() + self.intercept.numel()

@@ -134,12 +134,14 @@ class MiniRocket(Fitted):
             **kernels,
             "weights": self.weights,
             "intercept": self.intercept,
+            "penalty": torch.tensor(self.penalty, dtype=torch.float64),
         }
 
     def restore(self, state: dict[str, Tensor]) -> None:
         self.features.restore(state)
         self.kernels = Kernels(*(state[name] for name in LEARNED))
         self.weights, self.intercept = state["weights"], state["intercept"]
+        self.penalty = state["penalty"].item()
 
     def parameters(self) -> int:
         return self.kernels.biases.numel() + self.weights.numel() + self.intercept.numel()

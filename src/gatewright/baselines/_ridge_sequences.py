@@ -53,13 +53,18 @@ class RidgeSequences(Fitted):
         return self.line(self.rows(data, examples)).float()
 
     def state(self) -> dict[str, Tensor]:
-        alpha = torch.tensor(self.line.alpha, dtype=torch.float64)
-        weights, intercept = self.line.weights, self.line.intercept
-        return {**self.rows.state(), "weights": weights, "intercept": intercept, "alpha": alpha}
+        alphas = {"alpha": self.line.alpha, "penalty": self.penalty}
+        return {
+            **self.rows.state(),
+            "weights": self.line.weights,
+            "intercept": self.line.intercept,
+            **{name: torch.tensor(one, dtype=torch.float64) for name, one in alphas.items()},
+        }
 
     def restore(self, state: dict[str, Tensor]) -> None:
         self.rows.restore(state)
         self.line = Line(state["weights"], state["intercept"], state["alpha"].item())
+        self.penalty = state["penalty"].item()
 
     def parameters(self) -> int:
         return self.line.weights.numel() + self.line.intercept.numel()

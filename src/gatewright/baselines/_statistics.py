@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gatewright.baselines._windows import in_training, items_of
+from gatewright.baselines._windows import before_test, in_training, items_of
 from gatewright.baselines.baseline import Fitted
 from gatewright.data.examples.windows import Windows
 from gatewright.data.prepared import Prepared
@@ -80,6 +80,9 @@ class Statistical(Fitted):
         self.begins = torch.tensor(begins)
         self.counts = torch.tensor([len(one) for one in models])
         self.numbers = torch.tensor([number for one in models for number in one]).double()
+
+    def refit(self, data: Prepared) -> None:
+        self.fit(before_test(data))
 
     def _fit_one(self, series: Array) -> list[float]:
         if len(series) < self.least or np.ptp(series) == 0:

@@ -52,7 +52,8 @@ class Fitted(Baseline):
         """Learn again, from training and validation together, with what ``fit`` chose.
 
         Networks choose their number of epochs on validation; so a baseline has its use of it too.
-        Called once, after its errors on validation were looked at.
+        Called after its errors on validation were looked at, and again for a model of all rows:
+        ``restore`` gives back what was chosen.
         """
 
     @abstractmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from gatewright.baselines._sequences import learned_from
 from gatewright.baselines.baseline import Fitted
 from gatewright.data.examples.sequences import Sequences
 from gatewright.data.prepared import Prepared
@@ -21,7 +22,13 @@ class Majority(Fitted):
     log_chances: Tensor  # (classes,)
 
     def fit(self, data: Prepared) -> None:
-        label = data.target[self.task.examples.of_part(data, "train"), 0].long()
+        self._learn(data, self.task.examples.of_part(data, "train"))
+
+    def refit(self, data: Prepared) -> None:
+        self._learn(data, learned_from(self.task, data))
+
+    def _learn(self, data: Prepared, examples: Tensor) -> None:
+        label = data.target[examples, 0].long()
         counts = torch.bincount(label, minlength=len(self.task.preparation.classes)).double()
         # Half a sequence for a class without any, so that its logarithm is finite.
         counts = counts.clamp(min=0.5)

@@ -18,6 +18,7 @@ from gatewright.cli.common import INTERRUPTED, WRONG, UsageError
 from gatewright.cli.compare import compare
 from gatewright.cli.fit import fit
 from gatewright.cli.predict import predict
+from gatewright.cli.refit import refit
 from gatewright.cli.report import report
 from gatewright.cli.usage import sentence
 from gatewright.errors import InputError, with_flags
@@ -37,7 +38,7 @@ app = App(
     version=_version,
     help_format="markdown",
 )
-for number, command in enumerate([compare, fit, predict, report, cells, bench]):
+for number, command in enumerate([compare, fit, refit, predict, report, cells, bench]):
     app.command(command, sort_key=number)  # type: ignore[call-overload]
 
 

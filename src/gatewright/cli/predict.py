@@ -40,7 +40,7 @@ def predict(
     model: str | None = None,
     delimiter: str | None = None,
 ) -> int:
-    """Predict with a finished comparison or fit.
+    """Predict with a finished comparison or fit, or with what was made anew on all rows.
 
     Forecasts go on from where the training file ended, or from the last known target of another
     file, wherever that lies, for the series that it holds; rows with an empty target at its end
@@ -57,7 +57,7 @@ def predict(
     Parameters
     ----------
     run
-        The folder that `gatewright compare` or `gatewright fit` wrote.
+        The folder that `gatewright compare`, `gatewright refit` or `gatewright fit` wrote.
     file
         What to predict for. Forecasts need none.
     out
@@ -90,6 +90,8 @@ def predict(
             readings=predictor.preparation.readings,
         )
     frame = predictor.predict(table)
+    if predictor.remark:
+        print(f"gatewright: {predictor.remark}", file=sys.stderr)
     if out is not None:
         write_whole(out, lambda file: WRITERS[out.suffix.lower()](frame, file))
         print(f"{out}: {counted(len(frame), 'row')}")

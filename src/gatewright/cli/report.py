@@ -26,7 +26,7 @@ def report(
     Parameters
     ----------
     run
-        The folder that `gatewright compare` or `gatewright fit` wrote.
+        The folder that `gatewright compare`, `gatewright refit` or `gatewright fit` wrote.
     open_it
         Open it in the browser.
     """

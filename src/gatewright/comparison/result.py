@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,11 +16,13 @@ import polars as pl
 from gatewright.comparison import showing
 from gatewright.comparison.folder import PLAN, RunFolder
 from gatewright.comparison.outcome import outcome
-from gatewright.comparison.records import Plan, Row
+from gatewright.comparison.records import Plan, Row, Score
+from gatewright.comparison.refitting import Watch, refit_into, rows_for
 from gatewright.comparison.verdict import Verdict
 from gatewright.data.table.frames import Native, as_given
 from gatewright.errors import InputError, argument
 from gatewright.folders import claimed, named
+from gatewright.models.folder import FitRecord, read_predictor
 from gatewright.models.predictor import Predictor
 
 
@@ -101,11 +106,65 @@ class Result:
 
         Raises InputError for one that is not on the leaderboard.
         """
+        score = self._score(name)
+        return Predictor(self.folder.model(score), self.folder.history(), self.native)
+
+    def _score(self, name: str) -> Score:
         score = self.folder.scores().get(name)
         if score is None or score.failed:
             known = ", ".join(row.name for row in self.rows if not row.failed)
             raise InputError(f"no candidate of this comparison is called {name!r}: it has {known}")
-        return Predictor(self.folder.model(score), self.folder.history(), self.native)
+        return score
+
+    def refit(
+        self,
+        source: Any = None,
+        *,
+        candidate: str | None = None,
+        delimiter: str | None = None,
+        out: str | Path | None = None,
+        command: str = "",
+        begin: Callable[[FitRecord], None] = lambda record: None,
+        progress: Watch = lambda seed, epoch: None,
+    ) -> Predictor:
+        """A candidate made anew on all rows, those of validation and test too, to predict with.
+
+        It has the setting, the seeds and the number of epochs of the one that was judged, or the
+        penalty of a baseline; its bands come from that one's errors on validation. Nothing is left
+        to judge it by.
+
+        Args:
+            source: a file or data frame with the same columns, which may have newer rows; by
+                default the file that was compared on.
+            candidate: by name; by default what the verdict recommends.
+            delimiter: of a CSV file, where the guess is wrong.
+            out: a folder to keep it in, as that of a fit; where it was interrupted it goes on.
+            command: what repeats it.
+            begin, progress: told once of what will be fitted; of the seed and each epoch.
+
+        Raises:
+            InputError: the source is not there or does not fit, there is no such candidate, or
+                the folder holds something else.
+        """
+        score = self._score(candidate or self.verdict.recommended)
+        table = rows_for(self.folder, self.plan, source, delimiter)
+        name = self.plan.source if source is None else source
+        with _kept_in(out) as folder:
+            record = refit_into(
+                folder,
+                table,
+                self.folder,
+                self.plan,
+                self.verdict,
+                score,
+                source=str(name) if isinstance(name, str | Path) else table.name,
+                command=command,
+                begin=begin,
+                progress=progress,
+            )
+            predictor = read_predictor(folder, record)
+        predictor.native = table.native
+        return predictor
 
     def save(self, path: str | Path) -> Path:
         """Copy all that the run wrote, report included, to a new place.
@@ -121,3 +180,13 @@ class Result:
                 (target / name).parent.mkdir(exist_ok=True)
                 shutil.copy2(source.path / name, target / name)
         return target
+
+
+@contextmanager
+def _kept_in(out: str | Path | None) -> Iterator[Path]:
+    """The folder asked for, or a temporary one."""
+    if out is not None:
+        yield named(out)
+        return
+    with tempfile.TemporaryDirectory(prefix="gatewright-") as folder:
+        yield Path(folder)

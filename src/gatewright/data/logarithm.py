@@ -56,11 +56,11 @@ def logged(data: Prepared) -> Prepared:
     what the preparation holds, so that new rows become the same.
     """
     item = torch.repeat_interleave(torch.arange(len(data.bounds)), data.lengths)
-    ratio = ratios(data)[item]
-    targets = ratio.shape[1]
+    of_rows = ratios(data)[item]
+    targets = of_rows.shape[1]
     values = data.values.clone()
-    values[:, :targets] = _log(values[:, :targets], ratio)
-    return dataclasses.replace(data, values=values, target=_log(data.target, ratio))
+    values[:, :targets] = _log(values[:, :targets], of_rows)
+    return dataclasses.replace(data, values=values, target=_log(data.target, of_rows))
 
 
 def unlogged(numbers: Tensor, ratio: Tensor) -> Tensor:
@@ -70,10 +70,14 @@ def unlogged(numbers: Tensor, ratio: Tensor) -> Tensor:
 
 def ratios(data: Prepared) -> Tensor:
     """(items, targets): scale over center of each series."""
+    return ratio_of(data.center, data.scale).float()
+
+
+def ratio_of(center: Tensor, scale: Tensor) -> Tensor:
+    """Scale over center, of their shape."""
     # A center that is not above zero comes with a new series alone: it is seen almost as it is.
-    positive = data.center > LOWEST * data.scale
-    ratio = data.scale / data.center.where(positive, 1.0)
-    return ratio.where(positive, LOWEST).float()
+    positive = center > LOWEST * scale
+    return (scale / center.where(positive, 1.0)).where(positive, LOWEST)
 
 
 def _log(numbers: Tensor, ratio: Tensor) -> Tensor:

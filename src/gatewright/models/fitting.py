@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from gatewright import __version__, baselines, cells, tasks
+from gatewright import __version__, baselines, cells, limits, tasks
 from gatewright.data.guess.guessing import guess
 from gatewright.data.layout import Guess
 from gatewright.data.prepare.preparing import prepare
@@ -60,6 +60,8 @@ def fit_into(
         InputError: the table or the candidate is not fit for it, the folder holds something else,
             or the loss stopped being a number.
     """
+    if not split.shares[1]:
+        raise limits.without_validation()
     if recipe.candidate not in cells.names():
         recipe = recipe.model_copy(update={"hidden_size": 0})
     with (

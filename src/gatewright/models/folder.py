@@ -45,6 +45,24 @@ class Kept(BaseModel):
     microseconds: float  # per prediction, in blocks, one thread
 
 
+class Comparison(BaseModel):
+    """Of a model made anew on all rows: the comparison that chose it, and judged its like."""
+
+    model_config = ConfigDict(frozen=True)
+
+    run: str  # its folder, as it was named
+    model: str  # the digest of the model that was judged
+    rows: bool  # whether these are the rows that were compared on
+    epochs: dict[int, int]  # of each seed; none where nothing is trained step by step
+    judged: Judged  # on test
+    interval: tuple[float, float] | None  # of the loss
+    level: float  # of the tests; the interval is at 1 - level
+    series: int  # or sequences that the test examples are of
+    examples: int  # that were judged
+    microseconds: float  # per prediction, in blocks, one thread
+    text: str  # what to know of the model, in sentences
+
+
 class FitRecord(BaseModel):
     """fit.json: all that decides a fit, and once it is finished how it did."""
 
@@ -65,6 +83,7 @@ class FitRecord(BaseModel):
     notes: tuple[str, ...] = ()  # what was imputed, filled or dropped, in sentences
     parts: tuple[Part, ...] = ()  # when training, validation and test are, and what they hold
     estimator: dict[str, Any] = {}  # what an estimator of Python was made with
+    comparison: Comparison | None = None  # of a model that was not judged itself
 
     # Of a finished fit
     finished: bool = False
@@ -81,7 +100,8 @@ class FitRecord(BaseModel):
         """What two fits have to share for one to go on from the other."""
         split = {"shares", "rows", "cut"}
         names = {"gatewright", "fingerprint", "layout", "recipe", "stopping", *split}
-        return self.model_dump(include=names)
+        found = self.model_dump(include=names)
+        return found | {"comparison": self.comparison and self.comparison.model}
 
     def ended(
         self, model: Model, validation: Judged | None = None, test: Judged | None = None
@@ -194,4 +214,5 @@ def read_predictor(folder: Path, record: FitRecord) -> Predictor:
     """What ``keep`` wrote. Raises DamagedError where a file is not as it was written."""
     preparation = files.read_preparation(folder, AGAIN)
     model = files.read_model(folder / files.MODEL, preparation, record.file, AGAIN)
-    return Predictor(model, files.read_history(folder, AGAIN))
+    remark = record.comparison.text if record.comparison else ""
+    return Predictor(model, files.read_history(folder, AGAIN), remark=remark)

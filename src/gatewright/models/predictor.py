@@ -32,10 +32,12 @@ class Predictor:
         model: Model,
         history: pl.DataFrame | None = None,
         native: Native | None = None,
+        remark: str = "",
     ) -> None:
         self.model = model
         self.history = history
         self.native = native  # of the data frame that it was fitted on
+        self.remark = remark  # what to know of a model that was not judged itself
 
     def __repr__(self) -> str:
         return tables.pairs_as_text(self._facts())
@@ -59,6 +61,7 @@ class Predictor:
             ("Predicts", ", ".join(words)),
             ("Inputs", listed(layout.inputs or layout.steps)),
             ("Known ahead", listed(layout.known)),
+            ("Remark", self.remark),
         ]
         return [(what, text) for what, text in facts if text]
 

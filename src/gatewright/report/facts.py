@@ -9,7 +9,10 @@ from gatewright.comparison.records import Plan
 from gatewright.data.layout import Layout
 from gatewright.data.prepared import PARTS
 from gatewright.data.within import in_words
+from gatewright.limits import EVERYTHING
+from gatewright.models.folder import Comparison
 from gatewright.report.outcome import Outcome
+from gatewright.training import Stopping
 from gatewright.training.loop import DECLINE
 from gatewright.wording.numbers import counted, duration, listed
 
@@ -18,12 +21,13 @@ def data_line(outcome: Outcome) -> list[str]:
     """The data in a line: file, task, horizon, how much was judged."""
     plan, examples = outcome.plan, outcome.task.examples
     judged = max((score.series for score in outcome.scores.values()), default=0)
+    who = "" if outcome.comparison is None else "its like was "
     judged_on = max((score.examples for score in outcome.scores.values()), default=0)
     return [
         PurePath(plan.source).name or plan.source,
         outcome.task.asks(listed(plan.layout.targets, 3)),
         *examples.described(plan.layout, outcome.preparation, judged),
-        f"judged on {counted(judged_on, f'{outcome.part} {examples.unit}')}",
+        f"{who}judged on {counted(judged_on, f'{outcome.part} {examples.unit}')}",
     ]
 
 
@@ -33,7 +37,7 @@ def headline(outcome: Outcome) -> tuple[str, str, str]:
     chosen = verdict.candidate(verdict.recommended)
     kind = "baseline" if chosen.baseline else "recurrent network"
     if outcome.alone:
-        return "Fitted", chosen.title, kind
+        return "Fitted" if outcome.comparison is None else "Made anew", chosen.title, kind
     if len(verdict.candidates) == 1:
         return "Only", chosen.title, kind
     if not verdict.comparable:
@@ -44,6 +48,8 @@ def headline(outcome: Outcome) -> tuple[str, str, str]:
 def split_text(plan: Plan) -> str:
     """How training, validation and test were cut."""
     layout = plan.layout
+    if plan.shares == EVERYTHING:
+        return "All rows are training"
     if plan.rows is not None:
         train, validation, test = plan.rows
         return (
@@ -88,6 +94,8 @@ def budget(outcome: Outcome) -> list[tuple[str, str]]:
     """What every trained candidate was given."""
     plan = outcome.plan
     stopping = plan.stopping
+    if outcome.comparison is not None:
+        return _made_anew(outcome.comparison, stopping)
     sizes = [one.parameters for one in plan.candidates if one.parameters]
     facts = [
         ("Budget", plan.budget),
@@ -125,6 +133,22 @@ def budget(outcome: Outcome) -> list[tuple[str, str]]:
         facts.append(("Classes", "each counts the same, however many sequences it has"))
     if options.truncate:
         facts.append(("Gradients reach back", counted(options.truncate, "step")))
+    return facts
+
+
+def _made_anew(comparison: Comparison, stopping: Stopping) -> list[tuple[str, str]]:
+    """How a model of all rows was made, which nothing chose anew."""
+    facts = [("Chosen by", f"the comparison in {comparison.run}")]
+    if comparison.epochs:
+        each = [
+            f"{counted(count, 'epoch')} of seed {seed}" for seed, count in comparison.epochs.items()
+        ]
+        facts += [
+            ("Training", f"{listed(each)}: as many as each had at its best in the comparison"),
+            ("Learning rate", f"declines in the last {DECLINE:.0%} of them"),
+            ("Batch", f"{stopping.batch_size} examples"),
+            ("Gradients", f"clipped to a norm of {stopping.clip:g}"),
+        ]
     return facts
 
 

@@ -7,9 +7,17 @@ from pathlib import Path
 from gatewright import baselines, tasks
 from gatewright.comparison.deciding import decide
 from gatewright.comparison.records import Candidate, Fit, Plan, Row, Rung, Score, fit_name
-from gatewright.comparison.verdict import BY_SERIES, Verdict
+from gatewright.comparison.verdict import BY_SERIES, Placing, Verdict
+from gatewright.data.prepared import Preparation
 from gatewright.errors import InputError, argument
-from gatewright.models.folder import FitRecord, Kept, read_fit, read_predictor, read_shown
+from gatewright.models.folder import (
+    Comparison,
+    FitRecord,
+    Kept,
+    read_fit,
+    read_predictor,
+    read_shown,
+)
 from gatewright.models.judging import Judged
 from gatewright.report.outcome import Outcome
 from gatewright.report.shown import shown_in
@@ -29,6 +37,8 @@ def outcome_of_fit(folder: Path) -> Outcome:
             f"the fit in {folder} is not finished: give its command again, with "
             f"{argument('out', str(folder))}, and it goes on"
         )
+    if record.comparison is not None:
+        return _made_anew(record, record.comparison, read_predictor(folder, record).preparation)
     kept = record.kept
     judged = None if kept is None else record.test or record.validation
     if kept is None or judged is None:
@@ -52,6 +62,71 @@ def outcome_of_fit(folder: Path) -> Outcome:
         shown={candidate.name: shown_in(tensors, beside, plan.layout, model.preparation)},
         part=kept.part,
         alone=True,
+    )
+
+
+def _made_anew(record: FitRecord, comparison: Comparison, preparation: Preparation) -> Outcome:
+    """Of a model that was not judged itself, with the measures of its like."""
+    plan = _plan(record)
+    (candidate,) = plan.candidates
+    fit = Fit(name="", candidate=candidate.name, setting=0, seed=plan.seeds[0])
+    score = Score(
+        name=candidate.name,
+        loss=comparison.judged.loss,
+        units=comparison.judged.units,
+        series=comparison.series,
+        examples=comparison.examples,
+        microseconds=comparison.microseconds,
+        measures=comparison.judged.measures,
+    )
+    verdict = _as_told(plan, comparison)
+    return Outcome(
+        plan=plan,
+        verdict=verdict,
+        rows=[_row(record, fit, score, candidate, verdict)],
+        fits={},
+        scores={score.name: score},
+        preparation=preparation,
+        shown={},
+        alone=True,
+        comparison=comparison,
+    )
+
+
+def _as_told(plan: Plan, comparison: Comparison) -> Verdict:
+    """What a comparison said of the one candidate."""
+    examples, judged = tasks.get(plan.layout.task).examples, comparison.judged
+    (candidate,) = plan.candidates
+    placing = Placing(
+        name=candidate.name,
+        title=candidate.title,
+        baseline=candidate.baseline,
+        seeds=max(1, len(comparison.epochs)),
+        rank=1,
+        loss=judged.loss,
+        interval=comparison.interval,
+        skill=None,
+        skill_interval=None,
+    )
+    return Verdict(
+        unit=examples.unit,
+        overlapping=examples.overlapping,
+        metric=judged.metric,
+        units=judged.units,
+        groups=None,
+        horizon=1,
+        level=comparison.level,
+        comparable=True,
+        candidates=(placing,),
+        pairs=(),
+        confidence_set=(candidate.name,),
+        best=candidate.name,
+        best_recurrent=None if candidate.baseline else candidate.name,
+        best_baseline=candidate.name if candidate.baseline else None,
+        recommended=candidate.name,
+        seeds_unknown=(),
+        needed=None,
+        text=comparison.text,
     )
 
 

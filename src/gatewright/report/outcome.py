@@ -11,6 +11,7 @@ from gatewright.comparison.records import Fit, Plan, Row, Score
 from gatewright.comparison.verdict import Verdict
 from gatewright.data.prepared import Preparation
 from gatewright.measures import Averaged, Measure, Measured
+from gatewright.models.folder import Comparison
 from gatewright.report.shown import Shown, shown_of
 from gatewright.tasks import Task
 
@@ -28,6 +29,7 @@ class Outcome:
     shown: dict[str, Shown]
     part: str = "test"  # of the split that all was judged on
     alone: bool = False  # one fit, and no comparison
+    comparison: Comparison | None = None  # of a fit that was not judged itself: that of its like
 
     @classmethod
     def read(cls, folder: RunFolder, plan: Plan) -> Outcome:

@@ -93,6 +93,7 @@ def _text_and_tables(outcome: Outcome) -> dict[str, Any]:
         "board": tables.leaderboard(verdict, rows),
         "part": outcome.part,
         "alone": outcome.alone,
+        "like": _like(outcome),
         "judged_by": f"{verdict.metric} {unit}".rstrip(),
         "step_measure": measure,
         "overall": measured.overall(outcome),
@@ -116,9 +117,12 @@ def _key_figures(outcome: Outcome) -> list[tuple[str, str, str]]:
     """What to know of the recommended candidate at a glance: name, figure, small print."""
     verdict = outcome.verdict
     row = next(row for row in outcome.rows if row.name == verdict.recommended)
-    key_figures = [(verdict.metric, number(row.loss), interval(row.low, row.high))]
+    of = _like(outcome)
+    key_figures = [(f"{verdict.metric}{of}", number(row.loss), interval(row.low, row.high))]
     for each in outcome.beside:
-        key_figures.append((each.title, each.words(row.measures.get(each.name)), each.unit))
+        key_figures.append(
+            (f"{each.title}{of}", each.words(row.measures.get(each.name)), each.unit)
+        )
     if row.skill is not None and not row.baseline:
         ends = interval(row.skill_low, row.skill_high, skill)
         key_figures.append(("better than the best baseline", skill(row.skill), ends))
@@ -132,3 +136,8 @@ def _key_figures(outcome: Outcome) -> list[tuple[str, str, str]]:
     if row.parameters:
         key_figures.append(("parameters", f"{row.parameters:,}", ""))
     return key_figures
+
+
+def _like(outcome: Outcome) -> str:
+    """Whose measures are told, where they are not those of the model itself."""
+    return "" if outcome.comparison is None else " of its like"

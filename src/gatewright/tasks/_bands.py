@@ -8,6 +8,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from gatewright.data.logarithm import ratio_of
+from gatewright.data.prepared import Preparation
+
 QUANTILES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 LEVELS = torch.tensor(QUANTILES)
 MIDDLE = QUANTILES.index(0.5)
@@ -57,6 +60,42 @@ def calibrated(validation: Errors, training: Errors, stretches: int, trained: in
         larger = beside > across if width.shape[-1] > 1 else other > width
         width = other.where(larger, width)
     return torch.cat([level.expand(*width.shape[:-1], 2), width], -1)
+
+
+def units(before: Preparation, now: Preparation, *, logarithms: bool) -> tuple[Tensor, Tensor]:
+    """How many units of targets now are one of those before, and where zero of those before is now,
+    (targets,) both: in standard deviations from the mean, or with ``logarithms`` as ``logged`` has
+    them. Of many series, of which each has its own, those of the middle one."""
+
+    def scales(preparation: Preparation) -> dict[str, tuple[Tensor, Tensor]]:
+        all_together = zip(preparation.target_mean, preparation.target_scale, strict=True)
+        pairs = preparation.series or {"": tuple(all_together)}
+        each = {name: torch.tensor(one, dtype=torch.float64).T for name, one in pairs.items()}
+        if not logarithms:
+            return {name: (center, scale) for name, (center, scale) in each.items()}
+        smallest = torch.finfo(torch.float64).tiny
+        return {
+            name: (center.clamp(min=smallest).log(), ratio_of(center, scale))
+            for name, (center, scale) in each.items()
+        }
+
+    earlier, later = scales(before), scales(now)
+    shared = [(*earlier[name], *later[name]) for name in earlier if name in later]
+    if not shared:
+        count = len(before.layout.targets)
+        return torch.ones(count), torch.zeros(count)
+    sizes = torch.stack([size / other for _, size, _, other in shared])
+    zeros = torch.stack([(zero - other) / size for zero, _, other, size in shared])
+    return sizes.quantile(0.5, dim=0).float(), zeros.quantile(0.5, dim=0).float()
+
+
+def rescaled(calibration: Tensor, sizes: Tensor, zeros: Tensor) -> Tensor:
+    """What ``calibrated`` gave, in other ``units``. A factor of widths has none."""
+    sizes, zeros = sizes[:, None], zeros[:, None]
+    usual, growth, width = calibration.split([1, 1, calibration.shape[-1] - 2], -1)
+    if width.shape[-1] > 1:
+        width = width * sizes
+    return torch.cat([usual * sizes + zeros, growth / sizes, width], -1)
 
 
 def banded(prediction: Tensor, calibration: Tensor | None) -> Tensor:

@@ -17,7 +17,7 @@ from gatewright.data.targets.numbers import Numbers, in_table
 from gatewright.networks.forecaster import ALONE, OWN, TOGETHER, Forecaster, segments
 from gatewright.networks.windows import levels
 from gatewright.setting import Setting
-from gatewright.tasks._bands import QUANTILES, banded, calibrated, pinball
+from gatewright.tasks._bands import QUANTILES, banded, calibrated, pinball, rescaled, units
 from gatewright.tasks.task import Predicted, Task
 
 BEND = 0.5  # where errors of the point begin to count by their size, not their square
@@ -122,6 +122,10 @@ class Forecast(Task):
             len((part[2] // self.layout.horizon).unique()) for part in (validation, training)
         ]
         return calibrated(validation[:2], training[:2], *stretches)
+
+    def carried(self, calibration: Tensor, before: Preparation, setting: Setting) -> Tensor:
+        logarithms = LOGARITHMS in setting.choices
+        return rescaled(calibration, *units(before, self.preparation, logarithms=logarithms))
 
     def finish(self, prediction: Tensor, calibration: Tensor | None) -> Tensor:
         return banded(prediction, calibration)

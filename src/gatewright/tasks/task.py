@@ -137,6 +137,10 @@ class Task(ABC):
         ascending order; asked for of a task with ``levels``."""
         return None
 
+    def carried(self, calibration: Tensor, before: Preparation, setting: Setting) -> Tensor:
+        """What ``calibrate`` gave with another preparation of the same layout, for this one."""
+        return calibration
+
     def finish(self, prediction: Tensor, calibration: Tensor | None) -> Tensor:
         """A whole prediction of what a network or baseline gave, with ``calibrate``'s result."""
         return prediction

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -96,22 +97,35 @@ class Model:
         if isinstance(part.learned, Fitted):
             part.learned.fit(model._seen(data))
         else:
-            trained = train(
-                part.learned,
-                model.task,
-                data,
-                recipe.setting,
-                stopping,
-                recipe.seed,
-                checkpoint=checkpoint,
-                plateau=plateau,
-                watch=watch,
-            )
-            part.epochs, part.best_epoch = trained.epochs, trained.best
+            model._train(part.learned, data, stopping, checkpoint, plateau, watch)
         model._validate(data)
         if isinstance(part.learned, Fitted):
             part.learned.refit(model._seen(data))
         return model
+
+    def _train(
+        self,
+        network: nn.Module,
+        data: Prepared,
+        stopping: Stopping,
+        checkpoint: Path | None,
+        plateau: Path | None,
+        watch: Callable[[Epoch], None],
+    ) -> None:
+        """Train the network of a model of one part."""
+        (part,), recipe = self.parts, self.recipe
+        trained = train(
+            network,
+            self.task,
+            data,
+            recipe.setting,
+            stopping,
+            recipe.seed,
+            checkpoint=checkpoint,
+            plateau=plateau,
+            watch=watch,
+        )
+        part.epochs, part.best_epoch = trained.epochs, trained.best
 
     @classmethod
     def joined(cls, models: Sequence[Model], data: Prepared) -> Model:
@@ -119,6 +133,45 @@ class Model:
         model = cls(models[0].recipe, models[0].preparation)
         model.parts = [part for one in models for part in one.parts]
         model._validate(data)
+        return model
+
+    @classmethod
+    def anew(
+        cls,
+        judged: Model,
+        data: Prepared,
+        stopping: Stopping,
+        checkpoints: Sequence[Path],
+        watch: Callable[[int, Epoch], None] = lambda seed, epoch: None,
+    ) -> Model:
+        """A model made as one was that is judged, of data that are all training.
+
+        Of each part again: a network is trained for as many epochs as that one had at its best,
+        with the whole course of the learning rate in them; a baseline learns with what it chose.
+        Bands come from what the judged model learned from its errors on validation.
+
+        checkpoints: a file for each part, to go on from; watch: told of the seed and each epoch.
+
+        Raises DivergedError.
+        """
+        models = []
+        for part, checkpoint in zip(judged.parts, checkpoints, strict=True):
+            model = cls(judged.recipe.model_copy(update={"seed": part.seed}), data.preparation)
+            learned = model.parts[0].learned
+            if isinstance(learned, Fitted):
+                assert isinstance(part.learned, Fitted), "both are of one candidate"
+                learned.restore(part.learned.state())
+                learned.refit(model._seen(data))
+            else:
+                length = {"epochs": part.best_epoch, "seconds": None}
+                as_long = stopping.model_copy(update=length)
+                model._train(learned, data, as_long, checkpoint, None, partial(watch, part.seed))
+            models.append(model)
+        model = cls.joined(models, data)
+        if judged.calibration is not None:
+            model.calibration = model.task.carried(
+                judged.calibration, judged.preparation, judged.recipe.setting
+            )
         return model
 
     def _validate(self, data: Prepared) -> None:

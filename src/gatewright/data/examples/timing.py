@@ -55,15 +55,15 @@ def parts_of_series(data: Prepared, table: Table, windows: Sequence[Tensor]) -> 
 
     Raises InputError where nothing is left to train on or to choose by.
     """
+    bounds = data.bounds.numpy()
+    spans = [_span(data, bounds[:, number : number + 2]) for number in range(3)]
     hint = "" if data.layout.series else f", or the column of the series with {argument('series')}"
-    for name, some in zip(NAMES[:2], windows[:2], strict=True):
-        if not len(some):
+    for name, some, span in zip(NAMES[:2], windows[:2], spans[:2], strict=True):
+        if span is not None and not len(some):
             raise InputError(
                 f"the {name} part has no window with a target: give rows with "
                 f"{', '.join(data.layout.targets)} there, or other {argument('shares')}{hint}"
             )
-    bounds = data.bounds.numpy()
-    spans = [_span(data, bounds[:, number : number + 2]) for number in range(3)]
     # All series are cut at the same times if no part begins before the one before it ends.
     known = [span for span in spans if span is not None]
     shared = all(before[1] < after[0] for before, after in pairwise(known))

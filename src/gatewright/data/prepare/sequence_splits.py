@@ -37,6 +37,8 @@ def split_sequences(
     if stated_parts is None:
         if not len(label):
             raise InputError(f"no sequence has a value of {layout.targets[0]}; give each its own")
+        if needed == [TRAIN]:
+            return np.full(len(label), TRAIN)
         parts = _by_group(label, group, shares, random) if layout.group else None
         if parts is None:
             _check_counts(layout, classes, label, needed)

@@ -52,15 +52,17 @@ def partition_series(table: Table, layout: Layout, folder: Path, split: Split) -
     else:
         places = cut_by_shares(axis, lengths, np.cumsum(split.shares[:2]).tolist(), cut)
         cuts = np.column_stack([places.ends, lengths])
-    check_cuts(layout, cuts, test=split.shares[2] > 0)
+    check_cuts(layout, cuts, split.shares)
+    tested = split.shares[2] > 0
     training_only = np.zeros(len(cuts), dtype=bool)
-    if places is not None and not places.at_dates and split.shares[2] > 0:
+    if places is not None and not places.at_dates and tested:
         cuts, training_only = lend(layout, cuts)
     keep = np.where(too_short(layout, cuts), 0, cuts[:, 2])
     notes = _forecast_notes(layout, axis, lengths, keep)
-    if places is not None and len(lengths) > 1 and layout.time is not None:
+    if places is not None and len(lengths) > 1 and layout.time is not None and split.shares[1]:
         notes += _places_note(places, len(lengths), cut)
-    notes += [*_untested(layout, axis, cuts, keep, training_only), *of_examples(table, layout)]
+    notes += _untested(layout, axis, cuts, keep, training_only) if tested else []
+    notes += of_examples(table, layout)
     used = Rows(keep)
     starts = used.starts[used.kept]
     bounds = np.concatenate([starts[:, None], starts[:, None] + cuts[used.kept]], axis=1)

@@ -155,8 +155,8 @@ def lend(layout: Layout, cuts: Cuts) -> tuple[Cuts, NDArray[np.bool_]]:
     return cuts, no_test & ~too_short(layout, cuts)
 
 
-def check_cuts(layout: Layout, cuts: Cuts, test: bool = True) -> None:
-    """Raise InputError where the parts hold no example of any series; ``test``: one is wanted."""
+def check_cuts(layout: Layout, cuts: Cuts, shares: tuple[float, float, float]) -> None:
+    """Raise InputError where a part that is to have a share holds no example of any series."""
     context, horizon = layout.context, layout.horizon
     training = cuts[:, 0].max()
     if training < context + horizon:
@@ -165,7 +165,7 @@ def check_cuts(layout: Layout, cuts: Cuts, test: bool = True) -> None:
             f"a horizon of {horizon:,} need {context + horizon:,}; give a shorter "
             f"{argument('context')} or {argument('horizon')}, or more rows"
         )
-    for number in (1, 2) if test else (1,):
+    for number in [part for part in (1, 2) if shares[part]]:
         steps = (cuts[:, number] - cuts[:, number - 1]).max()
         if steps < horizon:
             raise InputError(

@@ -33,7 +33,10 @@ def of_task(task: Task | type[Task]) -> list[View]:
 
 
 def contents(outcome: Outcome) -> dict[View, dict[str, Any]]:
-    """The views of a run that have something to show, and what that is."""
+    """The views of a run that have something to show, and what that is; none of a model that was
+    not judged itself."""
+    if outcome.comparison is not None:
+        return {}
     each = {view: view.content(outcome) for view in of_task(outcome.task)}
     return {view: content for view, content in each.items() if content is not None}
 
