@@ -8,7 +8,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from gatewright.tasks._bands import COVERED, MIDDLE, QUANTILES, banded, calibrated, pinball
+from gatewright.data.layout import Layout
+from gatewright.data.prepared import Preparation
+from gatewright.tasks._bands import (
+    COVERED,
+    MIDDLE,
+    QUANTILES,
+    banded,
+    calibrated,
+    pinball,
+    rescaled,
+    units,
+)
 
 Q = len(QUANTILES)
 
@@ -89,3 +100,39 @@ def test_the_pinball_loss_is_least_at_the_quantile() -> None:
     for number, level in enumerate(QUANTILES):
         best = places[losses[:, number].argmin()].item()
         assert best == pytest.approx(torch.quantile(target, level).item(), abs=0.02)
+
+
+def preparation(
+    *pairs: tuple[float, float], **series: tuple[tuple[float, float], ...]
+) -> Preparation:
+    """Of targets with these (center, scale), or of series that have their own."""
+    first = pairs or next(iter(series.values()))
+    layout = Layout(task="forecast", targets=tuple(f"t{n}" for n in range(len(first))))
+    mean, scale = zip(*first, strict=True)
+    return Preparation(
+        layout=layout, channels=(), target_mean=mean, target_scale=scale, series=series
+    )
+
+
+def test_bands_of_a_point_keep_their_width_in_other_units() -> None:
+    before, now = preparation((10, 2), (0, 3)), preparation((30, 8), (1, 1.5))
+    offsets = normal(4, 2, Q)
+    there = rescaled(offsets, units(before, now, logarithms=False))
+    widths = offsets * torch.tensor([2.0, 3.0])[:, None]
+    torch.testing.assert_close(there * torch.tensor([8.0, 1.5])[:, None], widths)
+    factors = normal(4, 2, 1)
+    assert torch.equal(rescaled(factors, units(before, now, logarithms=False)), factors)
+
+
+def test_of_logarithms_it_is_the_share_of_the_mean_that_stays() -> None:
+    found = units(preparation((10, 2)), preparation((50, 40)), logarithms=True)
+    assert found.tolist() == pytest.approx([(2 / 10) / (40 / 50)])
+    below = units(preparation((-1, 2)), preparation((-3, 4)), logarithms=True)
+    assert below.tolist() == [1.0]
+
+
+def test_of_many_series_the_middle_one_decides() -> None:
+    before = preparation(a=((0, 1),), b=((0, 2),), c=((0, 4),), gone=((0, 1),))
+    now = preparation(a=((0, 1),), b=((0, 4),), c=((0, 1),), new=((0, 9),))
+    assert units(before, now, logarithms=False).tolist() == [1.0]  # of 1, 1/2 and 4
+    assert units(before, preparation(new=((0, 9),)), logarithms=False).tolist() == [1.0]

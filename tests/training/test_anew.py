@@ -105,9 +105,7 @@ def test_a_baseline_keeps_its_choice_and_learns_from_every_row(
     model = Model.fit(Recipe(candidate=name), data, STOPPING)
     path = tmp_path / "judged.safetensors"
     model.save(path)
-    anew = Model.anew(
-        Model.load(path, data.preparation), whole, STOPPING, checkpoints(tmp_path, 1)
-    )
+    anew = Model.anew(Model.load(path, data.preparation), whole, STOPPING, checkpoints(tmp_path, 1))
     learned, before = anew.parts[0].learned, model.parts[0].learned
     assert isinstance(learned, Fitted)
     assert isinstance(before, Fitted)

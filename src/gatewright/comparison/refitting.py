@@ -128,8 +128,9 @@ def _make(
 
 
 def _same_rows(table: Table, plan: Plan, arrays: Path) -> bool:
-    """Whether a table holds the rows that were compared on."""
+    """Whether a table holds the rows that were compared on, whatever it is called now."""
     split = Split(plan.shares, plan.rows, plan.cut)
+    table = replace(table, name=Path(plan.source).name)
     try:
         prepare(table, plan.layout, tasks.get(plan.layout.task), arrays, split=split)
     except InputError:  # it may do for training alone
