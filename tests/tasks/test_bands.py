@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 import worlds
+from gatewright.data.prepared import Preparation
 from gatewright.tasks import _bands
 from gatewright.tasks._bands import (
     COVERED,
@@ -237,3 +238,17 @@ def test_units_of_other_rows_are_those_of_the_numbers(logarithms: bool) -> None:
         else:
             old, new = (number - 10) / 2, (number - 12) / 3
         assert float(old * size + zero) == pytest.approx(new, abs=1e-6)
+
+
+def test_of_many_series_the_middle_one_decides() -> None:
+    preparation = worlds.of_task("forecast").preparation
+
+    def of(**scales: float) -> Preparation:
+        series = {name: ((0.0, scale),) for name, scale in scales.items()}
+        return preparation.model_copy(update={"series": series})
+
+    before, now = of(a=1, b=2, c=4, gone=1), of(a=1, b=4, c=1, new=9)
+    sizes, zeros = units(before, now, logarithms=False)
+    assert (sizes.tolist(), zeros.tolist()) == ([1.0], [0.0])  # of 1, 1/2 and 4
+    sizes, zeros = units(before, of(new=9), logarithms=False)
+    assert (sizes.tolist(), zeros.tolist()) == ([1.0], [0.0])

@@ -128,8 +128,9 @@ def _make(
 
 
 def _same_rows(table: Table, plan: Plan, arrays: Path) -> bool:
-    """Whether a table holds the rows that were compared on."""
+    """Whether a table holds the rows that were compared on, whatever it is called now."""
     split = Split(plan.shares, plan.rows, plan.cut)
+    table = replace(table, name=Path(plan.source).name)
     try:
         prepare(table, plan.layout, tasks.get(plan.layout.task), arrays, split=split)
     except InputError:  # it may do for training alone
@@ -157,7 +158,7 @@ def _comparison(
     same: bool,
 ) -> Comparison:
     placing, part = verdict.candidate(score.name), record.parts[0]
-    basis = numbers.counted(score.units, f"test {verdict.unit}")
+    basis = numbers.counted(score.units, verdict.unit)
     ends = numbers.interval(*placing.interval) if placing.interval else ""
     level = f"{100 * (1 - verdict.level):g}% interval {ends}, " if ends else ""
     others = "" if same else ", which are other rows than those compared"
