@@ -244,11 +244,11 @@ def test_of_many_series_the_middle_one_decides() -> None:
     preparation = worlds.of_task("forecast").preparation
 
     def of(**scales: float) -> Preparation:
-        series = {name: ((0.0, scale),) for name, scale in scales.items()}
+        series = {name: ((0.0, scale),) * 2 for name, scale in scales.items()}
         return preparation.model_copy(update={"series": series})
 
     before, now = of(a=1, b=2, c=4, gone=1), of(a=1, b=4, c=1, new=9)
     sizes, zeros = units(before, now, logarithms=False)
-    assert (sizes.tolist(), zeros.tolist()) == ([1.0], [0.0])  # of 1, 1/2 and 4
+    assert (sizes.tolist(), zeros.tolist()) == ([1.0, 1.0], [0.0, 0.0])  # of 1, 1/2 and 4
     sizes, zeros = units(before, of(new=9), logarithms=False)
-    assert (sizes.tolist(), zeros.tolist()) == ([1.0], [0.0])
+    assert (sizes.tolist(), zeros.tolist()) == ([1.0, 1.0], [0.0, 0.0])
