@@ -255,6 +255,9 @@ def test_a_season_is_offered_where_a_window_holds_one() -> None:
         layout = Layout(task="forecast", targets=("a",), season=season, context=context, horizon=2)
         assert (SEASON in levels(layout)) == (1 < season <= context)
         assert levels(layout)[0] == LAST
+        assert SEEN in levels(layout)
+        several = layout.model_copy(update={"targets": ("a", "b")})
+        assert SEEN not in levels(several)
 
 
 @pytest.mark.parametrize("segment", [1, 3, 5])

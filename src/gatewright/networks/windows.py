@@ -21,9 +21,13 @@ def ending_at_origin(values: Tensor, lengths: Tensor | None) -> Tensor:
 
 
 def levels(layout: Layout) -> tuple[str, ...]:
-    """What a forecast may be told relative to."""
-    seasonal = 1 < layout.season <= layout.context
-    return LEVELS if seasonal else (LAST, SEEN)
+    """What a forecast may be told relative to.
+
+    The level is an input for one target alone: weights that several targets share would have each
+    of them return as the others do.
+    """
+    alone, seasonal = len(layout.targets) == 1, 1 < layout.season <= layout.context
+    return (LAST, *([SEEN] if alone else []), *([SEASON] if seasonal else []))
 
 
 class Level:
