@@ -198,13 +198,22 @@ def load(folder: str | Path, model: str | None = None) -> Predictor:
     )
 
 
-def refit(run: str | Path, source: Any = None, **others: Any) -> Predictor:
-    """A candidate of the finished comparison in a folder made anew on all rows, to predict with:
-    ``Result.refit``, whose arguments it takes.
+def refit(
+    run: str | Path,
+    source: Any = None,
+    *,
+    candidate: str | None = None,
+    delimiter: str | None = None,
+    out: str | Path | None = None,
+) -> Predictor:
+    """A candidate of a finished comparison made anew on all rows, to predict with.
+
+    run: the folder of the comparison. The other arguments are those of ``Result.refit``.
 
     Raises InputError as that does, and where the folder holds no finished comparison.
     """
-    return Result(RunFolder(named(run))).refit(source, **others)
+    result = Result(RunFolder(named(run)))
+    return result.refit(source, candidate=candidate, delimiter=delimiter, out=out)
 
 
 @contextmanager

@@ -331,7 +331,7 @@ def test_a_run_that_lost_its_file_or_is_damaged_is_told(forecast: Result, tmp_pa
     source = Path(forecast.plan.source)
     source.rename(tmp_path / "elsewhere.csv")
     try:
-        with pytest.raises(InputError, match="is not there: give the file after the folder"):
+        with pytest.raises(InputError, match="is not there: give its rows, or newer ones"):
             gatewright.refit(moved, candidate="drift")
         found = gatewright.refit(moved, tmp_path / "elsewhere.csv", candidate="drift")
     finally:

@@ -78,11 +78,11 @@ def refit(
     command = _repeating(run, file, candidate=candidate, delimiter=delimiter, out=out)
     try:
         with _shown(screen, quiet=quiet) as (begin, watch):
-            from gatewright.api import refit
+            from gatewright.comparison.folder import RunFolder
+            from gatewright.comparison.result import Result
             from gatewright.models.folder import read_fit
 
-            refit(
-                run,
+            Result(RunFolder(run)).refit(
                 path,
                 candidate=candidate,
                 delimiter=character(delimiter),

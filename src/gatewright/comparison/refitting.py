@@ -94,7 +94,8 @@ def rows_for(run: RunFolder, plan: Plan, source: Any, delimiter: str | None) -> 
     if source is None and not Path(plan.source).is_file():
         raise InputError(
             f"{plan.source}, which the comparison in {run.path} was made on, is not there: give "
-            "the file after the folder, or one that has newer rows too"
+            "its rows, or newer ones too, as a file after the folder (from Python as a file or a "
+            "data frame)"
         )
     found = plan.source if source is None else source
     return read(found, delimiter=delimiter, readings=run.preparation().readings)
