@@ -252,3 +252,24 @@ def test_of_many_series_the_middle_one_decides() -> None:
     assert (sizes.tolist(), zeros.tolist()) == ([1.0, 1.0], [0.0, 0.0])  # of 1, 1/2 and 4
     sizes, zeros = units(before, of(new=9), logarithms=False)
     assert (sizes.tolist(), zeros.tolist()) == ([1.0, 1.0], [0.0, 0.0])
+
+
+@pytest.mark.parametrize("zeros", [0.0, 0.3, 0.5, 0.65, 0.88, 0.97, 1.0])
+@pytest.mark.parametrize("point", [0.0, 0.1, 0.48, 2.0])
+def test_bands_of_counts_that_are_mostly_zero(zeros: float, point: float) -> None:
+    generator = torch.Generator().manual_seed(5)
+    counts = torch.randint(1, 9, (2, 1000, 3, 1), generator=generator).float()
+    seen, new = counts * (torch.rand(counts.shape, generator=generator) >= zeros)
+    prediction = torch.full((1000, 3, 1, 1), point)
+    found = banded(prediction, calibrated(prediction, seen))
+    assert found.abs().max() < 20
+    assert (found[..., 1:].diff(dim=-1) >= 0).all()
+    assert coverage(found, new) > 0.85
+
+
+def test_a_side_of_a_network_without_width_does_not_widen_the_other() -> None:
+    counts = 4 * (torch.rand(1000, 3, 1, generator=torch.Generator().manual_seed(6)) > 0.9)
+    prediction = torch.cat([torch.full((1, 6), 0.4), torch.linspace(0.4, 4, 6)[None]], 1)
+    prediction = prediction.expand(1000, 3, 1, 1 + Q).clone()
+    prediction[..., 0] = prediction[..., 1 + MIDDLE]
+    assert banded(prediction, calibrated(prediction, counts.float())).abs().max() < 60

@@ -20,6 +20,7 @@ NARROWEST = 1e-6  # of a band, in standard deviations
 # A width that was learned from errors of one stretch of the horizon is too small by this share, of
 # n stretches by an n-th of it: it has to cover errors beside which it was not chosen.
 FEW = 0.5
+LEAST_SIDE = 0.05  # of a band: errors beyond a side without width would have no measure
 LEAST, MOST = 0.25, 4.0  # times a usual width: what a width that grows with the point keeps to
 
 
@@ -152,15 +153,24 @@ def _about(part: Errors, level: Tensor) -> Tensor:
     alone = prediction.shape[-1] == 1
     offsets = _shape(errors) if alone else prediction[..., 1:] - point[..., None]
     below, above = -offsets[..., 0], offsets[..., -1]
-    side = torch.where(errors < 0, below, above).clamp(min=NARROWEST)
+    least = below.new_zeros(()) if alone else LEAST_SIDE * (below + above)
+    side = torch.where(errors < 0, below, above).maximum(least).clamp(min=NARROWEST)
     factor = _joined(errors.abs() / side, (COVERED,), otherwise=1.0)
     return factor * offsets if alone else factor
 
 
 def _shape(errors: Tensor) -> Tensor:
-    """(horizon, targets, quantiles) of errors (n, horizon, targets): ascending, the median's 0."""
+    """(horizon, targets, quantiles) of errors (n, horizon, targets): ascending, the median's 0.
+
+    Neither side is narrower than the errors' median is far from the point. That of counts which
+    are mostly zero would have no width at all.
+    """
     quantiles = _joined(errors, QUANTILES)
-    return quantiles - quantiles[..., MIDDLE : MIDDLE + 1]
+    middle = quantiles[..., MIDDLE : MIDDLE + 1]
+    offsets = quantiles - middle
+    least = (LEAST_SIDE * (offsets[..., -1:] - offsets[..., :1])).maximum(middle.abs())
+    line = least * (LEVELS - 0.5) / (LEVELS[-1] - 0.5)
+    return torch.where(LEVELS < 0.5, offsets.minimum(line), offsets.maximum(line))
 
 
 def _joined(numbers: Tensor, levels: Sequence[float], otherwise: float = 0.0) -> Tensor:
