@@ -79,7 +79,7 @@ def variants(task: tasks.Task, data: Prepared) -> Iterator[tuple[str, Setting, A
     yield "usual: " + usual.in_words(), usual, nothing
     for segment in task.segments[1:]:
         yield f"segments of {segment}", usual.model_copy(update={"segment": segment}), nothing
-    if task.layout.context <= 100:
+    if task.layout.context <= 100 and 1 not in task.segments:
         yield "step by step", usual.model_copy(update={"segment": 1}), nothing
     places = [task.choices(data)[0], (LAST, SEEN, SEASON, AS_IT_IS), (LOGARITHMS, NUMBERS)]
     for place, words in enumerate(places):
