@@ -79,7 +79,7 @@ def predict(
     predictor = load(run, model)
     view = None
     if plot is not None:
-        from gatewright.report import views
+        from gatewright.report import panels, views
 
         view = views.plotting(predictor.model.task)
     table = None
@@ -98,7 +98,7 @@ def predict(
     if plot is not None and view is not None:
         figure = view.plot(predictor, frame, table)
         kind = plot.suffix.lower().removeprefix(".")
-        write_whole(plot, lambda file: figure.savefig(file, format=kind, dpi=150))
+        write_whole(plot, lambda file: panels.save(figure, file, format=kind, dpi=150))
         print(plot)
     if out is None and plot is None:
         sys.stdout.write(frame.write_csv())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import warnings
+from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,3 +36,10 @@ def stacked(count: int, width: float, height: float) -> tuple[Figure, list[Axes]
     figure = Figure(figsize=(width, height * count), layout="constrained")
     FigureCanvasAgg(figure)
     return figure, list(figure.subplots(count, 1, squeeze=False)[:, 0])
+
+
+def save(figure: Figure, file: IO[bytes], **options: Any) -> None:
+    """Write a picture. Characters that its font lacks become boxes, without a warning of each."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        figure.savefig(file, **options)

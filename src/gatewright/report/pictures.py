@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gatewright.comparison.folder import pictures
-from gatewright.report import figures, looks, tables, views
+from gatewright.report import figures, looks, panels, tables, views
 from gatewright.report.outcome import Outcome
 from gatewright.sealed import write_whole
 from gatewright.wording import numbers
@@ -38,7 +38,7 @@ def draw(outcome: Outcome, folder: Path) -> list[str] | None:
             FigureCanvasAgg(figure)
             paint(figure)
             content = BytesIO()
-            figure.savefig(content, dpi=looks.DOTS, format="png", facecolor="white")
+            panels.save(figure, content, dpi=looks.DOTS, format="png", facecolor="white")
             write_whole(folder / file, content.getvalue())
             files.append(file)
     return files
