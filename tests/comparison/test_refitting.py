@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+import torch
 
 import gatewright
 from gatewright import api, report
@@ -171,7 +172,13 @@ def test_a_network_keeps_the_factors_of_its_bands_and_its_epochs(
     judged = forecast.model("mgu").model
     assert judged.calibration is not None
     assert predictor.model.calibration is not None
-    assert predictor.model.calibration.tolist() == judged.calibration.tolist()
+    assert torch.equal(predictor.model.calibration[..., 2:], judged.calibration[..., 2:])
+    # The usual point is told in the standard deviations of all rows.
+    usual, other = (model.calibration[..., 0] for model in (judged, predictor.model))
+    (center,), (scale,) = judged.preparation.target_mean, judged.preparation.target_scale
+    now = predictor.preparation
+    expected = (usual * scale + center - now.target_mean[0]) / now.target_scale[0]
+    torch.testing.assert_close(other, expected, rtol=1e-4, atol=1e-4)
     epochs = {part.seed: part.best_epoch for part in judged.parts}
     assert record.comparison is not None
     assert record.comparison.epochs == epochs

@@ -14,7 +14,7 @@ from torch import Tensor
 
 import worlds
 from gatewright import measures, tasks
-from gatewright.cli.asking import ContestFlags
+from gatewright.cli.asking import METRICS
 from gatewright.data.prepared import Prepared
 from gatewright.errors import InputError
 from gatewright.measures import Averaged, Measured, Told
@@ -292,7 +292,7 @@ def test_every_measure_is_of_some_task_and_in_the_help() -> None:
         assert each.name == name
         assert not each.decides or isinstance(each, Averaged)
         if each.decides:
-            assert re.search(rf"^ *- .*\b{name}\b.*: ", str(ContestFlags.__doc__), re.MULTILINE)
+            assert re.search(rf"^- .*\b{name}\b.*: ", METRICS, re.MULTILINE)
 
 
 def test_usual_losses_are_squares() -> None:
