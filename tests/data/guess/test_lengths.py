@@ -75,7 +75,9 @@ def test_a_horizon_that_was_given_stays() -> None:
     layout, said, parts = guessed(monthly(144), horizon=14)
     assert (layout.horizon, "horizon" in said) == (14, False)
     assert parts[2].examples == 16
-    assert parts[2].remark.startswith("fewer than 20 windows say little")
+    assert parts[2].remark.startswith("fewer than 20 windows say little: a smaller `horizon`")
+    _, _, parts = guessed(monthly(60))  # 12 rows of test: no horizon leaves 20 windows
+    assert parts[2].remark == "fewer than 20 windows say little: add rows"
 
 
 @pytest.mark.parametrize(

@@ -274,7 +274,9 @@ def test_a_part_that_only_single_values_can_play(flag: str) -> None:
 
 def test_a_column_to_predict_where_there_is_one_or_none() -> None:
     days = [date(2024, 1, 1) + timedelta(days=n) for n in range(4)]
-    with pytest.raises(InputError, match="the data frame has no column to predict: each holds"):
+    with pytest.raises(
+        InputError, match=r"no column to predict: each holds times or one value only \(y\), or"
+    ):
         guess(read(pl.DataFrame({"day": days, "y": [1, 1, 1, 1]})))
     with pytest.raises(InputError, match=r"several columns that could be predicted \(u, z\)"):
         guess(read(pl.DataFrame({"day": days, "u": [1, 2, 3, 5], "z": [1, 4, 2, 2]})))

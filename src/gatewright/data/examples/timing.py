@@ -68,7 +68,9 @@ def parts_of_series(data: Prepared, table: Table, windows: Sequence[Tensor]) -> 
     known = [span for span in spans if span is not None]
     shared = all(before[1] < after[0] for before, after in pairwise(known))
     judged = len(windows[2])
-    few = f"fewer than {ENOUGH} windows say little: a smaller {argument('horizon')} leaves more"
+    rows = int((bounds[:, 3] - bounds[:, 2]).sum())  # as many windows, at most
+    advice = f"a smaller {argument('horizon')} leaves more" if rows >= ENOUGH else "add rows"
+    few = f"fewer than {ENOUGH} windows say little: {advice}"
     return tuple(
         Part(
             name=name,

@@ -120,9 +120,11 @@ def _find_target(table: Table, columns: Mapping[str, Column], roles: Roles, note
         notes.add("target", candidates[0], "target", why)
         return candidates[0]
     if not free:
+        still = [name for name, column in columns.items() if column.constant and name not in taken]
+        which = f" ({some(still)})" if still else ""
         raise InputError(
-            f"{table.name} has no column to predict: each holds times or one value only, or has "
-            "another part; add a column of values that change, and name it with "
+            f"{table.name} has no column to predict: each holds times or one value only{which}, or "
+            "has another part; add a column of values that change, and name it with "
             f"{argument('target')}."
         )
     raise InputError(
