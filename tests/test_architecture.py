@@ -59,6 +59,7 @@ MAY_NAME_CELLS = {
     "layers": "the public classes of torch.nn: RNN, LSTM, GRU and their cells",
     "estimators": "the default of an argument",
     "comparison.planning": "who runs where no cells are asked for",
+    "backends.cudnn": "which operator of torch computes what",
     "bench.cases": "the targets, stated for particular cells",
     "bench.peers": "which class of torch.nn computes what",
     "bench.onnx_peer": "which operator of ONNX computes what",

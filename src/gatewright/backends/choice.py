@@ -49,6 +49,8 @@ class Choice:
 
         Raises RuntimeError where the one asked for cannot run.
         """
+        if device.type == "cuda" and not (self.asked or self.not_cudnn):
+            return "cudnn", ""  # before any reason is put into words, which a small call would feel
         not_native, not_cudnn = self._why_not_native(device, dtype), self._why_not_cudnn(device)
         reason = not_cudnn if device.type == "cuda" else not_native
         if self.asked == "reference":

@@ -31,8 +31,8 @@ class LayerOptions(TypedDict, total=False):
 class RecurrentBase(nn.Module):
     """What :class:`Recurrent` is made of: options, parameters by their names, the backend."""
 
-    # torch's name for the cell, where torch (and so cuDNN) has it: "LSTM".
-    mode: str | None = None
+    # Whether the name of the class says what the cell is.
+    _says_cell = False
 
     def __init__(
         self,
@@ -197,10 +197,14 @@ class RecurrentBase(nn.Module):
 
     def _set_up(self) -> None:
         """What is worked out anew in every process; another machine may have another engine."""
+        builtin = self.cell.name in cells.names() and cells.get(self.cell.name) is self.cell
+        # torch's name for the cell, where torch (and so cuDNN) has it: "LSTM".
+        self.mode = cudnn.MODES.get(self.cell.name) if builtin else None
         rates = [self.zoneout[state] for state in self._states]
         self._zones = rates if any(rates) else None
         not_cudnn = {
             self.cell.name: self.mode is None,
+            f"proj_size of {self.cell.name}": self.proj_size and self.mode != "LSTM",
             "recurrent_dropout": self.recurrent_dropout,
             "zoneout": self._zones,
         }
@@ -233,6 +237,7 @@ class RecurrentBase(nn.Module):
         if isinstance(self.cell, ByName):
             self.cell = self.cell.cell
         self._set_up()
+        self.flatten_parameters()
 
     @property
     def backend(self) -> str:
@@ -250,7 +255,7 @@ class RecurrentBase(nn.Module):
         return weight
 
     def extra_repr(self) -> str:
-        parts = [] if self.mode else [self.cell.name]
+        parts = [] if self._says_cell else [self.cell.name]
         parts += [str(self.input_size), str(self.hidden_size)]
         shown = {
             "proj_size": (self.proj_size, 0),

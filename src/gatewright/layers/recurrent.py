@@ -206,7 +206,13 @@ class Recurrent(RecurrentBase):
         lengths: Tensor | None,
         kept: list[dict[str, Tensor]] | None = None,
     ) -> tuple[Tensor, list[Tensor]]:
-        """All layers; in float32 or better under torch.autocast. kept: takes what a trace shows."""
+        """All layers. kept: takes what a trace shows.
+
+        Under torch.autocast cuDNN does as it does in torch's layer; all else computes in float32 or
+        better.
+        """
+        if kept is None and self._choice.choose(x.device, x.dtype)[0] == "cudnn":
+            return self._run_cudnn(x, states, lengths)
         if not autocasts(x):
             return self._run_layers(x, states, lengths, kept)
         dtype = wide_dtype(self._weight)
@@ -221,8 +227,6 @@ class Recurrent(RecurrentBase):
         lengths: Tensor | None,
         kept: list[dict[str, Tensor]] | None,
     ) -> tuple[Tensor, list[Tensor]]:
-        if kept is None and self._choice.choose(x.device, x.dtype)[0] == "cudnn":
-            return self._run_cudnn(x, states, lengths)
         finals = []
         for layer in range(self.num_layers):
             if layer:
@@ -252,7 +256,7 @@ class Recurrent(RecurrentBase):
         self, x: Tensor, states: list[Tensor], lengths: Tensor | None
     ) -> tuple[Tensor, list[Tensor]]:
         assert self.mode is not None
-        weights = [getattr(self, name).to(x.dtype) for names in self._names for name in names]
+        weights = [getattr(self, name) for names in self._names for name in names]
         options = cudnn.CudnnOptions(
             self.bias, self.num_layers, self.dropout, self.training, self.bidirectional
         )

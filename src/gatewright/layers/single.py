@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gatewright import cells
+from gatewright.backends import cudnn
 from gatewright.backends.choice import Choice
 from gatewright.layers import initialisation
 from gatewright.layers.autocast import autocasts, wide_dtype
@@ -100,7 +101,7 @@ class _CellModule(nn.Module):
                     )
             states = states if batched else [state.unsqueeze(0) for state in states]
         self._check(x, states)
-        final = [state[0] if batched else state[0, 0] for state in self._run(x, states)]
+        final = [state if batched else state[0] for state in self._run(x, states)]
         return final[0] if len(final) == 1 else tuple(final)
 
     def _check(self, x: Tensor, states: list[Tensor]) -> None:
@@ -131,7 +132,10 @@ class _CellModule(nn.Module):
                 raise RuntimeError(f"{called} has dtype {tensor.dtype}, the weights {weight.dtype}")
 
     def _run(self, x: Tensor, states: list[Tensor]) -> list[Tensor]:
-        """The next states, (1, batch, hidden_size)."""
+        """The next states, (batch, hidden_size)."""
+        if x.is_cuda:
+            weights = (self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
+            return cudnn.step(cudnn.MODES[self.cell.name], x, states, weights)
         if not autocasts(x):
             return self._run_in(x.dtype, x, states)
         with torch.autocast(x.device.type, enabled=False):
@@ -141,7 +145,9 @@ class _CellModule(nn.Module):
         tensors = (self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
         weights = [tensor.to(dtype) for tensor in tensors if tensor is not None]
         before = [state.to(dtype).unsqueeze(0) for state in states]
-        return self._choice.run(x.to(dtype).unsqueeze(0), before, [weights])[1]
+        return [
+            state[0] for state in self._choice.run(x.to(dtype).unsqueeze(0), before, [weights])[1]
+        ]
 
 
 class RNNCell(_CellModule):
@@ -158,9 +164,7 @@ class RNNCell(_CellModule):
     ) -> None:
         if nonlinearity not in NONLINEARITIES:
             raise RuntimeError(f"Unknown nonlinearity: {nonlinearity}")
-        super().__init__(
-            NONLINEARITIES[nonlinearity][0], input_size, hidden_size, bias, device, dtype
-        )
+        super().__init__(NONLINEARITIES[nonlinearity], input_size, hidden_size, bias, device, dtype)
         self.nonlinearity = nonlinearity
 
     def extra_repr(self) -> str:

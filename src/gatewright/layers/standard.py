@@ -11,8 +11,7 @@ from gatewright.layers.recurrent import Recurrent
 
 Device = torch.device | str | int | None
 
-# nonlinearity: (the cell, torch's name for it)
-NONLINEARITIES = {"tanh": ("rnn", "RNN_TANH"), "relu": ("rnn_relu", "RNN_RELU")}
+NONLINEARITIES = {"tanh": "rnn", "relu": "rnn_relu"}  # and the cell that has it
 
 
 def _refuse_projection(proj_size: int | None) -> None:
@@ -26,6 +25,7 @@ class RNN(Recurrent):
     nonlinearity: "tanh" or "relu".
     """
 
+    _says_cell = True
     _dimensions_text = "{}: Expected input to be 2D or 3D, got {}D tensor instead"
 
     def __init__(
@@ -49,9 +49,8 @@ class RNN(Recurrent):
             raise ValueError(
                 f"Unknown nonlinearity '{nonlinearity}'. Select from 'tanh' or 'relu'."
             )
-        name, self.mode = NONLINEARITIES[nonlinearity]
         super().__init__(
-            name,
+            NONLINEARITIES[nonlinearity],
             input_size,
             hidden_size,
             num_layers,
@@ -68,7 +67,7 @@ class RNN(Recurrent):
 class LSTM(Recurrent):
     """Long short-term memory: torch.nn.LSTM, with the options of :class:`Recurrent`."""
 
-    mode = "LSTM"
+    _says_cell = True
 
     def __init__(
         self,
@@ -103,7 +102,7 @@ class LSTM(Recurrent):
 class GRU(Recurrent):
     """Gated recurrent unit: torch.nn.GRU, with the options of :class:`Recurrent`."""
 
-    mode = "GRU"
+    _says_cell = True
 
     def __init__(
         self,
