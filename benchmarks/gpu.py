@@ -1,4 +1,4 @@
-"""Our layers beside torch's on one GPU: python benchmarks/cuda.py
+"""Our layers beside torch's on one GPU: python benchmarks/gpu.py
 
 Sides take turns, and each call ends when the GPU is done. Times are medians, in milliseconds. Both
 sides compute the same numbers, which is checked first; a cell that torch has not stands alone.
