@@ -36,7 +36,7 @@ EVERY = pytest.mark.parametrize("name", tasks.names())
 def test_every_cell_gets_the_same_number_of_parameters(name: str, hidden_size: int) -> None:
     data = of_task(name)
     task = tasks.get(name)(data.preparation)
-    settings = draw_settings(6, task.choices(data), task.segments)
+    settings = draw_settings(6, task.choices(data), task.segments(data))
     found = solve_widths(task, cells.names(), settings, hidden_size=hidden_size)
     for place, setting in enumerate(settings):
         counts = []
@@ -52,7 +52,7 @@ def test_every_cell_gets_the_same_number_of_parameters(name: str, hidden_size: i
 def test_settings_differ_little_in_size(name: str) -> None:
     data = of_task(name)
     task = tasks.get(name)(data.preparation)
-    settings = draw_settings(6, task.choices(data), task.segments)
+    settings = draw_settings(6, task.choices(data), task.segments(data))
     found = solve_widths(task, USUAL_CELLS, settings, hidden_size=40)
     nominal = max(count_parameters(task, cell, 40, settings[0]) for cell in USUAL_CELLS)
     for candidate in found:

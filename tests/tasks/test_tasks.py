@@ -48,7 +48,7 @@ def test_read_back_it_predicts_the_same(
     name: str, choices: tuple[str, ...], segment: int, tmp_path: Path
 ) -> None:
     data = worlds.of_task(name)
-    steps = tasks.get(name)(data.preparation).segments[segment]
+    steps = tasks.get(name)(data.preparation).segments(data)[segment]
     setting = Setting(choices=choices, segment=steps, num_layers=2, dropout=0.2)
     recipe = Recipe(candidate=cells.names()[-1], hidden_size=5, setting=setting, seed=3)
     model = Model.fit(recipe, data, SHORT)

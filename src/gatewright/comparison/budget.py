@@ -5,9 +5,11 @@ from __future__ import annotations
 import bisect
 import math
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from gatewright.comparison.records import Candidate, Rung
@@ -20,6 +22,7 @@ from gatewright.training import Stopping
 RATES = (3e-4, 1e-2)
 LAYERS = (1, 1, 1, 2)
 DROPOUTS = (0.0, 0.1, 0.3)
+DRAWS = 500  # of a search, to choose from
 # Of a search: shares of the epochs, and the share of the settings that get so far, one at least.
 RUNGS = ((0.2, 1.0), (0.5, 0.25), (1.0, 0.125))
 TOLERANCE = 0.02  # candidates' parameters differ by no more than this share
@@ -71,36 +74,48 @@ def draw_settings(
 
     A Latin hypercube (McKay and others 1979): each value of each part of a setting comes as often
     as any other of it, the usual one first; learning rates are spread over equal steps of their
-    logarithm. So few draws still cover each of them.
+    logarithm. Of many such draws it is the one in which pairs of values come most evenly too (as
+    in Owen 1994, Controlling correlations in Latin hypercube samples), of all parts but layers and
+    dropout, which matter least: so few settings would otherwise leave good pairs out, or give them
+    none but a slow learning rate.
     """
     generator = np.random.default_rng(0)
+    parts: list[Sequence[Any]] = [LAYERS, DROPOUTS, segments, *choices]
+    turns = np.array([[number % len(values) for number in range(count)] for values in parts])
+    # The rate: its place among the rates, and which third of them that is; the usual one's apart.
+    places = np.arange(-1, count - 1)
+    thirds = np.where(places < 0, 1, 3 * places // max(1, count - 1))
 
-    def spread(values: Sequence[Any]) -> list[Any]:
-        """One of the values for each setting, in turns and then shuffled, the usual one first."""
-        turns = [values[number % len(values)] for number in range(count)]
-        return turns[:1] + [turns[at] for at in 1 + generator.permutation(count - 1)]
+    def drawn() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(parts + 1, settings): which value of each part, the third of the rate; the places."""
+        orders = [np.r_[0, 1 + generator.permutation(count - 1)] for _ in range(len(parts) + 1)]
+        values = [turn[order] for turn, order in zip(turns, orders, strict=False)]
+        return np.array([*values, thirds[orders[-1]]]), places[orders[-1]]
 
+    values, rates = min((drawn() for _ in range(DRAWS)), key=lambda draw: _uneven(draw[0][2:]))
     low, high = (math.log(rate) for rate in RATES)
-    shares = (np.arange(max(1, count - 1)) + 0.5) / max(1, count - 1)
-    rates = [float(f"{math.exp(low + share * (high - low)):.2g}") for share in shares]
-    drawn = zip(
-        [Setting().learning_rate, *(rates[at] for at in generator.permutation(count - 1))],
-        spread(LAYERS),
-        spread(DROPOUTS),
-        spread(segments),
-        *(spread(words) for words in choices),
-        strict=True,
-    )
     return tuple(
         Setting(
-            learning_rate=rate,
-            num_layers=layers,
-            dropout=dropout,
-            segment=segment,
-            choices=tuple(words),
+            learning_rate=float(f"{math.exp(low + (place + 0.5) / (count - 1) * (high - low)):.2g}")
+            if place >= 0
+            else Setting().learning_rate,
+            num_layers=LAYERS[layers],
+            dropout=DROPOUTS[dropout],
+            segment=segments[segment],
+            choices=tuple(words[at] for words, at in zip(choices, chosen, strict=True)),
         )
-        for rate, layers, dropout, segment, *words in drawn
+        for place, (layers, dropout, segment, *chosen, _) in zip(rates, values.T, strict=True)
     )
+
+
+def _uneven(values: NDArray[np.int64]) -> float:
+    """How far the counts of pairs of values, of any two rows, are from even: chi-squares, added."""
+    rows = [np.eye(row.max() + 1)[row][:, np.unique(row)] for row in values]
+    total = 0.0
+    for one, other in combinations(rows, 2):
+        found, expected = one.T @ other, np.outer(one.sum(0), other.sum(0)) / values.shape[1]
+        total += float(((found - expected) ** 2 / expected).sum())
+    return total
 
 
 def rungs(count: int, stopping: Stopping) -> tuple[Rung, ...]:

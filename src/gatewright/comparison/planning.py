@@ -49,7 +49,7 @@ def make_plan(
     kind = tasks.get(data.layout.task)
     task = kind(data.preparation, contest.options)
     count = contest.settings or preset.settings
-    settings = draw_settings(count, task.choices(data), task.segments)
+    settings = draw_settings(count, task.choices(data), task.segments(data))
     apart, every = _apart(task, data, settings), tuple(range(len(settings)))
     stopping = _stopping(contest, preset)
     networks = solve_widths(

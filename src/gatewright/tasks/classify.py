@@ -8,27 +8,23 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from gatewright.data.batching import Batch
-from gatewright.data.examples.sequences import Sequences
 from gatewright.data.layout import Layout
-from gatewright.data.prepared import Preparation, Prepared
+from gatewright.data.prepared import Preparation
 from gatewright.data.targets.classes import Classes, weights_of
 from gatewright.measures import Told
-from gatewright.networks.encoder import POOLINGS
-from gatewright.networks.whole import SequenceNetwork
-from gatewright.setting import Options, Setting
-from gatewright.tasks.task import Task
+from gatewright.setting import Options
+from gatewright.tasks._whole import WholeSequences
 
 
-class Classify(Task):
+class Classify(WholeSequences):
     """Which class a sequence belongs to; a prediction is (batch, classes), log-probabilities up
     to a constant."""
 
     name = "classify"
     title = "classification"
-    examples = Sequences()
     target = Classes()
     measures = ("error_rate", "accuracy", "macro_f1", "auc", "log_loss")
     views = ("confusion",)
@@ -38,13 +34,9 @@ class Classify(Task):
         self.classes = preparation.classes
         self.weights = weights_of(preparation, even=self.options.class_weights)
 
-    def choices(self, data: Prepared) -> tuple[tuple[str, ...], ...]:
-        return (POOLINGS,)
-
-    def network(self, cell: str, hidden_size: int, setting: Setting) -> nn.Module:
-        return SequenceNetwork(
-            self.preparation, self.options.truncate, cell, hidden_size, setting, len(self.classes)
-        )
+    @property
+    def outputs(self) -> int:
+        return len(self.classes)
 
     def loss(self, prediction: Tensor, batch: Batch) -> Tensor:
         return F.cross_entropy(prediction, batch.target[:, 0].long(), self.weights)

@@ -84,8 +84,7 @@ class Forecast(Task):
         scales = (LOGARITHMS, NUMBERS) if swings_grow(data) else (NUMBERS,)
         return sees, levels(self.layout), scales
 
-    @property
-    def segments(self) -> tuple[int, ...]:
+    def segments(self, data: Prepared) -> tuple[int, ...]:
         return segments(self.layout.context, self.layout.horizon, self.layout.season)
 
     def seen(self, data: Prepared, setting: Setting) -> Prepared:

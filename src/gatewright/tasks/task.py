@@ -74,15 +74,14 @@ class Task(ABC):
         setting; the usual one comes first."""
         return ()
 
-    @property
-    def segments(self) -> tuple[int, ...]:
+    def segments(self, data: Prepared) -> tuple[int, ...]:
         """How many steps a network may read at once; the usual number comes first."""
         return (1,)
 
     def usual(self, data: Prepared) -> Setting:
         """What is tried first."""
         words = tuple(words[0] for words in self.choices(data))
-        return Setting(segment=self.segments[0], choices=words)
+        return Setting(segment=self.segments(data)[0], choices=words)
 
     def seen(self, data: Prepared, setting: Setting) -> Prepared:
         """The data as a candidate with this setting sees them."""
