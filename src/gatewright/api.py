@@ -157,7 +157,7 @@ def compare_records(
 ) -> Result:
     """``compare``, of whoever has its records."""
     limits.check({"jobs": jobs}, optional=("jobs",))
-    table = read(source, delimiter=delimiter)
+    table = read(source, delimiter=delimiter, said=columns)
     with _folder(out) as folder:
         compare_into(
             folder,

@@ -12,6 +12,7 @@ import polars as pl
 
 from gatewright.data.guess.lengths import horizon_and_context, training_rows
 from gatewright.data.guess.roles import (
+    ID_ENDS,
     SERIES_NAMES,
     Column,
     Notes,
@@ -50,7 +51,12 @@ def guess_forecast(
         InputError: no such series can be made of the table, or they are too short.
     """
     _check_numbers(table, columns, roles, choice)
-    roles = _axis(table, columns, roles, notes)
+    no_time = "no column of dates"
+    if table.joined and roles.time is None and not _tells_apart(table, columns, roles):
+        no_time = f"{' and '.join(table.joined)} together are the same in several rows"
+        table = table.apart()
+        columns = {name: columns[name] for name in table.schema}
+    roles = _axis(table, columns, roles, notes, no_time)
     change = "change" if len(roles.targets) > 1 else "changes"
     axis = f"{roles.time} orders the rows" if roles.time else "the rows are in order"
     what = "each series" if roles.series else "the series"
@@ -79,6 +85,20 @@ def guess_forecast(
     )
 
 
+def _tells_apart(table: Table, columns: Mapping[str, Column], roles: Roles) -> bool:
+    """Whether the time that several columns hold together is what orders the rows.
+
+    It is if a part of it is a date, or no series has the same one twice.
+    """
+    (made,) = table.derived
+    if any(columns[name].dtype.is_temporal() for name in table.joined):
+        return True
+    if unique_with(table, *([roles.series] if roles.series else []), made):
+        return True
+    with_time = roles.replace(time=made)
+    return roles.series is None and _find_series(table, columns, with_time)[0] is not None
+
+
 def _check_numbers(
     table: Table, columns: Mapping[str, Column], roles: Roles, choice: TaskChoice
 ) -> None:
@@ -98,12 +118,14 @@ def _check_numbers(
             )
 
 
-def _axis(table: Table, columns: Mapping[str, Column], roles: Roles, notes: Notes) -> Roles:
-    """With the columns of times and of series, checked."""
+def _axis(
+    table: Table, columns: Mapping[str, Column], roles: Roles, notes: Notes, no_time: str
+) -> Roles:
+    """With the columns of times and of series, checked; ``no_time``: why there may be none."""
     time_and_why = find_time(table, columns, roles)
     if time_and_why is None:
         if roles.series is None:
-            notes.add("time column", "none", "time", "no column of dates; the rows are in order")
+            notes.add("time column", "none", "time", f"{no_time}; the rows are in order")
         return roles
     time, why = time_and_why
     missing = row_of(table, pl.col(time).is_null()) if columns[time].missing else None
@@ -121,14 +143,14 @@ def _axis(table: Table, columns: Mapping[str, Column], roles: Roles, notes: Note
             series, reason = _find_series(table, columns, with_time)
             if series is None and whole:
                 # Whole numbers that repeat, as the months of years do, are no times.
-                notes.add("time column", "none", "time", "no column of dates")
+                notes.add("time column", "none", "time", no_time)
                 return roles
             if series is None:
                 _say_repeated(table, columns, with_time)
         else:
             series, reason = _find_stacked(table, columns, with_time, increasing=False)
             if series is None and whole:
-                notes.add("time column", "none", "time", "no column of dates")
+                notes.add("time column", "none", "time", no_time)
                 return roles
     if roles.time is None:
         notes.add("time column", time, "time", why)
@@ -201,8 +223,8 @@ def _free(table: Table, columns: Mapping[str, Column], roles: Roles) -> dict[str
 def _hinted(names: Iterable[str]) -> list[str]:
     """Those that are called as columns of series are."""
     hinted = named(names, SERIES_NAMES)
-    ends = ("_id", " id", "_nbr")
-    return hinted + [name for name in names if name.lower().endswith(ends) and name not in hinted]
+    ends = [name for name in names if name.lower().endswith(ID_ENDS) and name not in hinted]
+    return hinted + ends
 
 
 def _say_repeated(table: Table, columns: Mapping[str, Column], roles: Roles) -> None:
@@ -211,6 +233,9 @@ def _say_repeated(table: Table, columns: Mapping[str, Column], roles: Roles) -> 
     again = pl.col(time).is_first_distinct().not_()
     row, value = row_of(table, again, pl.col(time).cast(pl.String)) or (0, None)
     hint = "leave one row for each time"
+    if table.joined:
+        hint = f"{' and '.join(table.joined)} together are a time: say "
+        hint += argument("time", ",".join(table.joined))
     candidates = _candidates(_free(table, columns, roles))[:8]
     for one, two in combinations(candidates, 2):
         if unique_with(table, one, two, time):
