@@ -226,7 +226,7 @@ def labels(times: pl.Series, frequency: str | None, *, whole: bool = False) -> p
     whole: nothing of a time is left out, and a year alone, which would be a number, is not written.
     """
     step = Frequency.parse(frequency) if frequency else None
-    days = step.days if step else 0
+    days = max(step.days if step else 0, 1 if times.dtype == pl.Date else 0)
     moments = times.dt.replace_time_zone(None) if hasattr(times.dtype, "time_zone") else times
     moments = moments.cast(pl.Datetime("us"))
     if step and step.unit == "month" and step.count % 3 == 0 and step.count % 12:

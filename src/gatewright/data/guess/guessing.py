@@ -253,8 +253,9 @@ def _note_inputs(layout: Layout, roles: Roles, notes: Notes) -> None:
     if categories:
         notes.add("categories", some(categories), "ignore", "columns of words that repeat")
     reasons: dict[str, list[str]] = {}
+    told = {each.why for each in notes.guesses}
     for name, why in layout.ignored.items():
-        if name not in roles.ignore:
+        if name not in roles.ignore and why not in told:
             reasons.setdefault(why, []).append(name)
     for why, names in reasons.items():
         notes.add("ignored", some(names), "categories", why)

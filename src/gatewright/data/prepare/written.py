@@ -62,8 +62,10 @@ def _rounded(name: str, preparation: Preparation) -> pl.Expr:
     if target not in places:
         return values
     digits = places[target] + MORE
-    many = values.abs() >= 10.0 ** (LEAST - 1 - digits)
-    return pl.when(many).then(values.round(digits)).otherwise(values.round_sig_figs(LEAST))
+    whole, many = 2.0**53 / 10.0**digits, 10.0 ** (LEAST - 1 - digits)
+    size = values.abs()  # beyond ``whole`` a number has no such places
+    rounded = pl.when(size >= whole).then(values).when(size >= many)
+    return rounded.then(values.round(digits)).otherwise(values.round_sig_figs(LEAST))
 
 
 def _times(times: pl.Series, reading: str, frequency: str | None) -> pl.Series:
