@@ -196,3 +196,22 @@ def test_a_forecast_is_written_as_it_is_read_again(tmp_path: Path) -> None:
     lacking = tmp_path / "lacking.csv"
     lacking.write_text("year,v\n2010,1\n")
     assert main(["predict", str(run), str(lacking)]) == 2
+
+
+@pytest.mark.slow
+def test_a_time_that_is_not_used_need_not_be_there_again(tmp_path: Path) -> None:
+    frame = pl.DataFrame(
+        {
+            "year": range(1900, 2000),
+            "month": [n * 5 % 12 + 1 for n in range(100)],
+            "v": [n * n % 7 for n in range(100)],
+        }
+    )
+    file, run = tmp_path / "t.csv", tmp_path / "run"
+    frame.write_csv(file)
+    command = ["fit", str(file), "--cell", "gru", "--epochs", "1", "--out", str(run)]
+    more = ["--time", "year", "--ignore", "month", "--target", "v", "--hidden-size", "4"]
+    assert main([*command, *more]) == 0
+    frame.drop("month").write_csv(file)
+    assert main(["predict", str(run), str(file), "--out", str(tmp_path / "out.csv")]) == 0
+    assert pl.read_csv(tmp_path / "out.csv")["year"][0] == 2000

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import polars as pl
@@ -19,20 +20,14 @@ from gatewright.wording.numbers import counted
 
 Floats = NDArray[np.float64]
 
-ROWS = 20_000  # that are looked at
+SERIES = "\0series"  # no name of a file of text holds this character
+ROWS, NUMBERS = 20_000, 2_000_000  # that are looked at; of many inputs fewer rows
+TARGETS = 20  # that are looked at, of many
 MOST = 200  # steps ahead that are looked for, or the horizon
-LIKELY = 0.8  # correlation of changes, without the largest, from which on a shift is looked at
+LIKELY = 0.7  # correlation of changes, without the largest, from which on a shift is looked at
 SAME = 0.99  # share of the rows that have to agree: the last ones may have been filled
 MAPPED = 0.9999  # correlation of changes that makes a column a linear map
 CHANGES = 20  # that have to agree; fewer may by chance
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """Some rows, one series below another, NaN rows of ``reach`` between them."""
-
-    inputs: Floats  # (rows, inputs)
-    targets: Floats  # (rows, targets)
 
 
 def held_ahead(
@@ -44,70 +39,83 @@ def held_ahead(
     A column that as well holds a target of now or of before, as one that repeats does, is none.
     """
     chosen = {*roles.known, *roles.categories}
-    names = [name for name in names if name not in chosen and not columns[name].constant]
+    names = [name for name in names if name not in chosen]
     if not names:
         return {}
-    rows = _rows(table, roles, names, reach)
+    targets = roles.targets[:TARGETS]
+    rows = _rows(table, roles, [*names, *targets], reach)
+    inputs, wanted = rows[:, : len(names)], rows[:, len(names) :]
+    seen = _Changes.of(inputs, reach)
     found: dict[str, str] = {}
-    for at, target in enumerate(roles.targets):
-        for name, input_ in zip(names, rows.inputs.T, strict=True):
-            ahead = _ahead(input_, rows.targets[:, at], reach)
-            if ahead is not None and name not in found:
+    for at, target in enumerate(targets):
+        alike = seen.alike(_Changes.of(wanted[:, at : at + 1], reach), reach)
+        for number in np.flatnonzero(alike[:, reach + 1 :].any(axis=1)).tolist():
+            likely = (np.flatnonzero(alike[number]) - reach).tolist()
+            ahead = _ahead(inputs[:, number], wanted[:, at], likely)
+            if ahead is not None:
                 steps, what = ahead
-                found[name] = f"on nearly all rows {what} {target} {counted(steps, 'step')} ahead"
+                words = f"on nearly all rows {what} {target} {counted(steps, 'step')} ahead"
+                found.setdefault(names[number], words)
     return found
 
 
-def _rows(table: Table, roles: Roles, names: Sequence[str], reach: int) -> _Rows:
-    values = [pl.col(name).cast(pl.Float64) for name in (*names, *roles.targets)]
-    key = [] if roles.series is None else [pl.col(roles.series).alias("\0series")]
-    frame = table.collect(table.frame.select(*values, *key).head(ROWS))
-    parts = frame.partition_by("\0series", maintain_order=True) if key else [frame]
+def _rows(table: Table, roles: Roles, names: Sequence[str], reach: int) -> Floats:
+    """(rows, names): one series below another, with ``reach`` rows of NaN after each."""
+    values = [pl.col(name).cast(pl.Float64) for name in names]
+    key = [] if roles.series is None else [pl.col(roles.series).alias(SERIES)]
+    count = min(ROWS, max(NUMBERS // len(names), 10 * reach))
+    frame = table.collect(table.frame.select(*values, *key).head(count))
+    parts = frame.partition_by(SERIES, maintain_order=True) if key else [frame]
     gap = np.full((reach, len(values)), np.nan)
-    pieces = [
-        piece for part in parts for piece in (part.select(pl.exclude("\0series")).to_numpy(), gap)
-    ]
-    stacked = np.concatenate(pieces)
-    return _Rows(stacked[:, : len(names)], stacked[:, len(names) :])
+    return np.concatenate([each for part in parts for each in (part[names].to_numpy(), gap)])
 
 
-def _ahead(input_: Floats, target: Floats, reach: int) -> tuple[int, str] | None:
+@dataclass(frozen=True)
+class _Changes:
+    """The changes of columns from row to row, without the largest, as Fourier transforms."""
+
+    known: NDArray[np.complex128]  # (columns, frequencies): of 1 where there is one
+    values: NDArray[np.complex128]
+    spread: Floats  # (columns,): the standard deviation; infinite where there are too few
+
+    @classmethod
+    def of(cls, rows: Floats, reach: int) -> Self:
+        size = 1 << int(np.ceil(np.log2(len(rows) + reach)))
+        with np.errstate(all="ignore"):
+            changes = np.diff(rows, axis=0).T
+        known = np.isfinite(changes)
+        values, spread = np.zeros(changes.shape), np.full(len(changes), np.inf)
+        for number, (change, there) in enumerate(zip(changes, known, strict=True)):
+            moved = np.abs(change[there & (change != 0)])
+            if len(moved) >= CHANGES:
+                # In its own unit: squares of the largest numbers would be infinite.
+                clipped = np.clip(change[there] / (3 * np.median(moved)), -1.0, 1.0)
+                values[number, there] = clipped - clipped.mean()
+                spread[number] = clipped.std()
+        return cls(np.fft.rfft(known, size), np.fft.rfft(values, size), spread)
+
+    def alike(self, target: _Changes, reach: int) -> NDArray[np.bool_]:
+        """Whether the changes of each column correlate with those of one target, at each shift
+        from -reach to reach: (columns, shifts)."""
+
+        def sums(one: NDArray[np.complex128], two: NDArray[np.complex128]) -> Floats:
+            shifted = np.fft.irfft(np.conj(one) * two)
+            return np.concatenate([shifted[:, -reach:], shifted[:, : reach + 1]], axis=1)
+
+        both, count = sums(self.values, target.values), sums(self.known, target.known)
+        enough = count > CHANGES
+        with np.errstate(invalid="ignore"):  # of no rows and an infinite spread
+            likely = np.abs(both) >= LIKELY * count * (self.spread * target.spread)[:, None]
+        return np.asarray(likely & enough)
+
+
+def _ahead(input_: Floats, target: Floats, likely: Sequence[int]) -> tuple[int, str] | None:
     """(steps, what it is) where an input holds the target ahead, and not that of now or before."""
-    likely = _likely(np.diff(input_), np.diff(target), reach)
     found = {steps: what for steps in likely if (what := _held(input_, target, steps))}
     if not found or min(found) <= 0:
         return None
     first = min(found)
     return first, found[first]
-
-
-def _likely(input_: Floats, target: Floats, reach: int) -> list[int]:
-    """The shifts, from -reach to reach, at which changes of both are alike: by their correlation
-    without the largest of them, all shifts at once by a Fourier transform."""
-    size = 1 << int(np.ceil(np.log2(len(target) + reach + 1)))
-    transforms = []
-    for changes in (input_, target):
-        known = np.isfinite(changes)
-        sizes = np.abs(changes[known & (changes != 0)])
-        if len(sizes) < CHANGES:
-            return []
-        # In their own unit: squares of the largest numbers would be infinite.
-        limit = 3 * np.median(sizes)
-        clipped = np.clip(np.where(known, changes, 0.0) / limit, -1.0, 1.0)
-        powers = (known.astype(np.float64), clipped, clipped**2)
-        transforms.append([np.fft.rfft(power, size) for power in powers])
-    (n_x, x, xx), (n_y, y, yy) = transforms
-
-    def sums(one: NDArray[np.complex128], two: NDArray[np.complex128]) -> Floats:
-        shifted: Floats = np.fft.irfft(np.conj(one) * two, size)
-        return np.concatenate([shifted[-reach:], shifted[: reach + 1]])
-
-    n = np.maximum(sums(n_x, n_y), 1.0)
-    mean_x, mean_y = sums(x, n_y) / n, sums(n_x, y) / n
-    spread = (sums(xx, n_y) / n - mean_x**2) * (sums(n_x, yy) / n - mean_y**2)
-    both = sums(x, y) / n - mean_x * mean_y
-    alike = np.abs(both) >= LIKELY * np.sqrt(np.maximum(spread, 1e-12))
-    return [int(place) - reach for place in np.flatnonzero(alike & (n > CHANGES))]
 
 
 def _held(input_: Floats, target: Floats, steps: int) -> str:
@@ -117,7 +125,10 @@ def _held(input_: Floats, target: Floats, steps: int) -> str:
     before, after = np.stack([x, y])[:, :-1], np.stack([x, y])[:, 1:]
     known = np.isfinite(before).all(0) & np.isfinite(after).all(0)
     x, y = after[:, known]
-    change_x, change_y = (after - before)[:, known]
+    with np.errstate(over="ignore"):
+        change_x, change_y = (after - before)[:, known]
+    if not (np.isfinite(change_x).all() and np.isfinite(change_y).all()):
+        return ""
     moved = change_y != 0
     if moved.sum() < CHANGES:
         return ""

@@ -83,12 +83,14 @@ def _add_parts(folder: Path, question: Question, table: Table) -> None:
 
 def _readings(table: Table, layout: Layout) -> dict[str, str]:
     """How later tables are read. Whole numbers that are only categories are names, of which a new
-    one may be a word."""
+    one may be a word; a time that was made and is not used need not be there."""
     elsewhere = {layout.series, layout.time, layout.step, *layout.numbers, *layout.targets}
     names = set(layout.categories) - elsewhere
+    unused = {*table.derived} - {layout.time, layout.step}
     return {
         name: "text" if kind == "integer" and name in names else kind
         for name, kind in table.readings.items()
+        if name not in unused
     }
 
 

@@ -102,15 +102,16 @@ def derive(frame: pl.LazyFrame, schema: Mapping[str, pl.DataType]) -> Derived | 
     times = [name for name, dtype in schema.items() if dtype.is_temporal()]
     found = _from_date(schema, times[0]) if len(times) == 1 else None
     ways = [found] if found is not None else [] if times else _from_names(schema)
-    told = {each: _told_apart(frame, each) for each in ways}
+    told = {each: _told_apart(frame, each, alone=len(ways) == 1) for each in ways}
     best = max(told, key=lambda each: told[each], default=None)
     return best if best is not None and told[best] else None
 
 
-def _told_apart(frame: pl.LazyFrame, derived: Derived) -> int:
-    """How many times there are; 0 where a row has none."""
+def _told_apart(frame: pl.LazyFrame, derived: Derived, *, alone: bool) -> int:
+    """How many times there are, of one that is alone 1; 0 where a row has none."""
     values = derived.expression
-    counts = frame.select(missing=values.is_null().any(), times=values.n_unique())
+    times = pl.lit(1) if alone else values.n_unique()
+    counts = frame.select(missing=values.is_null().any(), times=times)
     missing, times = counts.collect(engine="streaming").row(0)
     return 0 if missing else int(times)
 

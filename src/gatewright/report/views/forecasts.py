@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 POINT = 0
 LOWEST, LOW, HIGH, HIGHEST = (1 + QUANTILES.index(level) for level in (0.05, 0.2, 0.8, 0.95))
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+QUARTERS = "%YQ%q"  # as d3 writes dates
 MOST_NUMBERS = 250_000  # on the page, about 2 MB
 SHOWN_ORIGINS = 4  # in the picture
 PANELS = 12  # series and targets drawn of new forecasts, at most
@@ -105,6 +106,7 @@ def on_page(plan: Plan, shown: Mapping[str, Shown]) -> dict[str, Any]:
         "all_targets": targets,
         "history": history,
         "dates": _has_dates(plan.layout) and first.time is not None,
+        "form": _form(first, plan.layout),
         "axis": plan.layout.time or "step",
         "origins": _origin_labels(first, plan.layout, history),
         "time": [_times_of(first, plan.layout, number) for number in range(origins)],
@@ -145,6 +147,11 @@ def _origin_labels(shown: Shown, layout: Layout, history: int) -> list[str]:
             label = f"{shown.items[number]}, {label}"
         words.append(label)
     return words
+
+
+def _form(shown: Shown, layout: Layout) -> str:
+    """How the axis writes dates, where that is not as usual."""
+    return QUARTERS if "Q" in _labels(shown, layout, 0)[0] else ""
 
 
 def _has_dates(layout: Layout) -> bool:
