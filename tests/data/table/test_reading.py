@@ -382,6 +382,7 @@ def test_every_format_gives_the_same_table_and_layout(
         ("Mon, 03 Jan 2022", "Thu, 06 Jan 2022"),
         ("Monday, January 3, 2022", "Thursday, January 6, 2022"),
         ("Mon Jan 3 2022", "Thu Jan 6 2022"),
+        ("Mon 3 January 2022", "Thursday 6 Jan 2022"),
         ("2022-W01-1", "2022-W01-4"),
     ],
 )

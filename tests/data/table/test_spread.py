@@ -118,6 +118,7 @@ def test_what_looks_alike_is_left_alone() -> None:
         frame.with_columns(YEAR=pl.int_range(pl.len())),
         frame.with_columns(JUN=pl.lit("warm")),
         frame.with_columns(june=1.0),  # June twice
+        frame.with_columns(label=pl.lit("wet")),  # of the whole year
     ):
         assert "value" not in read(odd).schema
     empty = frame.with_columns(DEC=pl.lit(None, pl.String))

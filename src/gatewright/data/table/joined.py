@@ -68,8 +68,8 @@ class Derived:
 
 
 def whole_parts(frame: pl.LazyFrame) -> pl.LazyFrame:
-    """With whole numbers in columns of years, months, ... that are written as 1959.0."""
-    called = {name for names in PARTS.values() for name in names}
+    """With whole numbers in columns of times and their parts that are written as 1959.0."""
+    called = {"time", "t", "step", *(name for names in PARTS.values() for name in names)}
     some = [
         name
         for name, dtype in frame.collect_schema().items()

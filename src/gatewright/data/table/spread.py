@@ -17,6 +17,7 @@ from gatewright.errors import InputError, argument
 from gatewright.requests import Columns
 
 VALUE = "value"  # the column of what was measured
+LABELS = ("target", "y", "label", "class")  # columns of what is told of a whole row
 MARK = "spread "  # before the columns, where a table says how it was read
 NUMBER = "\0number"  # of the step in its row
 ROW = "\0row"  # of the table as it is written; no name in a file of text holds this character
@@ -140,7 +141,7 @@ def find_spread(
             continue
         others = [name for name in schema if name not in (*columns, whole)]
         keys = _keys(frame, schema, whole, others)
-        if keys is None:
+        if keys is None or any(name.strip().lower() in LABELS for name in others):
             continue
         beside = [name for name in others if schema[name].is_numeric() and name not in keys]
         time, value = free_name(schema, "time", "datetime"), free_name(schema, VALUE)

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 import polars as pl
 
 ISO_DAY = "%G-W%V-%u"
-WEEKDAYS = ("%a ", "%a, ", "%A ", "%A, ")  # before a date, as "Mon 3 Jan 2022"
-NAMED = ("%d %b %Y", "%d %B %Y", "%b %d %Y", "%B %d %Y", "%b %d, %Y", "%B %d, %Y")
 DATES = (
     "%Y-%m-%d",
     "%Y/%m/%d",
@@ -26,7 +24,13 @@ DATES = (
     "%B %Y",
     "%b-%Y",
     ISO_DAY,
-    *(f"{day}{date}" for date in NAMED for day in WEEKDAYS),
+)
+# With the name of the day; the long names are read where the short ones are written too.
+WITH_DAYS = tuple(
+    f"{day}{gap}{date.replace('%b', month)}"
+    for day, month in (("%a", "%b"), ("%A", "%B"))
+    for gap in (" ", ", ")
+    for date in ("%d %b %Y", "%b %d %Y", "%b %d, %Y")
 )
 # The two readings of each: only one of them may hold, see ``order``.
 DAY_FIRST = ("%d/%m/%Y", "%d-%m-%Y", "%d.%m.%Y", "%d/%m/%y", "%d.%m.%y")
@@ -108,10 +112,13 @@ def formats(name: str) -> list[TimeFormat]:
     dates = [*DATES[:3], *orders, *DATES[3:]]
     full = [date for date in dates if "%d" in date]
     moments = [f"{date}{gap}{clock}" for date in full for gap in " T" for clock in CLOCKS]
+    moments += [f"{date} {clock}" for date in WITH_DAYS for clock in CLOCKS[:2]]
     zoned = [f"{date}{gap}{clock}" for date in DATES[:3] for gap in "T " for clock in ZONED]
     # Eight digits are a date only where the name says so.
     compact = [COMPACT] if looks_like_time(name) else []
-    return [TimeFormat(text) for text in [*dates, *zoned, *moments, *compact, QUARTER, WEEK]]
+    return [
+        TimeFormat(text) for text in [*dates, *WITH_DAYS, *zoned, *moments, *compact, QUARTER, WEEK]
+    ]
 
 
 def looks_like_time(name: str) -> bool:
