@@ -68,8 +68,9 @@ def compare(
 
     source: a file (CSV, TSV, NDJSON, Parquet, Arrow) or any data frame that narwhals reads.
     target: the column or columns to predict. What stands below is guessed where it is not given.
-    task: "forecast", "classify" or "regress". time, series: of forecasts, the columns of times and
-        of names of series. sequence, step: of labelled sequences, those of names and positions.
+    task: "forecast", "classify" or "regress". time, series: of forecasts, the columns of times
+        ("year,month" where several hold it) and of names of series. sequence, step: of labelled
+        sequences, those of names and positions.
     known: inputs whose future values are known; categories: inputs that are not numbers; ignore:
         columns to leave out; group: sequences that stay together in the split; split: the column
         that says train, validation or test. horizon, context, season: in steps. frequency: of the
@@ -157,7 +158,7 @@ def compare_records(
 ) -> Result:
     """``compare``, of whoever has its records."""
     limits.check({"jobs": jobs}, optional=("jobs",))
-    table = read(source, delimiter=delimiter)
+    table = read(source, delimiter=delimiter, said=columns)
     with _folder(out) as folder:
         compare_into(
             folder,

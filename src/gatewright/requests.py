@@ -32,7 +32,8 @@ class Columns:
 
     targets: the columns to predict.
     task: "forecast", or a task on labelled sequences: "classify" or "regress".
-    time, series: of forecasts, the columns of times and of the names of the series.
+    time, series: of forecasts, the columns of times and of the names of the series; a time that
+        several columns hold together is "year,month".
     sequence, step: of labelled sequences, the columns of names and of positions.
     known: inputs whose values are known ahead of time.
     categories: inputs that are names even if they are written as numbers.

@@ -57,7 +57,7 @@ class TableFlags:
     task
         forecast, classify or regress.
     time
-        Of forecasts: the column of times.
+        Of forecasts: the column of times; several that hold it together as year,month.
     series
         Of forecasts: the column with the names of the series, where there are several.
     sequence

@@ -151,7 +151,7 @@ def _fitted(
     recipe, stopping = _chosen(cell, choices)
     return fit_into(
         folder,
-        read(path, delimiter=delimiter),
+        read(path, delimiter=delimiter, said=columns),
         columns,
         split,
         recipe,

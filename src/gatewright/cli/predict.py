@@ -29,6 +29,8 @@ WRITERS: dict[str, Callable[[pl.DataFrame, BinaryIO], object]] = {
     ".feather": lambda frame, file: frame.write_ipc(file),
 }
 
+BINARY = (".parquet", ".arrow", ".feather")  # which keep all digits, and times as such
+
 
 def predict(
     run: AnyPath,
@@ -45,7 +47,8 @@ def predict(
     Forecasts go on from where the training file ended, or from the last known target of another
     file, wherever that lies, for the series that it holds; rows with an empty target at its end
     carry the inputs that are known ahead. Each target comes with quantiles, each label with the
-    probability of every class.
+    probability of every class. Files of text have two digits more than the target has in training,
+    and times in the form of the training file.
 
     Examples:
 
@@ -74,6 +77,7 @@ def predict(
     if plot is not None and find_spec("matplotlib") is None:
         raise UsageError("--plot needs matplotlib: pip install 'gatewright[plot]'")
     from gatewright.api import load
+    from gatewright.data.prepare.written import as_written
     from gatewright.data.table.reading import read
 
     predictor = load(run, model)
@@ -90,10 +94,13 @@ def predict(
             readings=predictor.preparation.readings,
         )
     frame = predictor.predict(table)
+    text = as_written(frame, predictor.preparation)
     if predictor.remark:
         print(f"gatewright: {predictor.remark}", file=sys.stderr)
     if out is not None:
-        write_whole(out, lambda file: WRITERS[out.suffix.lower()](frame, file))
+        ending = out.suffix.lower()
+        kept = frame if ending in BINARY else text
+        write_whole(out, lambda file: WRITERS[ending](kept, file))
         print(f"{out}: {counted(len(frame), 'row')}")
     if plot is not None and view is not None:
         figure = view.plot(predictor, frame, table)
@@ -101,7 +108,7 @@ def predict(
         write_whole(plot, lambda file: panels.save(figure, file, format=kind, dpi=150))
         print(plot)
     if out is None and plot is None:
-        sys.stdout.write(frame.write_csv())
+        sys.stdout.write(text.write_csv())
     return 0
 
 

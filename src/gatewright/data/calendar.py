@@ -207,3 +207,36 @@ def step_in_words(frequency: str) -> str:
     if not count.isdigit() or unit is None:
         return frequency
     return counted(int(count), unit) if unit else f"{count} apart"
+
+
+# How times are written, as precise as steps are: from so many days a step on, and what is cut off.
+FORMS = (
+    (365, "%Y", "1y"),
+    (28, "%Y-%m", "1mo"),
+    (1, "%Y-%m-%d", "1d"),
+    (1 / 1440, "%Y-%m-%d %H:%M", "1m"),
+    (0, "%Y-%m-%d %H:%M:%S", "1s"),
+)
+FULL = "%Y-%m-%d %H:%M:%S%.f"
+
+
+def labels(times: pl.Series, frequency: str | None, *, whole: bool = False) -> pl.Series:
+    """Dates or times in words, as precise as steps are: 1959Q1, 1959-01, 1959-01-31 13:00.
+
+    whole: nothing of a time is left out, and a year alone, which would be a number, is not written.
+    """
+    step = Frequency.parse(frequency) if frequency else None
+    days = max(step.days if step else 0, 1 if times.dtype == pl.Date else 0)
+    moments = times.dt.replace_time_zone(None) if hasattr(times.dtype, "time_zone") else times
+    moments = moments.cast(pl.Datetime("us"))
+    if step and step.unit == "month" and step.count % 3 == 0 and step.count % 12:
+        begin = moments.dt.truncate("1q")
+        month = moments.dt.month() % 3  # of data dated by the first or the last of their quarter
+        if (begin == moments).all() or (not whole and month.n_unique() == 1 and month[0] < 2):
+            quarter = pl.format("{}Q{}", pl.col("time").dt.year(), pl.col("time").dt.quarter())
+            return pl.DataFrame({"time": begin}).select(quarter.alias(times.name)).to_series()
+    forms = [form for form in FORMS if days >= form[0] * 0.99]
+    if whole:
+        forms = [form for form in forms if form[1] != "%Y"]
+        forms = [form for form in forms if (moments.dt.truncate(form[2]) == moments).all()]
+    return moments.dt.strftime(forms[0][1] if forms else FULL)

@@ -83,6 +83,7 @@ class Preparation(BaseModel):
     notes: tuple[str, ...] = ()  # what was imputed, filled or dropped, in sentences
     parts: tuple[Part, ...] = ()  # when training, validation and test are, and what they hold
     readings: dict[str, str] = {}  # column of text -> how it was read: "decimal comma"
+    decimals: dict[str, int] = {}  # of a target's values, those after the point
 
 
 # name: (dtype, what it is)

@@ -17,7 +17,7 @@ from gatewright import api, tasks
 from gatewright.data.continuing import earlier, history_of
 from gatewright.data.guess.guessing import guess
 from gatewright.data.layout import Guess, Layout
-from gatewright.data.table.reading import Table, read
+from gatewright.data.table.reading import NOTHING, Table, read
 from gatewright.errors import InputError
 from gatewright.estimators import arguments
 from gatewright.estimators.saving import arguments_of, plain_arguments
@@ -149,8 +149,9 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
         self._check()
         array = isinstance(source, np.ndarray | list | tuple)
         self._array = names_for(source) if array else ()
-        table = self._read(source)
-        layout, guesses = self._guess(table)
+        said = self._said()
+        table = self._read(source, said=said)
+        layout, guesses = self._guess(table, said)
         layout, split, more = lengths_of(
             table, layout, self.horizon or layout.horizon, self.context, self.validation_fraction
         )
@@ -181,8 +182,8 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
     def _check(self) -> None:
         arguments.check(self)
 
-    def _guess(self, table: Table) -> tuple[Layout, list[Guess]]:
-        said = Columns(
+    def _said(self) -> Columns:
+        return Columns(
             task="forecast",
             targets=self._array or names(self.target),
             time=self.time,
@@ -194,11 +195,15 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
             frequency=self.frequency,
             limits=self.limits,
         )
+
+    def _guess(self, table: Table, said: Columns) -> tuple[Layout, list[Guess]]:
         layout, guesses = guess(table, tasks.every(), said)
         replaced = REPLACED - {"horizon"} if self.horizon is None else REPLACED
         return layout, [guess for guess in guesses if guess.what not in replaced]
 
-    def _read(self, source: Any, readings: Mapping[str, str] | None = None) -> Table:
+    def _read(
+        self, source: Any, readings: Mapping[str, str] | None = None, said: Columns = NOTHING
+    ) -> Table:
         array = isinstance(source, np.ndarray | list | tuple)
         if not self._array:
             if array:
@@ -206,7 +211,7 @@ class Forecaster(BaseEstimator):  # type: ignore[misc]
                     "this Forecaster was fitted on a table, and an array was given: give a table "
                     "with the same columns"
                 )
-            return read(as_frame(source), readings=readings)
+            return read(as_frame(source), readings=readings, said=said)
         if not array:
             raise InputError(
                 "this Forecaster was fitted on an array, and something else was given: give an "

@@ -191,7 +191,11 @@
         }]
         : [];
       const options = {
-        xaxis: { text: forecasts.axis, type: forecasts.dates ? "date" : "linear", ...(x.length > 9 && { range: [x[0], x.at(-1)] }) },
+        xaxis: {
+          text: forecasts.axis, type: forecasts.dates ? "date" : "linear",
+          ...(x.length > 9 && { range: [x[0], x.at(-1)] }),
+          ...(forecasts.form && { tickformat: forecasts.form, hoverformat: forecasts.form }),
+        },
         yaxis: { text: forecasts.targets[target] }, hovermode: "x unified", shapes: begin,
       };
       return { traces: [...bands, line("what happened", x, truth, ink, marks), ...lines], options };

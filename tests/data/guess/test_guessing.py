@@ -294,3 +294,57 @@ def test_series_that_two_columns_tell_apart() -> None:
     joined = frame.with_columns(series=pl.format("{}-{}", "store", "item"))
     layout, _ = guessed(joined, "sold")
     assert (layout.series, layout.numbers) == ("series", ("store", "item"))
+
+
+def test_years_and_identifiers_are_no_targets() -> None:
+    values = {"gdp": [n * n % 13 for n in range(60)]}
+    years = {"year": [1950 + n for n in range(60)]}
+    assert guessed(pl.DataFrame(years | values))[0].targets == ("gdp",)
+    numbers = {
+        "nr": range(60),
+        "patient_id": [n // 20 for n in range(60)],
+        "week": [n % 20 for n in range(60)],
+    }
+    for more in (numbers, {"patient": numbers["patient_id"], "week": numbers["week"]}):
+        assert guessed(pl.DataFrame(more | values))[0].targets == ("gdp",)
+    with pytest.raises(InputError, match=r"several columns that could be predicted \(gdp, other\)"):
+        guessed(pl.DataFrame(years | values | {"other": range(60, 0, -1)}))
+    # Where there is nothing else, they are.
+    assert guessed(pl.DataFrame({"index": [n * n % 13 for n in range(60)]}))[0].targets == (
+        "index",
+    )
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_what_numbers_the_rows_of_each_sequence_is_a_step(first: int) -> None:
+    lengths = [5, 8, 3, 6] * 10
+    rows = [
+        (f"s{n}", first + at, at * n % 5, "ab"[n % 2])
+        for n, long in enumerate(lengths)
+        for at in range(long)
+    ]
+    frame = pl.DataFrame(rows, schema=["who", "visit", "count", "kind"], orient="row")
+    layout, said = guessed(frame, "kind")
+    assert (layout.step, layout.inputs) == ("visit", ("count",))
+    assert said["step"].startswith("visit (it numbers the rows of each sequence")
+    assert (
+        guessed(frame.sample(fraction=1, shuffle=True, seed=1), "kind", sequence="who")[0].step
+        == "visit"
+    )
+    for odd in (pl.col("visit") + 2, pl.col("visit") * 2, pl.col("visit") % 4, pl.lit(1)):
+        assert guessed(frame.with_columns(visit=odd), "kind")[0].step is None
+
+
+def test_words_that_are_called_a_date_are_shown() -> None:
+    dates = [f"{n % 28 + 1}. Januar {1900 + n}" for n in range(60)]
+    _, said = guessed(pl.DataFrame({"date": dates, "v": [n * n % 7 for n in range(60)]}))
+    assert (
+        "date holds '1. Januar 1900', which is not read as a time: write 2024-01-31"
+        in said["time column"]
+    )
+
+
+def test_a_target_of_dates_is_told_what_else_there_is() -> None:
+    frame = pl.DataFrame({"day": [date(2022, 1, 1)] * 9, "v": range(9), "w": range(9)})
+    with pytest.raises(InputError, match="give another column, of numbers v, w"):
+        guessed(frame, "day")

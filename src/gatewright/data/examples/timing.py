@@ -12,7 +12,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gatewright.data.calendar import Frequency, Integers, as_units, from_integers, step_in_words
+from gatewright.data.calendar import (
+    Frequency,
+    Integers,
+    as_units,
+    from_integers,
+    labels,
+    step_in_words,
+)
 from gatewright.data.prepared import NAMES, Part, Prepared
 from gatewright.data.table.reading import Table
 from gatewright.errors import InputError, argument
@@ -20,8 +27,6 @@ from gatewright.wording.numbers import counted
 
 ENOUGH = 20  # windows in test; fewer say little
 OWN_PLACES = "each at its own place"
-# How much of a time tells steps apart, in characters of "2024-01-31 13:00:00": by days a step.
-SHOWN = ((365, 4), (28, 7), (1, 10), (1 / 1440, 16), (0, 19))
 
 
 def step_numbers(data: Prepared, rows: Tensor) -> Integers:
@@ -102,9 +107,7 @@ def _when(data: Prepared, table: Table, span: tuple[int, int]) -> str:
     times = times_of(np.array(span), table.schema[layout.time])
     if not table.schema[layout.time].is_temporal():
         return f"{times[0]} to {times[1]}"
-    days = Frequency.parse(layout.frequency).days if layout.frequency else 0
-    shown = next(width for least, width in SHOWN if days >= least * 0.99)
-    return " to ".join(str(time)[:shown] for time in times)
+    return " to ".join(labels(pl.Series(times), layout.frequency))
 
 
 def _steps_or_series(data: Prepared, bounds: Integers, windows: Tensor) -> str:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
-from typing import Any
 
 import numpy as np
 import polars as pl
 
+from gatewright.data.guess.ahead import MOST, held_ahead
 from gatewright.data.guess.lengths import horizon_and_context, training_rows
+from gatewright.data.guess.order import (
+    candidates_of,
+    check_order,
+    free_columns,
+    hinted_of,
+    say_repeated,
+    unsorted,
+)
 from gatewright.data.guess.roles import (
-    SERIES_NAMES,
     Column,
     Notes,
     Roles,
     find_inputs,
     find_time,
-    named,
     part_of,
     row_of,
     some,
@@ -29,7 +34,9 @@ from gatewright.data.guess.shapes import LONG
 from gatewright.data.layout import Layout
 from gatewright.data.question import TaskChoice
 from gatewright.data.table.reading import Table
+from gatewright.data.table.times import looks_like_time
 from gatewright.errors import InputError, argument
+from gatewright.limits import LONGEST_QUOTE
 from gatewright.requests import Split
 
 LEAST_ROWS = 20  # of each series on average, where only their names and their order tell them
@@ -50,7 +57,12 @@ def guess_forecast(
         InputError: no such series can be made of the table, or they are too short.
     """
     _check_numbers(table, columns, roles, choice)
-    roles = _axis(table, columns, roles, notes)
+    no_time = _no_time(table, columns, roles)
+    if table.joined and roles.time is None and not _tells_apart(table, columns, roles):
+        no_time = f"{' and '.join(table.joined)} together are the same in several rows"
+        table = table.apart()
+        columns = {name: columns[name] for name in table.schema}
+    roles = _axis(table, columns, roles, notes, no_time)
     change = "change" if len(roles.targets) > 1 else "changes"
     axis = f"{roles.time} orders the rows" if roles.time else "the rows are in order"
     what = "each series" if roles.series else "the series"
@@ -62,6 +74,10 @@ def guess_forecast(
     horizon, context = horizon_and_context(table, roles, choice.split, frequency, season, notes)
     used = [name for role, name in roles.parts() if role != "ignore"]
     numbers, categories, ignored = find_inputs(table, columns, roles, used)
+    ahead = held_ahead(table, columns, roles, numbers, min(horizon + context, max(horizon, MOST)))
+    numbers = tuple(name for name in numbers if name not in ahead)
+    for name, why in ahead.items():
+        notes.add("left out", name, "known", why)
     return Layout(
         task=task,
         targets=roles.targets,
@@ -69,7 +85,7 @@ def guess_forecast(
         categories=categories,
         known=roles.known,
         split=roles.split,
-        ignored=ignored,
+        ignored=ignored | ahead,
         time=roles.time,
         series=roles.series,
         frequency=frequency,
@@ -77,6 +93,31 @@ def guess_forecast(
         horizon=horizon,
         context=context,
     )
+
+
+def _no_time(table: Table, columns: Mapping[str, Column], roles: Roles) -> str:
+    """Why there may be no column of times: one that is called so may hold other words."""
+    for name, column in columns.items():
+        if column.text and looks_like_time(name) and name not in roles.taken:
+            first = row_of(table, pl.col(name).is_not_null(), pl.col(name))
+            if first is not None:
+                holds = f"{name} holds {str(first[1])[:LONGEST_QUOTE]!r}"
+                return f"{holds}, which is not read as a time: write 2024-01-31 or 2024-01-31 13:00"
+    return "no column of dates"
+
+
+def _tells_apart(table: Table, columns: Mapping[str, Column], roles: Roles) -> bool:
+    """Whether the time that several columns hold together is what orders the rows.
+
+    It is if a part of it is a date, or no series has the same one twice.
+    """
+    (made,) = table.derived
+    if any(columns[name].dtype.is_temporal() for name in table.joined):
+        return True
+    if unique_with(table, *([roles.series] if roles.series else []), made):
+        return True
+    with_time = roles.replace(time=made)
+    return roles.series is None and _find_series(table, columns, with_time)[0] is not None
 
 
 def _check_numbers(
@@ -98,12 +139,14 @@ def _check_numbers(
             )
 
 
-def _axis(table: Table, columns: Mapping[str, Column], roles: Roles, notes: Notes) -> Roles:
-    """With the columns of times and of series, checked."""
+def _axis(
+    table: Table, columns: Mapping[str, Column], roles: Roles, notes: Notes, no_time: str
+) -> Roles:
+    """With the columns of times and of series, checked; ``no_time``: why there may be none."""
     time_and_why = find_time(table, columns, roles)
     if time_and_why is None:
         if roles.series is None:
-            notes.add("time column", "none", "time", "no column of dates; the rows are in order")
+            notes.add("time column", "none", "time", f"{no_time}; the rows are in order")
         return roles
     time, why = time_and_why
     missing = row_of(table, pl.col(time).is_null()) if columns[time].missing else None
@@ -121,14 +164,14 @@ def _axis(table: Table, columns: Mapping[str, Column], roles: Roles, notes: Note
             series, reason = _find_series(table, columns, with_time)
             if series is None and whole:
                 # Whole numbers that repeat, as the months of years do, are no times.
-                notes.add("time column", "none", "time", "no column of dates")
+                notes.add("time column", "none", "time", no_time)
                 return roles
             if series is None:
-                _say_repeated(table, columns, with_time)
+                say_repeated(table, columns, with_time)
         else:
             series, reason = _find_stacked(table, columns, with_time, increasing=False)
             if series is None and whole:
-                notes.add("time column", "none", "time", "no column of dates")
+                notes.add("time column", "none", "time", no_time)
                 return roles
     if roles.time is None:
         notes.add("time column", time, "time", why)
@@ -136,7 +179,7 @@ def _axis(table: Table, columns: Mapping[str, Column], roles: Roles, notes: Note
         notes.add("series column", series, "series", reason)
     roles = with_time.replace(series=series)
     if not increasing:
-        _check_order(table, roles)
+        check_order(table, roles)
     return roles
 
 
@@ -149,7 +192,7 @@ def _find_series(
     table: Table, columns: Mapping[str, Column], roles: Roles
 ) -> tuple[str | None, str]:
     assert roles.time is not None
-    for name in _candidates(_free(table, columns, roles)):
+    for name in candidates_of(free_columns(table, columns, roles)):
         if unique_with(table, name, roles.time):
             count = table.collect(table.frame.select(pl.col(name).n_unique())).item()
             return name, f"times repeat, but not within one of its {count} values"
@@ -164,8 +207,8 @@ def _find_stacked(
     Where time goes back, only from one of its values to the next; where it is ``increasing`` over
     all rows, the values may be those of an input too, and the name has to tell.
     """
-    find = _hinted if increasing else _candidates
-    for name in find(_free(table, columns, roles)):
+    find = hinted_of if increasing else candidates_of
+    for name in find(free_columns(table, columns, roles)):
         stretches = (pl.col(name) != pl.col(name).shift()).sum() + 1
         counts = table.frame.select(stretches, pl.col(name).n_unique().alias("values"))
         stretched, values = table.collect(counts).row(0)
@@ -174,107 +217,9 @@ def _find_stacked(
         otherwise = f"{argument('categories', name)} makes it an input of one series"
         if increasing and table.rows >= LEAST_ROWS * values:
             return name, f"its {values} values follow one another; {otherwise}"
-        if not increasing and _unsorted(table, roles.replace(series=name)) is None:
+        if not increasing and unsorted(table, roles.replace(series=name)) is None:
             return name, f"time goes back, but not within one of its {values} values"
     return None, ""
-
-
-def _candidates(free: Mapping[str, Column]) -> list[str]:
-    """Those of them that are likely to, the likeliest first."""
-    hinted = _hinted(free)
-    # Other whole numbers make the times unique by chance.
-    words = [name for name in free if name not in hinted and not free[name].whole]
-    return hinted + sorted(words, key=lambda name: free[name].distinct)
-
-
-def _free(table: Table, columns: Mapping[str, Column], roles: Roles) -> dict[str, Column]:
-    """The columns that may tell series apart."""
-    taken = roles.taken | {*roles.known, *table.ignored}
-    return {
-        name: column
-        for name, column in columns.items()
-        if name not in taken and (column.text or column.whole or column.dtype == pl.Boolean)
-        if not column.constant and not column.missing and column.distinct * 2 <= table.rows
-    }
-
-
-def _hinted(names: Iterable[str]) -> list[str]:
-    """Those that are called as columns of series are."""
-    hinted = named(names, SERIES_NAMES)
-    ends = ("_id", " id", "_nbr")
-    return hinted + [name for name in names if name.lower().endswith(ends) and name not in hinted]
-
-
-def _say_repeated(table: Table, columns: Mapping[str, Column], roles: Roles) -> None:
-    time = roles.time
-    assert time is not None
-    again = pl.col(time).is_first_distinct().not_()
-    row, value = row_of(table, again, pl.col(time).cast(pl.String)) or (0, None)
-    hint = "leave one row for each time"
-    candidates = _candidates(_free(table, columns, roles))[:8]
-    for one, two in combinations(candidates, 2):
-        if unique_with(table, one, two, time):
-            hint = f"{one} and {two} together tell the rows apart: join them into one column and "
-            hint += f"name it with {argument('series')}"
-            break
-    raise InputError(
-        f"{table.where(row)} has the {time} {value} for the second time; {hint}, or name the "
-        f"column that tells series apart with {argument('series')}."
-    )
-
-
-def _check_order(table: Table, roles: Roles) -> None:
-    assert roles.time is not None
-    time = pl.col(roles.time)
-    steps = time.diff().to_physical()
-    within, repeated, stacked = "", False, ""
-    if roles.series is None:
-        stacked = "; if another series begins there, name the column that tells series apart with "
-        stacked += argument("series")
-        step_back = _unsorted(table, roles)
-    else:
-        missing = row_of(table, pl.col(roles.series).is_null())
-        if missing is not None:
-            raise InputError(
-                f"{table.where(missing[0])} has no {roles.series}; say which series it belongs to."
-            )
-        within = f" within one {roles.series}"
-        same = pl.col(roles.series) == pl.col(roles.series).shift()
-        counts = table.frame.select(
-            back=(same & (steps < 0)).any(),
-            apart=(~same).sum() + 1 != pl.col(roles.series).n_unique(),
-        )
-        back, apart = table.collect(counts).row(0)
-        # The rows of a series are seldom apart; if they are, a pass in memory finds their order.
-        step_back = _unsorted(table, roles) if back or apart else None
-        repeated = not unique_with(table, roles.series, roles.time)
-    if step_back is not None:
-        row, value, before, other = step_back
-        raise InputError(
-            f"{table.where(row)} has the {roles.time} {value} after {before} in "
-            f"{table.row_in_words(other)}{within}; sort the rows by {roles.time}, or correct it "
-            f"where it is wrong{stacked}."
-        )
-    if repeated and roles.series is not None:
-        again = pl.struct(roles.series, roles.time).is_first_distinct().not_()
-        shown = (time.cast(pl.String), pl.col(roles.series))
-        row, value, name = row_of(table, again, *shown) or (0, None, None)
-        raise InputError(
-            f"{table.where(row)} has the {roles.time} {value} for the second time in series "
-            f"{name!r}; leave one row for each time."
-        )
-
-
-def _unsorted(table: Table, roles: Roles) -> tuple[Any, ...] | None:
-    """(row, its time, the time before, the row of that) where time goes back for the first time."""
-    assert roles.time is not None
-    by = pl.lit(0) if roles.series is None else pl.col(roles.series)
-    frame = table.frame.select(row=pl.int_range(pl.len()), time=pl.col(roles.time), by=by)
-    back = frame.with_columns(pl.col("time", "row").shift().over("by").name.suffix(" before"))
-    shown = (pl.col(name).cast(pl.String) for name in ("time", "time before"))
-    query = back.filter(pl.col("time") < pl.col("time before")).head(1)
-    first = table.collect(query.select("row", *shown, "row before"))
-    return first.row(0) if len(first) else None
 
 
 def _split(table: Table, roles: Roles, notes: Notes, *, said: bool) -> Roles:

@@ -6,6 +6,7 @@ against the table and never overridden.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 
 import polars as pl
@@ -14,9 +15,16 @@ from gatewright.data.calendar import Frequency
 from gatewright.data.guess.choice import Tasks
 from gatewright.data.guess.neighbours import likeness
 from gatewright.data.guess.roles import (
+    GROUP_NAMES,
+    ID_ENDS,
+    MORE_TIME_NAMES,
+    SEQUENCE_NAMES,
+    SERIES_NAMES,
+    WHOLE_TIME_NAMES,
     Column,
     Notes,
     Roles,
+    counts_up,
     find_split,
     find_time,
     look,
@@ -28,12 +36,13 @@ from gatewright.data.guess.sequences import find_sequence
 from gatewright.data.guess.shapes import LONG, SERIES, UNKNOWN, WIDE
 from gatewright.data.layout import Guess, Layout
 from gatewright.data.question import Question
-from gatewright.data.table.reading import Table, in_words
+from gatewright.data.table.joined import several
+from gatewright.data.table.reading import NOTHING, Table, in_words
 from gatewright.errors import InputError, argument
 from gatewright.requests import Columns, Split
 
-NOTHING = Columns()  # said: all is guessed
 USUAL = Split()
+NO_TARGETS = (*SEQUENCE_NAMES, *SERIES_NAMES, *GROUP_NAMES, *WHOLE_TIME_NAMES, *MORE_TIME_NAMES)
 TARGET_NAMES = ("target", "y", "label", "class", "value")
 
 
@@ -57,6 +66,7 @@ def guess(
     Raises:
         InputError: something said does not fit the table, or the table fits no shape.
     """
+    said = _with_time(table, said)
     choice, roles = Tasks.of(questions, said, split), Roles.of(said)
     roles.check(table)
     if said.frequency is not None:
@@ -77,6 +87,13 @@ def guess(
         )
     limits = said.limits_of(layout.targets)
     return layout.model_copy(update={"limits": limits}), tuple(notes.guesses)
+
+
+def _with_time(table: Table, said: Columns) -> Columns:
+    """With the one column of the time that was said as several: "year,month"."""
+    named = several(said.time, table.schema)
+    made = next(iter(table.derived), None)
+    return dataclasses.replace(said, time=made) if named and {*named} == {*table.joined} else said
 
 
 def _parts(
@@ -110,11 +127,15 @@ def _find_target(table: Table, columns: Mapping[str, Column], roles: Roles, note
         if name not in taken and column.plain and not column.constant
         if not column.dtype.is_temporal()
     }
-    numbers = [name for name, column in free.items() if column.numeric]
     for name in named(free, TARGET_NAMES)[:1]:
         notes.add("target", name, "target", "by its name")
         return name
-    candidates = numbers or list(free)
+    # What a column is called by tells that it is there to tell rows apart.
+    odd = {*named(free, NO_TARGETS), *(name for name in free if name.lower().endswith(ID_ENDS))}
+    odd = {name for name in odd if free[name].whole or free[name].text}
+    likely = [name for name in free if name not in odd and not _counts(table, free, name)]
+    numbers = [name for name in likely if free[name].numeric]
+    candidates = numbers or likely or list(free)
     if len(candidates) == 1:
         why = "the only column of numbers" if numbers else "the only column that changes"
         notes.add("target", candidates[0], "target", why)
@@ -128,9 +149,15 @@ def _find_target(table: Table, columns: Mapping[str, Column], roles: Roles, note
             f"{argument('target')}."
         )
     raise InputError(
-        f"{table.name} has several columns that could be predicted ({some(list(free))}); say which "
+        f"{table.name} has several columns that could be predicted ({some(candidates)}); say which "
         f"one with {argument('target')}."
     )
+
+
+def _counts(table: Table, columns: Mapping[str, Column], name: str) -> bool:
+    """Whether a column numbers the rows."""
+    column = columns[name]
+    return column.whole and column.distinct > 0.9 * table.rows and counts_up(table, name)
 
 
 def _check_targets(
@@ -149,13 +176,19 @@ def _check_targets(
         if not column.plain or column.dtype.is_temporal():
             raise InputError(
                 f"{argument('target', name)}: expected numbers or labels in {table.name}, found "
-                f"{in_words(column.dtype)}; give another column."
+                f"{in_words(column.dtype)}; give another column{_of_numbers(columns)}."
             )
         if column.constant:
             raise InputError(
                 f"{argument('target', name)}: all values in {table.name} are the same; there is "
                 "nothing to learn: give a column that changes."
             )
+
+
+def _of_numbers(columns: Mapping[str, Column]) -> str:
+    """The columns of numbers that change, where an error may name them."""
+    names = [name for name, column in columns.items() if column.numeric and not column.constant]
+    return f", of numbers {some(names)}" if names else ""
 
 
 def _shape(
@@ -220,8 +253,9 @@ def _note_inputs(layout: Layout, roles: Roles, notes: Notes) -> None:
     if categories:
         notes.add("categories", some(categories), "ignore", "columns of words that repeat")
     reasons: dict[str, list[str]] = {}
+    told = {each.why for each in notes.guesses}
     for name, why in layout.ignored.items():
-        if name not in roles.ignore:
+        if name not in roles.ignore and why not in told:
             reasons.setdefault(why, []).append(name)
     for why, names in reasons.items():
         notes.add("ignored", some(names), "categories", why)

@@ -35,6 +35,8 @@ GROUP_NAMES = ("group", "subject", "subject_id", "patient", "patient_id", "parti
                "user", "user_id")  # fmt: skip
 WHOLE_TIME_NAMES = ("ds", "time", "t", "timestamp", "step", "time_step", "timestep", "index",
                     "period", "year", "date", "week", "day", "month", "hour")  # fmt: skip
+MORE_TIME_NAMES = ("yr", "quarter", "qtr", "minute", "season", "weekday")  # never one alone
+ID_ENDS = ("_id", " id", "_nbr")
 TIME_NAMES = ("ds", "time", "timestamp", "datetime", "date")
 SPLIT_NAMES = ("split", "part", "partition", "subset", "fold", "set")
 PARTS = {
@@ -309,7 +311,11 @@ def find_inputs(
     """
     numbers, categories, ignored = [], [], {}
     taken = set(used)
+    if not taken & table.derived.keys():
+        table = table.apart()
     for name, column in columns.items():
+        if name not in table.schema:
+            continue
         chosen = name in roles.categories or name in roles.known
         if name in taken and not chosen:
             continue

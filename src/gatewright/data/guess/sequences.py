@@ -214,7 +214,24 @@ def _find_step(table: Table, columns: Mapping[str, Column], roles: Roles) -> str
     for name in (*hinted, *times):
         if unique_with(table, roles.sequence, name):
             return name
-    return None
+    whole = [name for name in free if free[name].whole and name not in hinted]
+    return next((name for name in whole if _numbers_rows(table, roles.sequence, name)), None)
+
+
+def _numbers_rows(table: Table, sequence: str, name: str) -> bool:
+    """Whether a column has 0 to n - 1, or 1 to n, in the n rows of each sequence."""
+    values = pl.col(name)
+    by = table.frame.group_by(sequence).agg(
+        first=values.min(), last=values.max(), distinct=values.n_unique(), rows=pl.len()
+    )
+    each = by.select(
+        first=pl.col("first").n_unique() == 1,
+        begins=pl.col("first").is_in([0, 1]).all(),
+        counts=(pl.col("last") - pl.col("first") + 1 == pl.col("rows")).all(),
+        apart=(pl.col("distinct") == pl.col("rows")).all(),
+        several=(pl.col("rows") > 1).any(),
+    )
+    return all(table.collect(each).row(0))
 
 
 def _check_step(table: Table, columns: Mapping[str, Column], sequence: str, step: str) -> None:

@@ -17,6 +17,7 @@ from gatewright.data.prepare.fitting import fit, fit_series
 from gatewright.data.prepare.leaks import Leaks
 from gatewright.data.prepare.storage import written_aside
 from gatewright.data.prepare.writing import Writer, finish, write_prepared
+from gatewright.data.prepare.written import decimals_of
 from gatewright.data.prepared import Preparation, Prepared
 from gatewright.data.question import Question
 from gatewright.data.table.reading import Table, about
@@ -61,7 +62,7 @@ def prepare(
         layout = examples.settled(table, layout)
         partition = examples.partition(table, layout, target, aside, split, seed)
         fitted = fit(layout, partition, question)
-        update = {"readings": _readings(table, layout)}
+        update = {"readings": _readings(table, layout), "decimals": decimals_of(table, layout)}
         preparation = fitted.preparation.model_copy(update=update)
         leaks = Leaks.of(partition, question, preparation)
         writer = Writer(preparation, partition, question, fitted.center, fitted.scale, leaks)
@@ -82,12 +83,14 @@ def _add_parts(folder: Path, question: Question, table: Table) -> None:
 
 def _readings(table: Table, layout: Layout) -> dict[str, str]:
     """How later tables are read. Whole numbers that are only categories are names, of which a new
-    one may be a word."""
+    one may be a word; a time that was made and is not used need not be there."""
     elsewhere = {layout.series, layout.time, layout.step, *layout.numbers, *layout.targets}
     names = set(layout.categories) - elsewhere
+    unused = {*table.derived} - {layout.time, layout.step}
     return {
         name: "text" if kind == "integer" and name in names else kind
         for name, kind in table.readings.items()
+        if name not in unused
     }
 
 

@@ -27,8 +27,8 @@ class LinearMap:
         self.decimals_x, self.decimals_y = np.zeros(columns), np.zeros(targets)
 
     def add(self, columns: Floats, target: Floats, first: Mask) -> None:
-        self.decimals_x = _decimals(columns, self.decimals_x)
-        self.decimals_y = _decimals(target, self.decimals_y)
+        self.decimals_x = decimal_places(columns, self.decimals_x)
+        self.decimals_y = decimal_places(target, self.decimals_y)
         for at in range(target.shape[1]):
             both = ~np.isnan(columns) & ~np.isnan(target[:, at, None])
             differ = np.diff(target[:, at])[:, None] != 0
@@ -102,7 +102,7 @@ class OneForEach:
         return related
 
 
-def _decimals(numbers: Floats, decimals: Floats) -> Floats:
+def decimal_places(numbers: Floats, decimals: Floats) -> Floats:
     """The decimal places of columns (rows, columns), at least those given; DECIMALS + 1: more."""
     while True:
         scaled = numbers * 10.0**decimals

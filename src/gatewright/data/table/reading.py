@@ -9,23 +9,29 @@ CSV take about two seconds; polars' own inference over all rows took 38.
 from __future__ import annotations
 
 import dataclasses
-import glob
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from gatewright.data.layout import Guess
-from gatewright.data.table import json_lines, marks
-from gatewright.data.table.damage import check_ends, check_times, naming_damage, read_whole
-from gatewright.data.table.files import DELIMITERS, TextFile, check_names, check_text, look_over
+from gatewright.data.table import joined, marks, spread
+from gatewright.data.table.damage import check_times, naming_damage
+from gatewright.data.table.files import check_names
+from gatewright.data.table.formats import READERS, Raw
 from gatewright.data.table.frames import FRAME, Native, from_frame
+from gatewright.data.table.joined import Derived
 from gatewright.data.table.kinds import EMPTY, Reading, clean, readings_of, unread
-from gatewright.data.table.times import Derived, derive
+from gatewright.data.table.spread import Spread
 from gatewright.errors import InputError, argument
+from gatewright.requests import Columns
+
+NOTHING = Columns()
 
 
 @dataclass(frozen=True)
@@ -44,12 +50,15 @@ class Table:
     source: Path | None = None
     guesses: tuple[Guess, ...] = ()  # how the file is written
     derived: Mapping[str, str] = field(default_factory=dict)  # added column -> of what it is made
+    joined: tuple[str, ...] = ()  # columns that hold its time together; the added one holds it too
     ignored: Mapping[str, str] = field(default_factory=dict)  # column -> why it is of no use
     faults: Mapping[str, str] = field(default_factory=dict)  # column -> why it has no one type
-    readings: Mapping[str, str] = field(default_factory=dict)  # column of text -> how it is read
+    readings: Mapping[str, str] = field(default_factory=dict)  # column of text, or added -> how
     misfits: Mapping[str, str] = field(default_factory=dict)  # column -> why not as it was before
     lines: Callable[[int], int] | None = field(default=None, repr=False, compare=False)
     native: Native | None = field(default=None, repr=False, compare=False)  # of a data frame
+    # Where a row was made of a part of one of the file: the number of that.
+    origins: NDArray[np.int64] | None = field(default=None, repr=False, compare=False)
 
     def where(self, row: int) -> str:
         """A data row, from 0, in words: "row 17 (line 18) of sales.csv"."""
@@ -57,6 +66,7 @@ class Table:
 
     def row_in_words(self, row: int) -> str:
         """The same where the table was named before: "row 17 (line 18)"."""
+        row = row if self.origins is None else int(self.origins[row])
         line = f" (line {self.lines(row)})" if self.lines is not None else ""
         return f"row {row + 1}{line}"
 
@@ -68,6 +78,20 @@ class Table:
         """
         with naming_damage(self.name):
             return query.collect(engine="streaming")
+
+    def apart(self) -> Table:
+        """Without a time that was made of several columns, which are columns as others again."""
+        if not self.joined:
+            return self
+        schema = {name: dtype for name, dtype in self.schema.items() if name not in self.derived}
+        return dataclasses.replace(
+            self,
+            frame=self.frame.select(list(schema)),
+            schema=schema,
+            ignored={name: why for name, why in self.ignored.items() if name not in self.joined},
+            derived={},
+            joined=(),
+        )
 
 
 @contextmanager
@@ -81,18 +105,12 @@ def about(table: Table) -> Iterator[None]:
         raise InputError(f"{table.name}: {error}") from None
 
 
-@dataclass(frozen=True)
-class _Raw:
-    """What a reader of one format hands over: text columns are still text."""
-
-    frame: pl.LazyFrame
-    guesses: tuple[Guess, ...] = ()
-    lines: Callable[[int], int] | None = None
-    decimal_comma: bool = False
-
-
 def read(
-    source: Any, *, delimiter: str | None = None, readings: Mapping[str, str] | None = None
+    source: Any,
+    *,
+    delimiter: str | None = None,
+    readings: Mapping[str, str] | None = None,
+    said: Columns = NOTHING,
 ) -> Table:
     """Open a table.
 
@@ -100,14 +118,16 @@ def read(
         source: a path to a file of CSV, TSV, NDJSON, Parquet or Arrow (Feather), or any data
             frame that narwhals reads: polars (eager or lazy), pandas, pyarrow, ...
         delimiter: of a CSV file, where the guess is wrong.
-        readings: of another table, ``Table.readings``: its columns of text are read as there.
+        readings: of another table, ``Table.readings``: its columns of text are read as there, and
+            its rows cut and its times made as there.
+        said: what was said of the columns, which may be of another reading of the rows.
 
     Raises:
         InputError: the source cannot be read; the sentence says where and what to do.
     """
     if not isinstance(source, str | Path):
         frame, native = from_frame(source)
-        table = _typed(_Raw(frame), FRAME, None, readings)
+        table = _shaped(_typed(Raw(frame), FRAME, None, readings), readings, said)
         return dataclasses.replace(table, native=native)
     path = Path(source)
     if not path.exists():
@@ -127,14 +147,14 @@ def read(
             raw = reader(path, delimiter)
     except OSError as error:
         raise InputError(f"{path} cannot be opened: {error.strerror or error}.") from None
-    return _typed(raw, path.name, path, readings)
+    return _shaped(_typed(raw, path.name, path, readings), readings, said)
 
 
 def _formats() -> str:
     return f"CSV, TSV, NDJSON, Parquet or Arrow ({', '.join(READERS)})"
 
 
-def _typed(raw: _Raw, name: str, source: Path | None, before: Mapping[str, str] | None) -> Table:
+def _typed(raw: Raw, name: str, source: Path | None, before: Mapping[str, str] | None) -> Table:
     with naming_damage(name):
         raw = _named(raw)
         schema = dict(raw.frame.collect_schema())
@@ -147,23 +167,25 @@ def _typed(raw: _Raw, name: str, source: Path | None, before: Mapping[str, str] 
         check_times(raw.frame, schema, name)
         frame = raw.frame.select(_plain(column, dtype) for column, dtype in schema.items())
         texts = [column for column, dtype in frame.collect_schema().items() if dtype == pl.String]
-        readings = readings_of(frame, texts, decimal_comma=raw.decimal_comma, before=before)
+        readings = readings_of(
+            frame, texts, decimal_comma=raw.decimal_comma, before=_of_text(before)
+        )
         frame = frame.with_columns(
             reading.expression(pl.col(column)).alias(column) for column, reading in readings.items()
         )
+        frame = joined.whole_parts(frame)
         types = {**frame.collect_schema()}
         _check_plain(types, name)
-        made = derive(frame, types)
     open_dots = {column: reading.dots for column, reading in readings.items() if reading.dots}
     guesses = (*raw.guesses, *marks.guesses(open_dots))
     table = Table(name, frame, types, rows, source, guesses, lines=raw.lines)
     names = {column: reading.kind.full_name for column, reading in readings.items()}
     kept = {column: kind for column, kind in names.items() if kind != EMPTY.name}
     table = dataclasses.replace(table, readings=kept)
-    return _with_faults(_with_derived(table, made), raw.frame, readings)
+    return _with_faults(table, raw.frame, readings)
 
 
-def _named(raw: _Raw) -> _Raw:
+def _named(raw: Raw) -> Raw:
     """With a name for a column that has none, as one of row numbers often is."""
     names = raw.frame.collect_schema().names()
     if "" not in names:
@@ -216,16 +238,68 @@ def _plain(column: str, dtype: pl.DataType) -> pl.Expr:
     return values
 
 
+def _of_text(readings: Mapping[str, str] | None) -> dict[str, str] | None:
+    """Without those of columns that were added."""
+    if readings is None:
+        return None
+    marks = (joined.MARK, spread.MARK)
+    return {name: how for name, how in readings.items() if not how.startswith(marks)}
+
+
+def _shaped(table: Table, before: Mapping[str, str] | None, said: Columns) -> Table:
+    """With the time that several columns hold together, and a row for each step of a series."""
+    asked = joined.several(said.time, table.schema)
+    with naming_damage(table.name):
+        if before is not None:
+            made = joined.derive_again(table.frame, table.schema, before, table.name)
+        elif asked:
+            made = joined.derive_from(table.frame, table.schema, asked, table.name)
+        else:
+            made = joined.derive(table.frame, table.schema)
+        table = _with_derived(table, made)
+        about_it = (table.frame, table.schema, table.faults)
+        if before is not None:
+            cut = spread.find_again(*about_it, before, table.name)
+        else:
+            cut = spread.find_spread(*about_it)
+            cut = None if cut is not None and spread.otherwise(cut, said) else cut
+        return _with_steps(table, cut)
+
+
 def _with_derived(table: Table, made: Derived | None) -> Table:
     if made is None:
         return table
-    together = f"{', '.join(made.columns[:-1])} and {made.columns[-1]}"
     return dataclasses.replace(
         table,
         frame=table.frame.with_columns(made.expression.alias(made.name)),
         schema={**table.schema, made.name: made.dtype},
-        derived={made.name: together},
+        derived={made.name: made.words},
+        joined=made.columns,
+        readings={**table.readings, made.name: made.reading},
         ignored=dict.fromkeys(made.columns, f"part of the column {made.name}"),
+    )
+
+
+def _with_steps(table: Table, cut: Spread | None) -> Table:
+    if cut is None:
+        return table
+    frame, origins = cut.long(table.frame)
+    if not len(origins):
+        raise InputError(f"{table.name} has no value in {cut.words}; give some.")
+    schema = {name: table.schema[name] for name in table.schema if name not in cut.columns}
+    beside = f"one for a whole {cut.unit.whole}, of which the rows are {cut.unit.name}s"
+    part = f"part of the column {cut.time}"
+    return dataclasses.replace(
+        table,
+        frame=frame,
+        schema={**schema, **cut.schema},
+        rows=len(origins),
+        origins=origins,
+        guesses=(*table.guesses, cut.guess()),
+        derived={cut.time: cut.words},
+        joined=(),
+        readings={**table.readings, cut.value: cut.reading},
+        ignored={**dict.fromkeys(cut.beside, beside), **table.ignored, cut.whole: part},
     )
 
 
@@ -258,70 +332,3 @@ def _with_faults(table: Table, raw: pl.LazyFrame, readings: Mapping[str, Reading
                 f"month first; write them as 2024-01-31, or say {argument('ignore', column)}."
             )
     return dataclasses.replace(table, faults=faults, misfits=misfits)
-
-
-def _from_csv(path: Path, delimiter: str | None) -> _Raw:
-    file = look_over(path, delimiter)
-    number = "row" + "'" * max(map(len, file.names))  # a name that no column has
-    frame = pl.scan_csv(
-        path,
-        separator=file.delimiter,
-        infer_schema=False,
-        new_columns=list(file.names),
-        glob=False,
-        row_index_name=number if len(file.blank) else None,
-    )
-    if len(file.blank):
-        # Polars takes an empty line for a row of nothing, as one of delimiters alone is.
-        frame = frame.filter(~pl.col(number).is_in(file.blank.tolist())).drop(number)
-    return _Raw(frame, _delimiter_guess(file), lines=file.line, decimal_comma=file.delimiter != ",")
-
-
-def _delimiter_guess(file: TextFile) -> tuple[Guess, ...]:
-    usual = "\t" if file.path.suffix.lower() in (".tsv", ".tab") else ","
-    if file.delimiter == usual:
-        return ()
-    name = DELIMITERS.get(file.delimiter, file.delimiter)
-    why = f"it divides the first lines into {len(file.names)} fields each"
-    return (Guess(what="delimiter", value=name, argument="delimiter", why=why),)
-
-
-def _from_ndjson(path: Path, _: str | None) -> _Raw:
-    check_text(path)
-    # The only reader of polars that always takes a path for a pattern of paths.
-    frame = pl.scan_ndjson(glob.escape(str(path)), infer_schema_length=None)
-    try:
-        # All of every row, because polars reads only what it is asked for.
-        frame.select(pl.all().null_count()).collect(engine="streaming")
-    except pl.exceptions.PolarsError:
-        json_lines.say_broken(path)
-        raise
-    return _Raw(frame, lines=json_lines.line_of(path))
-
-
-def _from_parquet(path: Path, _: str | None) -> _Raw:
-    check_ends(path, "Parquet", b"PAR1", {b"PARE": "is an encrypted Parquet file; decrypt it."})
-    return _Raw(read_whole(path, "scan_parquet"))
-
-
-def _from_arrow(path: Path, _: str | None) -> _Raw:
-    others = {
-        b"\xff\xff\xff\xff": "is a stream of Arrow; write it as a file of Arrow (Feather).",
-        b"FEA1": "is a Feather file of version 1; write it as version 2.",
-    }
-    check_ends(path, "Arrow", b"ARROW1", others)
-    return _Raw(read_whole(path, "scan_ipc"))
-
-
-READERS: Mapping[str, Callable[[Path, str | None], _Raw]] = {
-    ".csv": _from_csv,
-    ".tsv": _from_csv,
-    ".tab": _from_csv,
-    ".ndjson": _from_ndjson,
-    ".jsonl": _from_ndjson,
-    ".parquet": _from_parquet,
-    ".pq": _from_parquet,
-    ".arrow": _from_arrow,
-    ".ipc": _from_arrow,
-    ".feather": _from_arrow,
-}

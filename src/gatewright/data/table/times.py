@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
 
+ISO_DAY = "%G-W%V-%u"
 DATES = (
     "%Y-%m-%d",
     "%Y/%m/%d",
@@ -23,6 +23,14 @@ DATES = (
     "%b %Y",
     "%B %Y",
     "%b-%Y",
+    ISO_DAY,
+)
+# With the name of the day; the long names are read where the short ones are written too.
+WITH_DAYS = tuple(
+    f"{day}{gap}{date.replace('%b', month)}"
+    for day, month in (("%a", "%b"), ("%A", "%B"))
+    for gap in (" ", ", ")
+    for date in ("%d %b %Y", "%b %d %Y", "%b %d, %Y")
 )
 # The two readings of each: only one of them may hold, see ``order``.
 DAY_FIRST = ("%d/%m/%Y", "%d-%m-%Y", "%d.%m.%Y", "%d/%m/%y", "%d.%m.%y")
@@ -31,6 +39,8 @@ ZONED = ("%H:%M:%S%.f%#z", "%H:%M:%S%.f %#z", "%H:%M%#z")
 COMPACT = "%Y%m%d"
 QUARTER = "quarter"
 QUARTERS = r"^(\d{4})[ -]?[Qq]([1-4])$"
+WEEK = "week"
+WEEKS = r"^(\d{4})-?[Ww](\d{1,2})$"
 
 TIME_NAMES = ("ds", "time", "date", "datetime", "timestamp", "date_time", "day", "month", "t")
 
@@ -71,6 +81,9 @@ class TimeFormat:
             year = text.str.extract(QUARTERS, 1).cast(pl.Int32)
             quarter = text.str.extract(QUARTERS, 2).cast(pl.Int8)
             return pl.date(year, quarter * 3 - 2, 1)
+        if self.text == WEEK:  # its Monday
+            monday = text.str.replace(WEEKS, "${1}-W${2}-1").str.to_date(ISO_DAY, strict=False)
+            return pl.when(text.str.contains(WEEKS)).then(monday)
         if self.text == COMPACT:
             text = text.str.extract(r"^(\d{8})$", 1)
         if self.dtype == pl.Date():
@@ -80,6 +93,13 @@ class TimeFormat:
             times = text.str.to_datetime(self.text, strict=False, time_unit="us", time_zone=zone)
         # A year of four digits also reads two of them, as one of the first century.
         return pl.when(times.dt.year() >= 1000).then(times) if "%Y" in self.text else times
+
+    def write(self, times: pl.Series) -> pl.Series:
+        """Dates or times without a zone, as text of this format."""
+        if self.text == QUARTER:
+            quarter = pl.format("{}Q{}", pl.col("time").dt.year(), pl.col("time").dt.quarter())
+            return pl.DataFrame({"time": times}).select(quarter.alias(times.name)).to_series()
+        return times.dt.strftime({WEEK: "%G-W%V"}.get(self.text, self.text))
 
 
 def _month_first(day_first: str) -> str:
@@ -92,10 +112,13 @@ def formats(name: str) -> list[TimeFormat]:
     dates = [*DATES[:3], *orders, *DATES[3:]]
     full = [date for date in dates if "%d" in date]
     moments = [f"{date}{gap}{clock}" for date in full for gap in " T" for clock in CLOCKS]
+    moments += [f"{date} {clock}" for date in WITH_DAYS for clock in CLOCKS[:2]]
     zoned = [f"{date}{gap}{clock}" for date in DATES[:3] for gap in "T " for clock in ZONED]
     # Eight digits are a date only where the name says so.
     compact = [COMPACT] if looks_like_time(name) else []
-    return [TimeFormat(text) for text in [*dates, *zoned, *moments, *compact, QUARTER]]
+    return [
+        TimeFormat(text) for text in [*dates, *WITH_DAYS, *zoned, *moments, *compact, QUARTER, WEEK]
+    ]
 
 
 def looks_like_time(name: str) -> bool:
@@ -124,95 +147,3 @@ def order(frame: pl.LazyFrame, text: pl.Expr, read: TimeFormat) -> TimeFormat | 
     if others < rows or days == 1:
         return read
     return other if other_days == 1 else None
-
-
-# Names of the columns that a time is sometimes spread over, from the largest unit down.
-PARTS = {
-    "year": ("year", "yr", "yyyy"),
-    "month": ("month", "mon", "mm"),
-    "day": ("day", "dd", "day_of_month", "dom"),
-    "hour": ("hour", "hr", "hh"),
-    "minute": ("minute", "min"),
-}
-CLOCK_TEXT = r"^\d{1,2}[:.]\d{2}([:.]\d{2})?$"
-
-
-@dataclass(frozen=True)
-class Derived:
-    """A column of times that is made of others."""
-
-    name: str
-    columns: tuple[str, ...]
-    dtype: pl.DataType
-    expression: pl.Expr
-
-
-def derive(frame: pl.LazyFrame, schema: Mapping[str, pl.DataType]) -> Derived | None:
-    """A time that several columns hold together: year, month, day, hour, or a date and a clock."""
-    times = [name for name, dtype in schema.items() if dtype.is_temporal()]
-    derived = _from_date(schema, times[0]) if len(times) == 1 else None
-    if derived is None and not times:
-        derived = _from_parts(schema)
-    if derived is None:
-        return None
-    missing = frame.select(derived.expression.is_null().any()).collect(engine="streaming").item()
-    return None if missing else derived
-
-
-def _free(schema: Mapping[str, pl.DataType], *names: str) -> str:
-    lower = {name.lower() for name in schema}
-    return next(name for name in (*names, "the time") if name not in lower)
-
-
-def _from_parts(schema: Mapping[str, pl.DataType]) -> Derived | None:
-    parts: list[str] = []
-    for names in PARTS.values():
-        name = next((name for name in schema if name.lower() in names), None)
-        if name is None or schema[name] not in (pl.Int64(), pl.String()):
-            break
-        parts.append(name)
-    if len(parts) < 2:
-        return None
-    numbers = [pl.col(name).cast(pl.Int64, strict=False) for name in parts]
-    year = numbers[0]
-    year = pl.when(year.is_between(1000, 2999)).then(year)
-    month, day, hour, minute = (*numbers[1:], *[pl.lit(1), pl.lit(0), pl.lit(0)][len(parts) - 2 :])
-    # Through text, because polars raises an error for a day that does not exist.
-    text = pl.format("{}-{}-{}", year, month, day)
-    day_of_year = text.str.to_date("%Y-%m-%d", strict=False)
-    moment = day_of_year.cast(pl.Datetime("us")) + pl.duration(hours=hour, minutes=minute)
-    whole = len(parts) <= 3
-    valid = hour.is_between(0, 24) & minute.is_between(0, 59)
-    return Derived(
-        name=_free(schema, "time", "datetime"),
-        columns=tuple(parts),
-        dtype=pl.Date() if whole else pl.Datetime("us"),
-        expression=day_of_year if whole else pl.when(valid).then(moment),
-    )
-
-
-def _from_date(schema: Mapping[str, pl.DataType], date: str) -> Derived | None:
-    if schema[date] != pl.Date():
-        return None
-    for name, dtype in schema.items():
-        clock = None
-        if dtype == pl.String() and name.lower() in ("time", "clock", "hour", "time_of_day"):
-            text = pl.when(pl.col(name).str.contains(CLOCK_TEXT)).then(pl.col(name))
-            parts = text.str.replace_all(".", ":", literal=True).str.split(":")
-            hour, minute, second = (parts.list.get(i, null_on_oob=True) for i in range(3))
-            clock = pl.duration(
-                hours=hour.cast(pl.Int64),
-                minutes=minute.cast(pl.Int64),
-                seconds=second.cast(pl.Int64).fill_null(0),
-            )
-        elif dtype == pl.Int64() and name.lower() in PARTS["hour"]:
-            hour = pl.col(name)
-            clock = pl.duration(hours=pl.when(hour.is_between(0, 24)).then(hour))
-        if clock is not None:
-            return Derived(
-                name=_free(schema, "time", "datetime"),
-                columns=(date, name),
-                dtype=pl.Datetime("us"),
-                expression=pl.col(date).cast(pl.Datetime("us")) + clock,
-            )
-    return None

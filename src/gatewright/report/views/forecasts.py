@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from gatewright.comparison.records import Plan
+from gatewright.data.calendar import from_integers, labels
 from gatewright.data.continuing import any_target, join_history
 from gatewright.data.layout import Layout
 from gatewright.data.table.reading import Table
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 POINT = 0
 LOWEST, LOW, HIGH, HIGHEST = (1 + QUANTILES.index(level) for level in (0.05, 0.2, 0.8, 0.95))
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+QUARTERS = "%YQ%q"  # as d3 writes dates
 MOST_NUMBERS = 250_000  # on the page, about 2 MB
 SHOWN_ORIGINS = 4  # in the picture
 PANELS = 12  # series and targets drawn of new forecasts, at most
@@ -104,6 +106,7 @@ def on_page(plan: Plan, shown: Mapping[str, Shown]) -> dict[str, Any]:
         "all_targets": targets,
         "history": history,
         "dates": _has_dates(plan.layout) and first.time is not None,
+        "form": _form(first, plan.layout),
         "axis": plan.layout.time or "step",
         "origins": _origin_labels(first, plan.layout, history),
         "time": [_times_of(first, plan.layout, number) for number in range(origins)],
@@ -135,15 +138,20 @@ def _times_of(shown: Shown, layout: Layout, origin: int) -> list[Any]:
 
 
 def _origin_labels(shown: Shown, layout: Layout, history: int) -> list[str]:
-    labels = []
+    words = []
     for number in range(len(shown.target)):
         label = f"origin {number + 1}"
         if shown.time is not None:
-            label = _time_label(_times_of(shown, layout, number)[history])
+            label = _labels(shown, layout, number)[history]
         if layout.series and shown.items:
             label = f"{shown.items[number]}, {label}"
-        labels.append(label)
-    return labels
+        words.append(label)
+    return words
+
+
+def _form(shown: Shown, layout: Layout) -> str:
+    """How the axis writes dates, where that is not as usual."""
+    return QUARTERS if "Q" in _labels(shown, layout, 0)[0] else ""
 
 
 def _has_dates(layout: Layout) -> bool:
@@ -151,11 +159,12 @@ def _has_dates(layout: Layout) -> bool:
     return bool(layout.time and layout.frequency and not layout.frequency.endswith("i"))
 
 
-def _time_label(value: Any) -> str:
-    """A time as people read it, without a clock where that is midnight."""
-    if isinstance(value, str):
-        return value.removesuffix(":00").removesuffix(" 00:00")
-    return f"step {value:,}"
+def _labels(shown: Shown, layout: Layout, origin: int) -> list[str]:
+    """The times of ``_times_of`` as people read them."""
+    if shown.time is None or not _has_dates(layout):
+        return [f"step {value:,}" for value in _times_of(shown, layout, origin)]
+    times = from_integers(shown.time[origin])
+    return labels(times, layout.frequency).to_list()
 
 
 # In print -----------------------------------------------------------------------------------------
@@ -179,12 +188,12 @@ def _paint_origin(outcome: Outcome, axes: Axes, shown: Mapping[str, Shown], orig
         marker = "o" if len(future) == 1 else ""
         axes.plot(future, bands[:, POINT], marker=marker, zorder=4, **style)
     axes.locator_params(axis="y", nbins=5)
-    times = _times_of(first, outcome.plan.layout, origin)
+    times = _labels(first, outcome.plan.layout, origin)
     # Labels of a short horizon would run into each other.
     last = [len(truth) - 1] if 3 * horizon >= len(truth) else []
     ticks = sorted({0, len(truth) - horizon, *last})
-    labels = [_time_label(times[tick]).replace(" ", "\n") for tick in ticks]
-    axes.set_xticks(ticks, labels, fontsize=7)
+    words = [times[tick].replace(" ", "\n") for tick in ticks]
+    axes.set_xticks(ticks, words, fontsize=7)
 
 
 # Of a new table -----------------------------------------------------------------------------------
