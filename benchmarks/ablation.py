@@ -77,9 +77,9 @@ def variants(task: tasks.Task, data: Prepared) -> Iterator[tuple[str, Setting, A
     nothing = contextlib.nullcontext()
     usual = task.usual(data)
     yield "usual: " + usual.in_words(), usual, nothing
-    for segment in task.segments[1:]:
+    for segment in task.segments(data)[1:]:
         yield f"segments of {segment}", usual.model_copy(update={"segment": segment}), nothing
-    if task.layout.context <= 100 and 1 not in task.segments:
+    if task.layout.context <= 100 and 1 not in task.segments(data):
         yield "step by step", usual.model_copy(update={"segment": 1}), nothing
     places = [task.choices(data)[0], (LAST, SEEN, SEASON, AS_IT_IS), (LOGARITHMS, NUMBERS)]
     for place, words in enumerate(places):
