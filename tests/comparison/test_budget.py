@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections import Counter
 
 import pytest
 from hypothesis import given
@@ -93,6 +95,29 @@ def test_parameters_are_a_parabola_of_the_width() -> None:
                 c - 2 * b + a for a, b, c in zip(counts, counts[1:], counts[2:], strict=False)
             ]
             assert len(set(second)) == 1, cell
+
+
+WORDS = (("see", "all"), ("last", "level", "season"))
+
+
+@pytest.mark.parametrize("count", [8, 12, 24])
+def test_pairs_of_values_come_evenly(count: int) -> None:
+    """Each pair of words, and of a word and a third of the rates, about as often as any other."""
+    drawn = draw_settings(count, WORDS, (24, 12, 6))
+    rates = sorted(setting.learning_rate for setting in drawn[1:])
+    thirds = {rate: 3 * place // len(rates) for place, rate in enumerate(rates)}
+    parts = {
+        "see": [setting.choices[0] for setting in drawn],
+        "level": [setting.choices[1] for setting in drawn],
+        "segment": [setting.segment for setting in drawn],
+        "rate": [1, *(thirds[setting.learning_rate] for setting in drawn[1:])],
+    }
+    for one, other in itertools.combinations(parts, 2):
+        counts = Counter(zip(parts[one], parts[other], strict=True))
+        pairs = len(set(parts[one])) * len(set(parts[other]))
+        fair = count / pairs
+        assert all(abs(found - fair) < 1.7 for found in counts.values()), (one, other, counts)
+        assert len(counts) == pairs or fair < 1.5
 
 
 CHOICES, SEGMENTS = (("a", "b"), ("c", "d", "e")), (12, 1)

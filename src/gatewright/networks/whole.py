@@ -14,16 +14,17 @@ from gatewright.networks.encoder import ATTENTION, LAST, Encoder
 from gatewright.setting import Setting
 
 USUAL_SEGMENTS = 32  # of a sequence
+LONGEST_SEGMENT = 128  # steps, of the usual one
 STEP_BY_STEP = 200  # the most steps that are worth reading one by one
 
 
 def segments(steps: int) -> tuple[int, ...]:
     """The lengths of segments worth a try of sequences of so many steps; the usual one first.
 
-    A 32nd of the sequence, twice that, and step by step, or half of that if it has too many steps
-    for that. Short sequences are read step by step.
+    A 32nd of the sequence but at most 128 steps, twice that, and step by step, or half of that if it
+    has too many steps for that. Short sequences are read step by step.
     """
-    usual = round(steps / USUAL_SEGMENTS)
+    usual = min(round(steps / USUAL_SEGMENTS), LONGEST_SEGMENT)
     if usual < 2:
         return (1,)
     return (usual, 2 * usual, 1 if steps <= STEP_BY_STEP else usual // 2)
