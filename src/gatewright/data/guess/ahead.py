@@ -88,8 +88,10 @@ class _Changes:
         for number, (change, there) in enumerate(zip(changes, known, strict=True)):
             moved = np.abs(change[there & (change != 0)])
             if len(moved) >= CHANGES:
-                # In its own unit: squares of the largest numbers would be infinite.
-                clipped = np.clip(change[there] / (3 * np.median(moved)), -1.0, 1.0)
+                # In units of the largest: sums and squares of large numbers would be infinite.
+                largest = moved.max()
+                usual = max(3 * float(np.median(moved / largest)), 1e-300)
+                clipped = np.clip(change[there] / largest / usual, -1.0, 1.0)
                 values[number, there] = clipped - clipped.mean()
                 spread[number] = clipped.std()
         return cls(np.fft.rfft(known, size), np.fft.rfft(values, size), spread)
