@@ -21,8 +21,8 @@ STEP_BY_STEP = 200  # the most steps that are worth reading one by one
 def segments(steps: int) -> tuple[int, ...]:
     """The lengths of segments worth a try of sequences of so many steps; the usual one first.
 
-    A 32nd of the sequence but at most 128 steps, twice that, and step by step, or half of that if it
-    has too many steps for that. Short sequences are read step by step.
+    A 32nd of the sequence but at most 128 steps, twice that, and step by step, or half of that if
+    it has too many steps for that. Short sequences are read step by step.
     """
     usual = min(round(steps / USUAL_SEGMENTS), LONGEST_SEGMENT)
     if usual < 2:
