@@ -132,3 +132,41 @@ def test_labels_and_their_chances(tmp_path: Path) -> None:
     assert told.columns == ["sequence", "label", "label=high", "label=low"]
     assert len(told) == 3
     assert np.allclose(told["label=high"] + told["label=low"], 1)
+
+
+def test_what_a_table_lacks_is_noticed(tmp_path: Path) -> None:
+    steps = pl.DataFrame({"id": [n // 10 for n in range(400)], "x": [n % 7 for n in range(400)]})
+    frame = steps.with_columns(
+        x=pl.col("x").cast(pl.Float64),
+        colour=pl.Series(["red", "blue"] * 200),
+        label=pl.when(pl.col("id") % 2 == 0).then(pl.lit("a")).otherwise(pl.lit("b")),
+    )
+    model = fitted(frame, tmp_path, targets=["label"], sequence="id")
+    model.predict(frame.drop("label"))
+    assert model.noticed == ()
+    first = pl.col("id") == 0
+    new = frame.drop("label").with_columns(
+        x=pl.when(first).then(None).otherwise("x"),
+        colour=pl.when(first).then(pl.lit("purple")).otherwise("colour"),
+    )
+    model.predict(new)
+    assert [note.split(":")[0] for note in model.noticed] == [
+        "missing",
+        "not in the training part, and taken for missing",
+    ]
+    assert "10 of 400 values of x" in model.noticed[0]
+    assert "10 of 400 values of colour" in model.noticed[1]
+
+
+def test_what_is_to_come_is_not_told_as_missing(tmp_path: Path) -> None:
+    frame = days(120).drop("shop")
+    model = fitted(frame, tmp_path, targets=["sales"])
+    model.predict()
+    assert model.noticed == ()
+    gap = frame.tail(20).with_columns(
+        sales=pl.when(pl.col("day").dt.day() == frame["day"][-10].day).then(None).otherwise("sales")
+    )
+    model.predict(gap)
+    (note,) = model.noticed
+    assert "1 of " in note
+    assert "sales" in note

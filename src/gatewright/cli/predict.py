@@ -95,8 +95,8 @@ def predict(
         )
     frame = predictor.predict(table)
     text = as_written(frame, predictor.preparation)
-    if predictor.remark:
-        print(f"gatewright: {predictor.remark}", file=sys.stderr)
+    for note in filter(None, (predictor.remark, *predictor.noticed)):
+        print(f"gatewright: {note}", file=sys.stderr)
     if out is not None:
         ending = out.suffix.lower()
         kept = frame if ending in BINARY else text

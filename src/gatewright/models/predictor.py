@@ -38,6 +38,7 @@ class Predictor:
         self.history = history
         self.native = native  # of the data frame that it was fitted on
         self.remark = remark  # what to know of a model that was not judged itself
+        self.noticed: tuple[str, ...] = ()  # of the last table: what it lacked, in sentences
 
     def __repr__(self) -> str:
         return tables.pairs_as_text(self._facts())
@@ -90,6 +91,7 @@ class Predictor:
         A pandas frame is answered with a pandas frame, times as an index if they were one; pyarrow
         likewise; anything else, a path too, with a frame of polars. Without a table the answer is
         of the kind that the model was fitted on, as long as it was not loaded from a folder.
+        Values that the table lacks, or that training did not have, are told in ``noticed``.
 
         Raises InputError where the table does not fit.
         """
@@ -107,6 +109,7 @@ class Predictor:
         table = examples.extended(table, self.history, self.layout)
         with tempfile.TemporaryDirectory(prefix="gatewright-") as folder:
             data = transform(table, self.preparation, task, Path(folder) / "data")
+            self.noticed = data.preparation.notes
             asked = examples.to_predict(data)
             rows = examples.rows(self.model.predict(data, asked), data, asked)
             columns = target.columns(rows, *examples.scale(data, asked), self.preparation)

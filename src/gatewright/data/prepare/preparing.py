@@ -121,5 +121,5 @@ def transform(table: Table, preparation: Preparation, question: Question, folder
         if examples.sees_targets:
             center, scale = fit_series(partition, preparation)
         counts = Writer(preparation, partition, question, center, scale).write(aside)
-        finish(aside, preparation, partition, question, counts)
+        finish(aside, preparation, partition, question, counts, new=True)
     return Prepared.open(folder)

@@ -123,7 +123,8 @@ class Writer:
     def _values(self, block: Block, scaled: Floats) -> Floats:
         missing = np.isnan(block.numbers)
         self.counts.present += len(block.present)
-        self.counts.missing += missing[block.present].sum(axis=0)
+        past = block.rows < self.partition.future[block.item]  # what is to come lacks no value
+        self.counts.missing += missing[block.present[past[block.present]]].sum(axis=0)
         if self.targets:
             self._count_beyond(block.numbers[:, : self.targets])
         return np.concatenate(
@@ -213,9 +214,14 @@ def finish(
     question: Question,
     counts: Counts,
     more: Sequence[str] = (),
+    *,
+    new: bool = False,
 ) -> None:
-    """Write prepared.json, last: it is what makes the folder complete; ``more``: other notes."""
-    notes = (*more, *partition.notes, *_notes(preparation, partition, question, counts))
+    """Write prepared.json, last: it is what makes the folder complete.
+
+    more: other notes. new: whether the table is one to predict, not to learn from.
+    """
+    notes = (*more, *partition.notes, *_notes(preparation, partition, question, counts, new=new))
     write_prepared(folder, preparation.model_copy(update={"notes": notes}), partition.items)
 
 
@@ -226,7 +232,12 @@ def write_prepared(folder: Path, preparation: Preparation, items: tuple[str, ...
 
 
 def _notes(
-    preparation: Preparation, partition: Partition, question: Question, counts: Counts
+    preparation: Preparation,
+    partition: Partition,
+    question: Question,
+    counts: Counts,
+    *,
+    new: bool,
 ) -> list[str]:
     layout = preparation.layout
     indicated = {c.name for c in preparation.channels if c.role == "missing"}
@@ -243,7 +254,7 @@ def _notes(
                 f"missing: {missing:,} of {counted(counts.present, 'value')} of {name}; as an "
                 "input each takes the last value before it"
             )
-            if question.examples.sees_targets and name in layout.targets:
+            if question.examples.sees_targets and name in layout.targets and not new:
                 note += ", as a target it carries no loss"
             if f"{name} missing" not in indicated:
                 note += "; none is missing in the training part, so no input says where"
@@ -251,7 +262,9 @@ def _notes(
     for name, pair, beyond in zip(layout.targets, preparation.limits, counts.beyond, strict=False):
         if beyond:
             held, where = "the limits given", "; predictions stay within"
-            if name not in layout.limits:
+            if new:
+                held = "the limits of training"
+            elif name not in layout.limits:
                 held = "what training keeps to"
                 where = f" in validation or test; {argument('limits')} says otherwise"
             values = counted(int(beyond), "value")
