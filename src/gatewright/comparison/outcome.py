@@ -156,7 +156,7 @@ def _row(
         skill=judged.skill,
         skill_low=skill_low,
         skill_high=skill_high,
-        among_best=candidate.name in verdict.confidence_set,
+        among_best=candidate.name in verdict.close,
         measures=score.measures.overall,
         seeds=len(joined),
         each=score.seeds if candidate.trained else {},
