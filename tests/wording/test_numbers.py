@@ -144,7 +144,7 @@ def test_percentages_in_words(share: float, text: str) -> None:
         (-0.03, 0.05, "between 3% higher and 5% lower"),
         (-0.002, 0.05, "between 0.2% higher and 5.0% lower"),
         (-0.3, -0.1, "between 10 and 30% higher"),
-        (0.2, 0.2, "20.00% lower"),
+        (0.2, 0.2, "20% lower"),
     ],
 )
 def test_intervals_of_percent_in_words(low: float, high: float, text: str) -> None:

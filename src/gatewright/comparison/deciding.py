@@ -46,19 +46,7 @@ class _Tested:
         if not pairs:
             return ()
         found = statistics.contrasts(self.losses, pairs, self.horizon, with_seeds=sides == 2)
-        critical = statistics.quantile(1 - self.level / sides, found.freedom)
-        some = found.varies
-        if some.any():
-            correlation = found.correlation[np.ix_(some, some)]
-            critical[some] = statistics.critical_values(
-                correlation, found.freedom[some], self.level, sides, self.seed
-            )
-        if self.horizon is None:
-            averages = np.stack([candidate.mean(0) for candidate in self.losses], axis=1)
-            first, second = np.array(pairs).T
-            differences = averages[:, second] - averages[:, first]
-            flipped = statistics.flipped_critical(differences, self.level, sides, self.seed)
-            critical = np.maximum(critical, flipped)
+        critical = statistics.critical_values(found, self.level, sides, self.seed)
         return tuple(
             self._pair(pair, found, number, float(critical[number]))
             for number, pair in enumerate(pairs)
@@ -68,8 +56,9 @@ class _Tested:
         self, pair: tuple[int, int], found: statistics.Contrasts, number: int, critical: float
     ) -> Pair:
         difference, loss = float(found.values[number]), float(self.means[pair[1]])
-        half = critical * float(found.errors[number]) if found.varies[number] else 0.0
-        finite = math.isfinite(half)
+        finite, half = math.isfinite(critical), 0.0
+        if finite and found.varies[number]:
+            half = critical * float(found.errors[number])
         ends = (difference - half, difference + half)
         now = max(len(self.losses[rank]) for rank in pair)
         units = seeds = visible = None

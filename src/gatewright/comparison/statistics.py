@@ -44,7 +44,8 @@ class Contrasts:
     ``values``, standard ``errors``, degrees of ``freedom``: (contrasts,); ``correlation`` of the
     values: (contrasts, contrasts). ``of_units``, ``of_seeds``: (contrasts,), the parts of the
     variance that more units and more seeds make less. ``varies``: (contrasts,), false where two
-    candidates lose the same, or one more by the same, everywhere.
+    candidates lose the same, or one more by the same, everywhere. ``independent``: (units,
+    contrasts), the differences of units, where these are independent.
     """
 
     values: Array
@@ -54,6 +55,7 @@ class Contrasts:
     of_units: Array
     of_seeds: Array
     varies: NDArray[np.bool_]
+    independent: Array | None
 
 
 def _special() -> ModuleType:
@@ -138,15 +140,19 @@ def unit_parts(losses: Array, horizon: int | None, count: int) -> Array:
     of whose squares estimates the variance (Mueller 2007, A theory of robust long-run variance
     estimation; for forecasts Coroneo and Iacone 2020, Comparing predictive accuracy in small
     samples using fixed-smoothing asymptotics). Each is divided by what the overlap of ``horizon``
-    losses leaves of its frequency, as the mean itself loses nothing.
+    losses leaves of it, so that without other memory the variance has no bias.
     """
     units = losses.shape[-1]
     if horizon is None:
         return np.asarray((losses - losses.mean(-1, keepdims=True)) / np.sqrt(units))
-    frequencies = np.arange(1, count + 1) / (2 * units)
-    left = np.sinc(horizon * frequencies) / np.sinc(frequencies)
-    cosines = np.cos(2 * np.pi * np.outer(np.arange(units) + 0.5, frequencies))
-    return np.asarray(losses @ cosines * (np.sqrt(2) / units) / left)
+    steps = np.arange(units) + 0.5
+    cosines = np.cos(np.pi * np.outer(steps, np.arange(count + 1)) / units)
+    # What is left of each in losses that sum over a horizon of independent steps; of a mean, all.
+    sums = np.cumsum(np.pad(cosines, ((0, horizon - 1), (0, 0))), axis=0)
+    sums[horizon:] -= sums[:-horizon].copy()
+    left = (sums**2).sum(0)
+    scales = np.sqrt(left[0] / left[1:]) / units
+    return np.asarray(losses @ cosines[:, 1:] * scales)
 
 
 def contrasts(
@@ -208,6 +214,7 @@ def contrasts(
         of_units=of_units,
         of_seeds=of_seeds,
         varies=variances > rounding**2,
+        independent=differences if horizon is None else None,
     )
 
 
@@ -231,18 +238,18 @@ def _seeds(candidate: Array, parts: Array, known: int) -> tuple[float, float, fl
     return max(spread - mixed, 0.0), max(larger - mixed, 0.0), unsure
 
 
-def critical_values(
-    correlation: Array, freedom: Array, level: float, sides: int, seed: int = 0
-) -> Array:
-    """How many standard errors each difference has to reach, so that none does by chance.
+def critical_values(found: Contrasts, level: float, sides: int, seed: int = 0) -> Array:
+    """How many standard errors each difference has to exceed, so that none does by chance.
 
     (contrasts,): Student's quantile of one probability for all, which the least likely of their
-    t falls short of in a share ``level`` of draws with their ``correlation`` (contrasts, contrasts)
-    and degrees of ``freedom`` (contrasts,). Variances that are estimated from values with a
-    correlation are correlated by its square. ``sides``: 1, only differences above zero count; or 2.
+    t falls short of in a share ``level`` of draws with their correlation and degrees of freedom;
+    of independent units no less than ``flipped_critical``. Variances that are estimated from values
+    with a correlation are correlated by its square. ``sides``: 1, only differences above zero
+    count; or 2. Differences that do not vary count for nothing.
     """
-    chance = level
-    if len(freedom) > 1:
+    chance, several = level, found.varies
+    if several.sum() > 1:
+        freedom, correlation = found.freedom[several], found.correlation[np.ix_(several, several)]
         random = np.random.default_rng(seed)
         normal = random.normal(size=(DRAWS, len(freedom))) @ _root(correlation)
         other = random.normal(size=(DRAWS, len(freedom))) @ _root(correlation**2)
@@ -252,7 +259,10 @@ def critical_values(
         if sides == 2:
             drawn = np.abs(drawn)
         chance = float(np.quantile((sides * special.stdtr(freedom, -drawn)).min(1), level))
-    return quantile(1 - chance / sides, freedom)
+    critical = quantile(1 - chance / sides, found.freedom)
+    if found.independent is not None:
+        critical = np.maximum(critical, flipped_critical(found.independent, level, sides, seed))
+    return critical
 
 
 def _root(correlation: Array) -> Array:
