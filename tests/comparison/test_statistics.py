@@ -222,7 +222,7 @@ def test_critical_values_are_those_of_tables(
 ) -> None:
     """Tables have one variance for all, here each difference has its own: a little more is due."""
     tested = equally_correlated(count, 0.5, freedom)
-    critical = statistics.critical_values(tested, 0.05, sides)
+    critical = statistics.critical_values(tested, 0.05 / statistics.ALLOWED, sides)
     np.testing.assert_allclose(critical, critical[0])
     assert published - 0.03 <= critical[0] <= published + 0.08
 

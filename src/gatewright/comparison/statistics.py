@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from types import ModuleType
 
 import numpy as np
@@ -32,6 +33,9 @@ Integers = NDArray[np.int64]
 DRAWS = 10_000  # of the differences, for the critical value of the largest
 FLIPS = 2000  # patterns of signs
 LEAST_PARTS = 3  # of a long-run variance
+ALLOWED = 0.9  # of a level, by Student's distribution: the means of skewed losses are not normal
+    0.9  # of a level, by Student's distribution: losses are skewed, and few make no normal mean
+)
 LEAST_STRETCHES = 3  # of the horizon: fewer leave no cosine that the losses' overlap does not hide
 POWER = 0.8  # with which a difference is to be seen
 SMALLEST = 1e-12  # of a loss: differences below are those of rounding
@@ -145,14 +149,19 @@ def unit_parts(losses: Array, horizon: int | None, count: int) -> Array:
     units = losses.shape[-1]
     if horizon is None:
         return np.asarray((losses - losses.mean(-1, keepdims=True)) / np.sqrt(units))
+    return np.asarray(losses @ _cosines(units, horizon, count))
+
+
+@lru_cache(maxsize=8)
+def _cosines(units: int, horizon: int, count: int) -> Array:
+    """(units, count): what makes parts of losses."""
     steps = np.arange(units) + 0.5
     cosines = np.cos(np.pi * np.outer(steps, np.arange(count + 1)) / units)
     # What is left of each in losses that sum over a horizon of independent steps; of a mean, all.
     sums = np.cumsum(np.pad(cosines, ((0, horizon - 1), (0, 0))), axis=0)
     sums[horizon:] -= sums[:-horizon].copy()
     left = (sums**2).sum(0)
-    scales = np.sqrt(left[0] / left[1:]) / units
-    return np.asarray(losses @ cosines[:, 1:] * scales)
+    return np.asarray(cosines[:, 1:] * np.sqrt(left[0] / left[1:]) / units)
 
 
 def contrasts(
@@ -176,16 +185,15 @@ def contrasts(
     units = len(averages)
     first, second = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
     differences = averages[:, second] - averages[:, first]
-    if horizon is None:
-        counts, fewer = np.full(len(pairs), units), 1
-    else:
+    counts, fewer = np.full(len(pairs), units), 1
+    if horizon is not None:
         counts, fewer = part_counts(differences, horizon), 0
     most = int(counts.max())
     parts = [unit_parts(candidate, horizon, most) for candidate in losses]
     means = np.stack([part.mean(0) for part in parts])
     of_units, of_seeds, freedom = np.empty((3, len(pairs)))
     for number, (pair, count) in enumerate(zip(pairs, counts, strict=True)):
-        known = count - fewer
+        known = int(count) - fewer
         units_variance = ((means[pair[1]] - means[pair[0]])[:count] ** 2).sum() / known
         found = [_seeds(losses[one], parts[one][:, :count], known) for one in pair if with_seeds]
         of_units[number], of_seeds[number] = units_variance, sum(alone for alone, _, _ in found)
@@ -242,12 +250,13 @@ def critical_values(found: Contrasts, level: float, sides: int, seed: int = 0) -
     """How many standard errors each difference has to exceed, so that none does by chance.
 
     (contrasts,): Student's quantile of one probability for all, which the least likely of their
-    t falls short of in a share ``level`` of draws with their correlation and degrees of freedom;
-    of independent units no less than ``flipped_critical``. Variances that are estimated from values
+    t falls short of in a share ``level`` of draws with their correlation and degrees of freedom,
+    or nine tenths of that, as losses are skewed; of independent units no less than
+    ``flipped_critical``. Variances that are estimated from values
     with a correlation are correlated by its square. ``sides``: 1, only differences above zero
     count; or 2. Differences that do not vary count for nothing.
     """
-    chance, several = level, found.varies
+    chance, several = ALLOWED * level, found.varies
     if several.sum() > 1:
         freedom, correlation = found.freedom[several], found.correlation[np.ix_(several, several)]
         random = np.random.default_rng(seed)
@@ -258,7 +267,7 @@ def critical_values(found: Contrasts, level: float, sides: int, seed: int = 0) -
         drawn = normal / np.sqrt(variances)
         if sides == 2:
             drawn = np.abs(drawn)
-        chance = float(np.quantile((sides * special.stdtr(freedom, -drawn)).min(1), level))
+        chance = float(np.quantile((sides * special.stdtr(freedom, -drawn)).min(1), chance))
     critical = quantile(1 - chance / sides, found.freedom)
     if found.independent is not None:
         critical = np.maximum(critical, flipped_critical(found.independent, level, sides, seed))
