@@ -34,8 +34,6 @@ DRAWS = 10_000  # of the differences, for the critical value of the largest
 FLIPS = 2000  # patterns of signs
 LEAST_PARTS = 3  # of a long-run variance
 ALLOWED = 0.9  # of a level, by Student's distribution: the means of skewed losses are not normal
-    0.9  # of a level, by Student's distribution: losses are skewed, and few make no normal mean
-)
 LEAST_STRETCHES = 3  # of the horizon: fewer leave no cosine that the losses' overlap does not hide
 POWER = 0.8  # with which a difference is to be seen
 SMALLEST = 1e-12  # of a loss: differences below are those of rounding
