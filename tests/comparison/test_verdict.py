@@ -33,7 +33,7 @@ def test_a_network_that_is_better_is_recommended() -> None:
     assert verdict.candidate("naive").skill_interval is None  # it was not tested
     assert verdict.text.startswith(
         "Ship GRU. It was shown to be better than ridge, the best baseline: GRU's mean squared "
-        "error lies between 6.4 and 8.9% lower than ridge's (90%, for both networks together; 400 "
+        "error lies between 6.3 and 8.9% lower than ridge's (90%, for both networks together; 400 "
         "test sequences). It was told from LSTM: GRU's mean squared error would lie between "
     )
     assert "% lower than LSTM's (95%; 5 seeds)." in verdict.text

@@ -247,12 +247,12 @@ def _seeds(candidate: Array, parts: Array, known: int) -> tuple[float, float, fl
 def critical_values(found: Contrasts, level: float, sides: int, seed: int = 0) -> Array:
     """How many standard errors each difference has to exceed, so that none does by chance.
 
-    (contrasts,): Student's quantile of one probability for all, which the least likely of their
-    t falls short of in a share ``level`` of draws with their correlation and degrees of freedom,
-    or nine tenths of that, as losses are skewed; of independent units no less than
-    ``flipped_critical``. Variances that are estimated from values
-    with a correlation are correlated by its square. ``sides``: 1, only differences above zero
-    count; or 2. Differences that do not vary count for nothing.
+    (contrasts,): Student's quantile of one probability for all, which the least likely of their t
+    falls short of in a share ``level`` of draws with their correlation and degrees of freedom, or
+    nine tenths of that, as losses are skewed; of independent units no less than
+    ``flipped_critical``. Variances that are estimated from values with a correlation are
+    correlated by its square. ``sides``: 1, only differences above zero count; or 2. Differences
+    that do not vary count for nothing.
     """
     chance, several = ALLOWED * level, found.varies
     if several.sum() > 1:
