@@ -60,6 +60,8 @@ def told_apart(losses: Losses, horizon: int | None, sides: int) -> NDArray[np.bo
     pairs = [(one, 0) for one in range(1, count)]
     if sides == 2:
         pairs = [(one, other) for one in range(count) for other in range(one + 1, count)]
+    if not pairs:
+        return np.zeros(0, dtype=np.bool_)
     found = statistics.contrasts(losses, pairs, horizon, with_seeds=sides == 2)
     t = found.values / found.errors
     t = np.abs(t) if sides == 2 else t
@@ -97,8 +99,8 @@ def sequences(
         margins = shared + own + each
         alone = (margins > limit).astype(np.float64)
         joined = (margins.mean(0) > limit).astype(np.float64)
-        wrong.append(joined + alone - alone.mean(0))
-    return wrong[1:] if anew else wrong
+        wrong.append(alone if anew else joined[None])
+    return [one for one in wrong[1:] if len(one) > 1] if anew else wrong
 
 
 def overlapped(steps: Array, horizon: int) -> Array:
@@ -144,12 +146,10 @@ def forecasts(
     for part in parts:
         errors = np.sqrt(OWN) * random.normal(size=steps)
         alone = np.sqrt(part)[:, None] * random.normal(size=(len(part), steps))
-        joined = overlapped((comes + errors + alone.mean(0)) ** 2, horizon)
         apart = overlapped((comes + errors + alone) ** 2, horizon)
         # Half an error of the units is what one seed is better or worse than another.
         whole = np.sqrt(0.4 * horizon / units * part / OWN) * random.normal(size=len(part))
-        apart = apart + whole[:, None]
-        losses.append(joined + whole.mean() + apart - apart.mean(0))
+        losses.append(apart + whole[:, None])
     return losses[1:]
 
 

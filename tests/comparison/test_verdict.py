@@ -93,7 +93,7 @@ def test_one_seeds_luck_does_not_hide_what_is_shipped() -> None:
     assert all(pair.better for pair in verdict.against_baseline)
     pair = verdict.pair("gru", "lstm")
     assert not pair.told_apart
-    assert "Trained anew, " in verdict.text
+    assert "Trained anew with one seed, " in verdict.text
     assert "may be no better than" in verdict.text
     assert set(verdict.close) == {"gru", "lstm"}
     assert re.search(r"A difference above \d+% would have been seen", verdict.text)

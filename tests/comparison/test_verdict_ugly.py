@@ -113,6 +113,6 @@ def test_losses_below_zero_are_not_given_as_shares() -> None:
     verdict = verdict_on(losses, metric="negative log-likelihood")
     assert verdict.against_baseline[0].relative is verdict.candidates[0].skill is None
     assert re.search(
-        r"GRU's negative log-likelihood lies between .4\.00 and .3\.9\d, where ridge's is .3\.\d+",
+        r"GRU's negative log-likelihood lies between .4\.0\d and .3\.9\d, where ridge's is .3\.\d+",
         verdict.text,
     )

@@ -35,8 +35,9 @@ class _Tested:
     """The losses of a test part: candidates by rank; ``horizon`` None for independent units."""
 
     names: Sequence[str]
-    losses: Sequence[Array]  # (seeds, units) each
-    means: Array  # (candidates,)
+    losses: Sequence[Array]  # (seeds, units) each, of each seed alone
+    shipped: Sequence[Array]  # (1, units) each
+    means: Array  # (candidates,), of what is shipped
     horizon: int | None
     level: float
     seed: int
@@ -45,17 +46,23 @@ class _Tested:
         """Pairs of ranks tested together: one-sided as they are, two-sided as trained anew."""
         if not pairs:
             return ()
-        found = statistics.contrasts(self.losses, pairs, self.horizon, with_seeds=sides == 2)
+        losses = self.shipped if sides == 1 else self.losses
+        found = statistics.contrasts(losses, pairs, self.horizon, with_seeds=sides == 2)
         critical = statistics.critical_values(found, self.level, sides, self.seed)
         return tuple(
-            self._pair(pair, found, number, float(critical[number]))
+            self._pair(pair, float(losses[pair[1]].mean()), found, number, float(critical[number]))
             for number, pair in enumerate(pairs)
         )
 
     def _pair(
-        self, pair: tuple[int, int], found: statistics.Contrasts, number: int, critical: float
+        self,
+        pair: tuple[int, int],
+        loss: float,
+        found: statistics.Contrasts,
+        number: int,
+        critical: float,
     ) -> Pair:
-        difference, loss = float(found.values[number]), float(self.means[pair[1]])
+        difference = float(found.values[number])
         finite, half = math.isfinite(critical), 0.0
         if finite and found.varies[number]:
             half = critical * float(found.errors[number])
@@ -84,9 +91,11 @@ class _Tested:
 
     def own_halves(self) -> Array:
         """(candidates,): half the interval of each mean loss, as the difference from nothing."""
-        nothing = np.zeros((1, self.losses[0].shape[1]))
+        nothing = np.zeros_like(self.shipped[0])
         pairs = [(0, rank + 1) for rank in range(len(self.losses))]
-        found = statistics.contrasts([nothing, *self.losses], pairs, self.horizon, with_seeds=False)
+        found = statistics.contrasts(
+            [nothing, *self.shipped], pairs, self.horizon, with_seeds=False
+        )
         critical = statistics.quantile(1 - self.level, found.freedom)
         return np.asarray(np.where(found.varies, critical * found.errors, 0))
 
@@ -107,6 +116,7 @@ def _first(
 
 def decide(
     losses: Mapping[str, NDArray[np.float64]],
+    shipped: Mapping[str, NDArray[np.float64]] | None = None,
     *,
     unit: str,
     overlapping: bool,
@@ -120,25 +130,29 @@ def decide(
 ) -> Verdict:
     """The verdict on ``losses``: candidate -> (seeds, units), lower being better.
 
-    The mean over seeds is what the model that would be shipped lost. Units are test sequences, or
-    forecast origins in the order of time. ``horizon``: how many origins in a row have losses that
-    share a step, which is the forecasts' length in steps where origins are one step apart.
-    ``groups``: the group of each sequence; those of one group are related, as the recordings of one
-    patient are. ``baselines``: the names of those that are not recurrent networks. ``titles``: what
-    to call a candidate; its name if not given. ``metric``: "mean squared error". ``level``: of each
-    question. ``seed``: of flips and draws.
+    ``shipped``: candidate -> (units,), what the model lost that joins the seeds; the mean over
+    seeds if not given. Units are test sequences, or forecast origins in the order of time.
+    ``horizon``: how many origins in a row have losses that share a step, which is the forecasts'
+    length in steps where origins are one step apart. ``groups``: the group of each sequence; those
+    of one group are related, as the recordings of one patient are. ``baselines``: the names of
+    those that are not recurrent networks. ``titles``: what to call a candidate; its name if not
+    given. ``metric``: "mean squared error". ``level``: of each question. ``seed``: of flips and
+    draws.
 
     ValueError: no candidates, losses of other shapes, or one that is not finite, named.
     """
     arrays = {name: np.asarray(candidate, np.float64) for name, candidate in losses.items()}
     numbers = _checked(arrays, unit, overlapping, horizon, groups)
     # Of two that lose alike, the baseline comes first.
-    names = sorted(arrays, key=lambda name: (float(arrays[name].mean()), name not in baselines))
-    ordered = [arrays[name] for name in names]
-    means = np.array([candidate.mean() for candidate in ordered])
+    joined = {name: np.atleast_2d(each) for name, each in (shipped or {}).items()}
+    joined = {name: each.mean(0, keepdims=True) for name, each in arrays.items()} | joined
+    names = sorted(joined, key=lambda name: (float(joined[name].mean()), name not in baselines))
+    means = np.array([joined[name].mean() for name in names])
+    ordered, whole = [arrays[name] for name in names], [joined[name] for name in names]
     if numbers is not None:
         ordered = [statistics.grouped(candidate, numbers) for candidate in ordered]
-    tested = _Tested(names, ordered, means, horizon if overlapping else None, level, seed)
+        whole = [statistics.grouped(candidate, numbers) for candidate in whole]
+    tested = _Tested(names, ordered, whole, means, horizon if overlapping else None, level, seed)
     enough = statistics.enough(ordered[0].shape[1], tested.horizon)
     networks = [rank for rank, name in enumerate(names) if name not in baselines]
     base = next((rank for rank, name in enumerate(names) if name in baselines), None)

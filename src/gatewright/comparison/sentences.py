@@ -227,7 +227,7 @@ def _among_networks(verdict: Verdict) -> list[str]:
     if close:
         others = [verdict.candidate(name).title for name in _names(close) if name != chosen]
         sentences.append(
-            f"Trained anew, {title} may be no better than {_listed(others)}: "
+            f"Trained anew with one seed, {title} may be no better than {_listed(others)}: "
             f"{_where(verdict, close[0], 'would lie')} ({level}; {seeds})."
         )
     if told:

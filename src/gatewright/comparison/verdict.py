@@ -65,7 +65,8 @@ class Verdict(BaseModel):
 
     ``against_baseline``: each network against the baseline of the lowest mean loss, as they would
     be shipped; at 1 - 2 ``level``, as only better ones count. ``among_networks``: where one of them
-    is better, or there is no baseline, every two networks as trained anew; at 1 - ``level``.
+    is better, or there is no baseline, every two networks as trained anew with one seed; at 1 -
+    ``level``.
     ``recommended``: of the better networks that with the lowest loss, or else the baseline;
     ``close``: it, and what was tested against it and not told apart. ``comparable`` is false where
     the test part is too short for any test. ``seeds_unknown``: networks trained with one seed only,

@@ -124,7 +124,7 @@ def _tested(verdict: Verdict) -> list[tuple[str, str, list[tables.PairLine]]]:
         ),
         (
             "Networks beside each other",
-            f"as they would be trained anew; {100 * (1 - verdict.level):g}%",
+            f"as they would be trained anew with one seed; {100 * (1 - verdict.level):g}%",
             verdict.among_networks,
         ),
     ]
