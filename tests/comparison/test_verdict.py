@@ -8,8 +8,9 @@ import time
 import numpy as np
 import pytest
 
+from gatewright.comparison.deciding import decide
 from gatewright.comparison.verdict import Pair, Verdict
-from verdicts import BASELINES, Array, consistent, made, verdict_on
+from verdicts import BASELINES, TITLES, Array, consistent, made, verdict_on
 
 
 def test_a_network_that_is_better_is_recommended() -> None:
@@ -250,3 +251,24 @@ def test_what_is_said_to_be_needed_is_enough() -> None:
         for seed in range(60)
     ]
     assert 0.6 <= np.mean(found) <= 0.98
+
+
+def test_what_is_shipped_answers_the_first_question_and_seeds_the_second() -> None:
+    """Joined, the seeds of one network gain more than those of the other; alone they are alike."""
+    losses = made({"ridge": (1, 1), "gru": (1, 3), "lstm": (1, 3)}, noise=0.02)
+    shipped = {"gru": losses["gru"].mean(0) - 0.2, "lstm": losses["lstm"].mean(0) - 0.1}
+    verdict = decide(
+        losses,
+        shipped,
+        unit="test sequence",
+        overlapping=False,
+        baselines=BASELINES,
+        metric="mean squared error",
+        titles=TITLES,
+    )
+    assert verdict.recommended == "gru"
+    assert verdict.candidate("gru").loss == pytest.approx(shipped["gru"].mean())
+    assert verdict.pair("gru", "ridge").difference > 0.15
+    pair = verdict.pair("gru", "lstm")
+    assert abs(pair.difference) < 0.03
+    assert not pair.told_apart
