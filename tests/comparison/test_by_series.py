@@ -66,7 +66,7 @@ def test_the_text_says_what_series_leave_out() -> None:
         metric="mean squared error",
         titles={},
     )
-    assert verdict.pairs[0].told_apart
+    assert verdict.pair("one", "other").told_apart
     assert "1,000 series" in verdict.text
     assert "seriess" not in verdict.text
     assert "further series at the same times" in verdict.text
@@ -86,5 +86,6 @@ def test_a_comparison_of_many_short_series_is_decided_by_series() -> None:
     )
     verdict = result.verdict
     assert (verdict.unit, verdict.units, verdict.overlapping) == ("series", 60, False)
-    assert verdict.pair("seasonal_naive", "last_value").told_apart
+    assert verdict.best_baseline is not None
+    assert verdict.pair("gru", verdict.best_baseline).interval is not None
     assert "60 series" in verdict.text

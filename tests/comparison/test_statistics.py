@@ -1,4 +1,4 @@
-"""The tests behind a verdict: against formulas worked by hand, and by simulation.
+"""The tests behind a verdict: against formulas, tables and other computations, and by simulation.
 
 The simulated losses have what real ones have: units that are hard for both candidates, units that
 are hard for one, effects of the seed on the whole loss and on each unit's, and, for forecast
@@ -7,15 +7,17 @@ origins, windows that overlap for the horizon and a memory beyond it.
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from gatewright.comparison import statistics
+from gatewright.comparison.statistics import Contrasts
 
 Array = NDArray[np.float64]
 TRIALS = 1000
-FIRST_AGAINST_SECOND = np.array([[-1.0, 1.0]])
 
 
 def noise(
@@ -55,20 +57,15 @@ def losses_of_two(
     return candidate(seeds[0]), candidate(seeds[1])
 
 
-def p_of_pair(first: Array, second: Array, horizon: int | None) -> float:
-    """As the verdict's, of one pair; ``horizon`` None: sequences. test_verdict.py compares them."""
-    differences = (second.mean(0) - first.mean(0))[:, None]
-    overlapping = horizon is not None
-    freedom = len(differences) - 1
-    if horizon is not None:
-        freedom = statistics.smooth_parts(len(differences), horizon, differences)
-    means = statistics.estimate([first, second], freedom, overlapping=overlapping)
-    contrast = statistics.contrasts(means, FIRST_AGAINST_SECOND)
-    if horizon is not None:
-        _, other = statistics.diebold_mariano(differences, horizon)
-    else:
-        other, _ = statistics.sign_flips(differences, contrast.values / contrast.errors, 0.05, 0)
-    return float(np.fmax(contrast.p, other)[0])
+def of_two(first: Array, second: Array, horizon: int | None) -> Contrasts:
+    return statistics.contrasts([first, second], [(0, 1)], horizon, with_seeds=True)
+
+
+def found(first: Array, second: Array, horizon: int | None) -> bool:
+    """Whether two are told apart, two-sided at 5%."""
+    contrast = of_two(first, second, horizon)
+    critical = statistics.critical_values(contrast, 0.05, 2)
+    return bool(np.abs(contrast.values) > critical * contrast.errors)
 
 
 def rates(first: Array, second: Array, horizon: int | None) -> tuple[float, float]:
@@ -78,8 +75,8 @@ def rates(first: Array, second: Array, horizon: int | None) -> tuple[float, floa
     """
     error = (second.mean((1, 2)) - first.mean((1, 2))).std()
     pairs = list(zip(first, second, strict=True))
-    false = [p_of_pair(one, other, horizon) <= 0.05 for one, other in pairs]
-    true = [p_of_pair(one, other + 3 * error, horizon) <= 0.05 for one, other in pairs[:500]]
+    false = [found(one, other, horizon) for one, other in pairs]
+    true = [found(one, other + 3 * error, horizon) for one, other in pairs[:500]]
     return float(np.mean(false)), float(np.mean(true))
 
 
@@ -119,10 +116,10 @@ def test_sequences_by_simulation(
         (400, 12, 0.0, (5, 1), 0.75),
         (400, 12, 0.5, (5, 5), 0.75),
         (800, 24, 0.0, (5, 1), 0.75),
-        (400, 24, 0.5, (5, 5), 0.7),
+        (400, 24, 0.5, (5, 5), 0.65),
         (200, 12, 0.5, (3, 1), 0.65),
-        (200, 24, 0.0, (5, 1), 0.55),
-        (30, 12, 0.0, (3, 1), 0.25),
+        (200, 24, 0.0, (5, 1), 0.5),
+        (50, 12, 0.0, (3, 1), 0.4),
     ],
 )
 def test_origins_by_simulation(
@@ -138,7 +135,7 @@ def test_plain_bootstrap_finds_too_much() -> None:
     """Why seeds and units are not simply resampled: three seeds give many false finds."""
     first, second = losses_of_two(200, (3, 3), 0.2, trials=300)
     random = np.random.default_rng(0)
-    found = 0
+    false = 0
     for one, other in zip(first, second, strict=True):
         units = random.integers(200, size=(500, 200))
         drawn = [
@@ -148,31 +145,20 @@ def test_plain_bootstrap_finds_too_much() -> None:
         ]
         middle = one.mean() - other.mean()
         low, high = np.quantile(drawn[0] - drawn[1] - middle, [0.025, 0.975])
-        found += not low <= 0 <= high
-    assert found / 300 > 0.12
+        false += not low <= 0 <= high
+    assert false / 300 > 0.12
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("horizon", [None, 12])
 def test_intervals_cover(horizon: int | None) -> None:
-    """The interval of a difference, and of a ratio, at the true values."""
     first, second = losses_of_two(300, (5, 1), 0.05, horizon or 1, trials=400)
-    true = 5.0, 4.0
-    inside = ratio_inside = 0
-    for one, other in zip(first + true[0], second + true[1], strict=True):
-        differences = (other.mean(0) - one.mean(0))[:, None]
-        overlapping = horizon is not None
-        freedom = statistics.smooth_parts(300, horizon, differences) if horizon else 299
-        means = statistics.estimate([one, other], freedom, overlapping=overlapping)
-        contrast = statistics.contrasts(means, FIRST_AGAINST_SECOND)
-        critical = float(statistics.quantile(0.975, contrast.freedom)[0])
-        inside += abs(contrast.values[0] - (true[1] - true[0])) <= critical * contrast.errors[0]
-        values = float(means.values[0]), float(means.values[1])
-        ends = statistics.ratio_interval(values, means.covariance, critical)
-        assert ends is not None
-        ratio_inside += ends[0] <= true[0] / true[1] <= ends[1]
+    inside = 0
+    for one, other in zip(first + 5, second + 4, strict=True):
+        contrast = of_two(one, other, horizon)
+        half = statistics.critical_values(contrast, 0.05, 2) * contrast.errors
+        inside += bool(np.abs(contrast.values + 1) <= half)
     assert 0.92 <= inside / 400 <= 0.985
-    assert 0.92 <= ratio_inside / 400 <= 0.985
 
 
 @pytest.mark.slow
@@ -181,79 +167,104 @@ def test_variance_of_means_is_unbiased() -> None:
     first, second = losses_of_two(100, (4, 3), 0.1, trials=2000)
     truth = (second.mean((1, 2)) - first.mean((1, 2))).var()
     estimates = [
-        statistics.contrasts(
-            statistics.estimate([one, other], 99, overlapping=False), FIRST_AGAINST_SECOND
-        ).errors[0]
-        ** 2
-        for one, other in zip(first, second, strict=True)
+        of_two(one, other, None).errors[0] ** 2 for one, other in zip(first, second, strict=True)
     ]
     assert np.mean(estimates) == pytest.approx(truth, rel=0.1)
 
 
-def test_parts_of_sequences_give_the_usual_variance() -> None:
-    losses = np.random.default_rng(0).normal(size=(1, 30))
-    means = statistics.estimate([losses], 29, overlapping=False)
-    assert means.covariance[0, 0] == pytest.approx(losses.var(ddof=1) / 30)
-    assert means.values[0] == pytest.approx(losses.mean())
+@pytest.mark.parametrize(("units", "horizon"), [(36, 12), (50, 12), (500, 96), (553, 12)])
+def test_the_variance_of_overlapping_losses_is_unbiased(units: int, horizon: int) -> None:
+    """Even where only three cosines are left, of which overlap hides a third or more."""
+    random = np.random.default_rng(units)
+    series = noise(random, (3000, 2, units), horizon, 0.0)
+    differences = series[:, 1] - series[:, 0]
+    count = int(min(statistics.part_counts(differences.T, horizon)))
+    parts = statistics.unit_parts(differences, horizon, count)
+    assert (parts**2).mean() == pytest.approx(differences.mean(1).var(), rel=0.07)
 
 
-def test_holm_by_hand() -> None:
-    # 0.005 x 4, 0.01 x 3, 0.03 x 2, and 0.04 x 1 raised to the one before.
-    p = np.array([0.01, 0.04, 0.03, 0.005])
-    np.testing.assert_allclose(statistics.holm(p), [0.03, 0.06, 0.06, 0.02])
-    np.testing.assert_allclose(statistics.holm(np.array([0.6, 0.9])), [1, 1])
-    assert statistics.holm(np.empty(0)).shape == (0,)
+def test_of_sequences_it_is_the_paired_t() -> None:
+    losses = np.random.default_rng(0).normal(size=(2, 1, 30))
+    contrast = of_two(losses[0], losses[1], None)
+    difference = (losses[1] - losses[0])[0]
+    assert contrast.values[0] == pytest.approx(difference.mean())
+    assert contrast.errors[0] ** 2 == pytest.approx(difference.var(ddof=1) / 30)
+    assert contrast.freedom[0] == pytest.approx(29)
 
 
-def test_diebold_mariano_by_hand() -> None:
-    """n 5, h 2, d (1, 2, 3, 4, 6): mean 3.2, autocovariances 14.8 / 5 and 4.96 / 5.
-
-    The variance of the mean is (2.96 + 2 x 0.992) / 5 = 0.9888, the statistic 3.2 / sqrt(0.9888)
-    times sqrt((5 + 1 - 4 + 2 / 5) / 5) = sqrt(0.48).
-    """
-    differences = np.array([1.0, 2, 3, 4, 6])[:, None]
-    statistic, p = statistics.diebold_mariano(differences, 2)
-    assert statistic[0] == pytest.approx(3.2 / np.sqrt(0.9888) * np.sqrt(0.48))
-    # Student's distribution with four degrees of freedom, in closed form.
-    t = statistic[0]
-    share = t / np.sqrt(4 + t**2)
-    assert p[0] == pytest.approx(1 - share * (1 + (1 - share**2) / 2))
+def test_seeds_count_only_where_asked() -> None:
+    first, second = losses_of_two(100, (3, 3), 0.5, trials=1)
+    shipped = statistics.contrasts([first[0], second[0]], [(0, 1)], None, with_seeds=False)
+    alone = of_two(first[0].mean(0)[None], second[0].mean(0)[None], None)
+    np.testing.assert_allclose(shipped.errors, alone.errors)
+    assert of_two(first[0], second[0], None).errors[0] > 3 * shipped.errors[0]
 
 
-def test_diebold_mariano_of_one_step_is_students() -> None:
-    """With horizon 1 the correction makes it the usual t: n in place of n - 1, and back."""
-    differences = np.random.default_rng(1).normal(size=(12, 3)) + 0.5
-    statistic, _ = statistics.diebold_mariano(differences, 1)
-    usual = differences.mean(0) / (differences.std(0, ddof=1) / np.sqrt(12))
-    np.testing.assert_allclose(statistic, usual)
+def equally_correlated(count: int, correlation: float, freedom: float) -> Contrasts:
+    every = np.full(count, freedom)
+    matrix = np.full((count, count), correlation) + (1 - correlation) * np.eye(count)
+    return Contrasts(every, every, every, matrix, every, every, every > 0, None)
 
 
-def test_diebold_mariano_where_it_is_not_defined() -> None:
-    swinging = np.tile([1.0, -1.0], 10)[:, None]  # its autocovariance of lag 1 is below -1/2
-    assert np.isnan(statistics.diebold_mariano(swinging, 2)[1][0])
-    assert np.isnan(statistics.diebold_mariano(np.zeros((20, 1)), 1)[1][0])
-    assert np.isnan(statistics.diebold_mariano(np.ones((12, 1)), 12)[1][0])
+@pytest.mark.parametrize(
+    ("count", "freedom", "sides", "published"),
+    [  # Dunnett 1955, tables 1a (one-sided) and 2a, level 5%; one contrast: Student's
+        (1, 20, 1, 1.725),
+        (1, 20, 2, 2.086),
+        (3, 60, 1, 2.10),
+        (5, 60, 1, 2.28),
+        (3, 60, 2, 2.41),
+        (5, 20, 1, 2.39),
+    ],
+)
+def test_critical_values_are_those_of_tables(
+    count: int, freedom: int, sides: int, published: float
+) -> None:
+    """Tables have one variance for all, here each difference has its own: a little more is due."""
+    tested = equally_correlated(count, 0.5, freedom)
+    critical = statistics.critical_values(tested, 0.05 / statistics.ALLOWED, sides)
+    np.testing.assert_allclose(critical, critical[0])
+    assert published - 0.03 <= critical[0] <= published + 0.08
+
+
+def test_what_is_one_and_the_same_counts_once() -> None:
+    """Twins, and what does not vary, cost others nothing."""
+    random = np.random.default_rng(1)
+    base, one, other = random.normal(size=(3, 1, 200))
+    alone = statistics.contrasts([base, one], [(1, 0)], 4, with_seeds=False)
+    twins = statistics.contrasts(
+        [base, one, one.copy(), base + 1], [(1, 0), (2, 0), (3, 0)], 4, with_seeds=False
+    )
+    assert twins.varies.tolist() == [True, True, False]
+    single = statistics.critical_values(alone, 0.05, 1)[0]
+    assert statistics.critical_values(twins, 0.05, 1)[0] == pytest.approx(single, abs=0.05)
+    two = statistics.contrasts([base, one, other], [(1, 0), (2, 0)], 4, with_seeds=False)
+    assert statistics.critical_values(two, 0.05, 1)[0] > single + 0.1
+
+
+def test_few_degrees_of_freedom_get_a_longer_interval_only_for_themselves() -> None:
+    tested = equally_correlated(2, 0.5, 100)
+    tested = dataclasses.replace(tested, freedom=np.array([3.0, 100.0]))
+    few, many = statistics.critical_values(tested, 0.05, 1)
+    assert few > statistics.quantile(0.95, 3)
+    assert 1.66 < many < 2.1 < few
 
 
 def test_rare_differences_are_counted_exactly() -> None:
-    """Two error rates that differ on four sequences, always one way: 2 of 16 patterns of signs."""
-    differences = np.zeros((100, 1))
-    differences[:4] = 1
-    means = statistics.estimate([np.zeros((1, 100)), differences.T], 99, overlapping=False)
-    contrast = statistics.contrasts(means, FIRST_AGAINST_SECOND)
-    assert contrast.p[0] < 0.05
-    p, critical = statistics.sign_flips(differences, contrast.values / contrast.errors, 0.05, 0)
-    assert p[0] == pytest.approx(2 / 16, abs=0.025)
-    assert critical[0] >= contrast.values[0] / contrast.errors[0] * 0.999
+    """Two error rates that differ on four sequences, always one way: 1 of 16 patterns of signs."""
+    for count, seen in ((4, False), (5, True)):
+        differences = np.zeros((100, 1))
+        differences[:count] = 1
+        observed = np.sqrt(100 * 99 * count / (100 * (100 - count)))
+        assert observed > statistics.quantile(0.95, 99)
+        assert (observed > statistics.flipped_critical(differences, 0.05, 1)) == seen
 
 
 def test_flips_agree_with_students_where_there_is_plenty() -> None:
-    random = np.random.default_rng(2)
-    differences = random.normal(size=(500, 6)) + np.linspace(0, 0.15, 6)
-    observed = differences.mean(0) / differences.std(0, ddof=1) * np.sqrt(500)
-    p, critical = statistics.sign_flips(differences, observed, 0.05, 0)
-    np.testing.assert_allclose(p, statistics.two_sided(observed, 499), atol=0.03)
-    np.testing.assert_allclose(critical, 1.965, atol=0.1)
+    differences = np.random.default_rng(2).normal(size=(500, 1))
+    assert statistics.flipped_critical(differences, 0.05, 1) == pytest.approx(1.648, abs=0.1)
+    assert statistics.flipped_critical(differences, 0.05, 2) == pytest.approx(1.965, abs=0.1)
+    assert statistics.flipped_critical(np.ones((3, 1)), 0.05, 1) == np.inf
 
 
 def test_groups_keep_means_and_carry_what_they_share() -> None:
@@ -264,9 +275,9 @@ def test_groups_keep_means_and_carry_what_they_share() -> None:
     grouped = statistics.grouped(losses, groups)
     assert grouped.shape == (2, 20)
     np.testing.assert_allclose(grouped.mean(1), losses.mean(1))
-    by_group = statistics.estimate([grouped], 19, overlapping=False).covariance[0, 0]
-    by_unit = statistics.estimate([losses], len(groups) - 1, overlapping=False).covariance[0, 0]
-    assert by_group > 8 * by_unit
+    by_group = of_two(np.zeros((1, 20)), grouped, None).errors[0]
+    by_unit = of_two(np.zeros((1, len(groups))), losses, None).errors[0]
+    assert by_group > 2.8 * by_unit
     np.testing.assert_allclose(
         statistics.group_sums(losses, groups)[0, 3], losses[0, groups == 3].sum()
     )
@@ -274,70 +285,64 @@ def test_groups_keep_means_and_carry_what_they_share() -> None:
 
 @pytest.mark.parametrize(
     ("units", "horizon", "parts"),
-    [(18, 12, 0), (24, 12, 1), (200, 24, 4), (200, 1, 13), (3, 1, 1), (1, 1, 0), (900, 1, 37)],
+    [(36, 12, 3), (50, 12, 3), (200, 24, 4), (200, 1, 13), (900, 1, 37), (553, 12, 23), (4, 1, 3)],
 )
 def test_parts_of_a_series(units: int, horizon: int, parts: int) -> None:
     white = np.random.default_rng(2).normal(size=(units, 1))
-    assert statistics.smooth_parts(units, horizon, white) == parts
+    assert abs(statistics.part_counts(white, horizon)[0] - parts) <= 1
     walk = np.cumsum(np.random.default_rng(0).normal(size=(units, 1)), axis=0)
-    assert statistics.smooth_parts(units, horizon, walk) <= max(parts, 0)
+    assert 3 <= statistics.part_counts(walk, horizon)[0] <= parts
 
 
-def test_confidence_set() -> None:
+def test_each_pair_has_its_own_memory() -> None:
+    random = np.random.default_rng(3)
+    slow = noise(random, (1, 2000), 1, 0.9)[0]
+    both = np.stack([random.normal(size=2000), slow], axis=1)
+    quick, found = statistics.memory(both, 1)
+    assert quick < 0.3
+    assert found == pytest.approx(0.9, abs=0.1)
+    counts = statistics.part_counts(both, 1)
+    assert counts[1] < 0.6 * counts[0]
+
+
+@pytest.mark.parametrize(
+    ("horizon", "cycle"), [(24, 24), (24, 12), (24, 168), (168, 168), (1, 7), (12, 12), (7, 7)]
+)
+def test_a_cycle_is_no_memory(horizon: int, cycle: int) -> None:
+    """At a lag of whole cycles it repeats; a mean over them is not less certain for it."""
     random = np.random.default_rng(4)
-    losses = random.normal(size=(300, 1)) + 0.3 * random.normal(size=(300, 4))
-    losses += [0.5, 0, 0, 1]
-    losses[:, 2] = losses[:, 1]
-    assert statistics.model_confidence_set(losses, 1, 0.1, 0) == [1, 2]
-    assert statistics.model_confidence_set(losses[:, [3, 1]], 12, 0.1, 0) == [1]
-    assert statistics.model_confidence_set(losses[:, [1, 2]], 1, 0.1, 0) == [0, 1]
-    constant = np.tile([1.0, 2.0, 3.0, 1.0], (20, 1))
-    assert statistics.model_confidence_set(constant, 1, 0.1, 0) == [0, 3]
-    assert statistics.model_confidence_set(np.zeros((5, 3)), 1, 0.1, 0) == [0, 1, 2]
+    wave = 2 * np.cos(2 * np.pi * np.arange(2000) / cycle)
+    differences = (wave + noise(random, (2000,), horizon, 0.0))[:, None]
+    assert statistics.memory(differences, horizon)[0] < 0.3
+
+
+def test_enough() -> None:
+    assert [statistics.enough(units, 12) for units in (35, 36)] == [False, True]
+    assert [statistics.enough(units, 1) for units in (3, 4)] == [False, True]
+    assert [statistics.enough(units, None) for units in (1, 2)] == [False, True]
 
 
 @pytest.mark.slow
-def test_confidence_set_keeps_the_best() -> None:
-    """In at least nine of ten cases, all being alike."""
-    random = np.random.default_rng(5)
-    kept = [
-        0 in statistics.model_confidence_set(random.normal(size=(100, 3)), 1, 0.1, trial)
-        for trial in range(60)
-    ]
-    assert np.mean(kept) >= 0.85
+@pytest.mark.parametrize("horizon", [None, 12])
+def test_what_is_said_to_be_visible_is_seen_in_eight_of_ten_cases(horizon: int | None) -> None:
+    first, second = losses_of_two(400, (8, 8), 0.03, horizon or 1, trials=300)
+    sizes, seen = [], []
+    for one, other in zip(first[:100], second[:100], strict=True):
+        contrast = of_two(one, other, horizon)
+        critical = float(statistics.critical_values(contrast, 0.05, 2)[0])
+        sizes.append(float(statistics.visible(contrast, 0, critical)))
+    ahead = float(np.mean(sizes))
+    seen = [found(one, other + ahead, horizon) for one, other in zip(first, second, strict=True)]
+    assert 0.7 <= np.mean(seen) <= 0.9
 
 
-def test_ratio_interval_holds_one_when_the_difference_holds_zero() -> None:
-    covariance = np.array([[0.04, 0.01], [0.01, 0.09]])
-    error = np.sqrt(0.04 + 0.09 - 2 * 0.01)
-    for gap in (1.9, 2.1):
-        ends = statistics.ratio_interval((5 - gap * error, 5.0), covariance, 2.0)
-        assert ends is not None
-        assert (ends[1] >= 1) == (gap < 2)
-    assert statistics.ratio_interval((1.0, 0.5), covariance, 2.0) is None
-    assert statistics.ratio_interval((1.0, 0.0), covariance, 2.0) is None
-    assert statistics.ratio_interval((1.0, 5.0), covariance, np.inf) is None
-
-
-def test_more_seeds_that_are_said_to_suffice_do() -> None:
-    """What ``visible`` calls visible, against the true standard error."""
-    first, second = losses_of_two(200, (8, 8), 0.1, trials=300)
-    error = (second.mean((1, 2)) - first.mean((1, 2))).std()
-    seen = [
-        np.mean(
-            [
-                statistics.visible(
-                    statistics.estimate([one, other], 199, overlapping=False),
-                    FIRST_AGAINST_SECOND[0],
-                    size * error,
-                    np.array([8.0]),
-                    np.array([1.0]),
-                    0.05,
-                )[0]
-                for one, other in zip(first[:60], second[:60], strict=True)
-            ]
-        )
-        for size in (2.0, 4.5)
-    ]
-    assert seen[0] < 0.2
-    assert seen[1] > 0.8
+def test_more_units_and_seeds_make_more_visible() -> None:
+    first, second = losses_of_two(200, (4, 4), 0.1, trials=1)
+    contrast = of_two(first[0], second[0], None)
+    now = statistics.visible(contrast, 0, 2.0)
+    times = np.array([1.0, 4.0, 20.0])
+    by_units = statistics.visible(contrast, 0, 2.0, units=times)
+    by_seeds = statistics.visible(contrast, 0, 2.0, seeds=times)
+    assert by_units[0] == by_seeds[0] == now
+    assert (np.diff(by_units) < 0).all()
+    assert by_seeds[2] < now / 2 < by_units[2]  # most of it is the seeds'

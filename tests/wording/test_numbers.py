@@ -117,11 +117,6 @@ def test_microseconds(value: float, text: str) -> None:
     assert numbers.microseconds(value) == text
 
 
-def test_p_values() -> None:
-    assert numbers.p_value(0.0004) == "< 0.001"
-    assert numbers.p_value(0.0312) == "0.031"
-
-
 @pytest.mark.parametrize(
     ("share", "text"),
     [
@@ -144,15 +139,21 @@ def test_percentages_in_words(share: float, text: str) -> None:
 @pytest.mark.parametrize(
     ("low", "high", "text"),
     [
-        (0.021, 0.09, "2 to 9%"),
-        (0.0, 0.09, "0 to 9%"),
-        (-0.03, 0.05, "from 3% higher to 5% lower"),
-        (-0.002, 0.05, "from 0.2% higher to 5.0% lower"),
-        (-0.3, -0.1, "from 30% higher to 10% higher"),
+        (0.021, 0.09, "between 2 and 9% lower"),
+        (0.0, 0.09, "between 0 and 9% lower"),
+        (-0.03, 0.05, "between 3% higher and 5% lower"),
+        (-0.002, 0.05, "between 0.2% higher and 5.0% lower"),
+        (-0.3, -0.1, "between 10 and 30% higher"),
+        (0.2, 0.2, "20% lower"),
     ],
 )
 def test_intervals_of_percent_in_words(low: float, high: float, text: str) -> None:
-    assert numbers.skill_interval_in_words(low, high) == text
+    assert numbers.share_interval_in_words(low, high) == text
+
+
+def test_counts_spelled_out() -> None:
+    told = [numbers.spelled(count) for count in (0, 3, 10, 11, 1200)]
+    assert told == ["no", "three", "ten", "11", "1,200"]
 
 
 def test_rough_amounts() -> None:

@@ -85,7 +85,7 @@ def show_result(result: Result, screen: Console) -> None:
 def leaderboard(result: Result, *, narrow: bool) -> Table:
     """A row a candidate, best first; where it is narrow, intervals stand under their numbers."""
     verdict = result.verdict
-    level = f"{100 * (1 - verdict.level):g}% interval"
+    level = f"{100 * verdict.confidence:g}% interval"
     table = Table(
         box=box.SIMPLE_HEAD,
         header_style="dim",
@@ -131,7 +131,7 @@ def _cells(row: Row, result: Result, *, narrow: bool) -> Iterator[RenderableType
     for each in beside(result):
         yield Text(each.words(row.measures.get(each.name)), style=style)
     yield f"{row.parameters:,}"
-    yield str(row.seeds)
+    yield row.seeds_in_words()
     yield numbers.duration(row.train_seconds)
     yield numbers.microseconds(row.microseconds)
 
@@ -146,9 +146,9 @@ def remarks(result: Result) -> Iterator[str]:
     """What the marks mean, and who failed."""
     marked = sum(row.among_best for row in result.rows)
     if marked > 1:
-        yield f"{MARK} cannot be told from the lowest error"
+        yield f"{MARK} recommended, or not told from it"
     elif marked:
-        yield f"{MARK} the lowest error"
+        yield f"{MARK} recommended"
     base = result.verdict.best_baseline
     if base is not None:
         title = result.verdict.candidate(base).title

@@ -19,6 +19,8 @@ from gatewright.errors import InputError
 from gatewright.sealed import DamagedError
 from gatewright.training.loop import still_improving
 
+_Losses = dict[str, NDArray[np.float64]]
+
 
 def conclude(folder: RunFolder, plan: Plan) -> tuple[Verdict, list[Row]]:
     """What ``outcome`` gives, written to the folder too."""
@@ -64,11 +66,12 @@ def _decide(
             f"no candidate could be fitted and judged ({'; '.join(sorted(reasons)[:3])}): "
             f"{folder.path / 'worker.log'} may say more"
         )
-    losses, units, groups = _losses(folder, scores)
+    losses, shipped, units, groups = _losses(folder, scores)
     task = tasks.get(plan.layout.task)
     by_series = any(score.by_series for score in scores.values())
     return decide(
         losses,
+        shipped,
         unit=BY_SERIES if by_series else task.examples.unit_of("test"),
         overlapping=task.examples.overlapping and not by_series,
         horizon=1 if by_series else task.examples.overlap(plan.layout, units),
@@ -81,24 +84,24 @@ def _decide(
 
 def _losses(
     folder: RunFolder, scores: Mapping[str, Score]
-) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.int64], list[int] | None]:
-    """Candidate -> (seeds, units), of the units that every candidate has; these; their groups.
-
-    The mean over seeds is what the joined model lost. What one seed differs from their mean is
-    added to it, so that the statistics see how much seeds matter: more than they do to what is
-    joined of them.
-    """
+) -> tuple[_Losses, _Losses, NDArray[np.int64], list[int] | None]:
+    """Candidate -> (seeds, units), of each seed alone and of the units that every candidate has;
+    candidate -> (units,), of the joined model; these units; their groups."""
     read = {name: folder.kept_score(score)[0] for name, score in _whole(scores).items()}
     units = reduce(np.intersect1d, [entry["units"].numpy() for entry in read.values()])
-    losses = {}
+    losses, shipped = {}, {}
     for name, entry in read.items():
         kept = np.isin(entry["units"].numpy(), units)
-        seeds = entry["seeds"].numpy()[:, kept]
-        losses[name] = entry["losses"].numpy()[kept] + (seeds - seeds.mean(0))
+        losses[name], shipped[name] = entry["seeds"].numpy()[:, kept], entry["losses"].numpy()[kept]
     one = next(iter(read.values()))
     if "groups" not in one:
-        return losses, units, None
-    return losses, units, one["groups"].numpy()[np.isin(one["units"].numpy(), units)].tolist()
+        return losses, shipped, units, None
+    return (
+        losses,
+        shipped,
+        units,
+        one["groups"].numpy()[np.isin(one["units"].numpy(), units)].tolist(),
+    )
 
 
 def _whole(scores: Mapping[str, Score]) -> dict[str, Score]:
@@ -156,7 +159,7 @@ def _row(
         skill=judged.skill,
         skill_low=skill_low,
         skill_high=skill_high,
-        among_best=candidate.name in verdict.confidence_set,
+        among_best=candidate.name in verdict.close,
         measures=score.measures.overall,
         seeds=len(joined),
         each=score.seeds if candidate.trained else {},

@@ -168,12 +168,12 @@ class Row(BaseModel):
     failed: str = ""
     rank: int | None = None
     loss: float | None = None  # on test, mean over units
-    low: float | None = None  # of the 95% interval
+    low: float | None = None  # of the 90% interval
     high: float | None = None
     skill: float | None = None  # 1 - loss / loss of the best baseline
     skill_low: float | None = None
     skill_high: float | None = None
-    among_best: bool = False  # in the 90% model confidence set
+    among_best: bool = False  # recommended, or tested against that and not told from it
     measures: dict[str, float | None] = {}  # by name
     seeds: int = 0  # whose predictions are joined
     each: dict[str, float] = {}  # the loss of each seed on its own, by its fit
@@ -185,3 +185,8 @@ class Row(BaseModel):
     train_seconds: float = 0.0  # mean over the chosen setting's seeds
     microseconds: float = 0.0  # per prediction
     validation_loss: float | None = None
+
+    def seeds_in_words(self) -> str:
+        """As "5", or "4 of 5" where one did not learn."""
+        left_out = len(self.left_out)
+        return f"{self.seeds} of {self.seeds + left_out}" if left_out else str(self.seeds)

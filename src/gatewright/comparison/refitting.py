@@ -161,7 +161,7 @@ def _comparison(
     placing, part = verdict.candidate(score.name), record.parts[0]
     basis = numbers.counted(score.units, verdict.unit)
     ends = numbers.interval(*placing.interval) if placing.interval else ""
-    level = f"{100 * (1 - verdict.level):g}% interval {ends}, " if ends else ""
+    level = f"{100 * verdict.confidence:g}% interval {ends}, " if ends else ""
     others = "" if same else ", which are other rows than those compared"
     sentences = [
         f"This model was not judged itself: it is the candidate {placing.title}, made "

@@ -1,7 +1,7 @@
 """The verdict in plain English: one paragraph, each claim with its interval.
 
-It says what to ship, what that rests on, who cannot be told from whom, what it would take to see
-more, and what the intervals leave out.
+It says what to ship, what that rests on, who was not told from whom, what would have been seen, and
+what the intervals leave out.
 """
 
 from __future__ import annotations
@@ -9,34 +9,34 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from gatewright.comparison.records import Plan, Row
-from gatewright.comparison.verdict import BY_SERIES, Pair, Placing, Verdict
+from gatewright.comparison.statistics import LEAST_STRETCHES
+from gatewright.comparison.verdict import BY_SERIES, SHOWN, Pair, Placing, Verdict
 from gatewright.errors import argument
 from gatewright.wording.numbers import (
     about,
     counted_in_words,
-    decimals_within,
     interval,
     number,
     percent_in_words,
     several,
-    skill_interval_in_words,
+    share_interval_in_words,
+    spelled,
 )
+
+FEW = 10  # stretches, groups or sequences
 
 
 def paragraph(verdict: Verdict) -> str:
-    """The text of ``verdict``: between one and about six sentences."""
+    """The text of ``verdict``: between one and about eight sentences."""
     if len(verdict.candidates) == 1:
         sentences = [_alone(verdict)]
     elif not verdict.comparable:
         sentences = [_too_short(verdict), _advice_for_now(verdict)]
+    elif verdict.best_recurrent is None:
+        sentences = [_baselines_only(verdict)]
     else:
-        sentences = [_advice(verdict), _neighbours(verdict), _more(verdict)]
-        if verdict.best_baseline is None:
-            sentences.append(
-                "No baseline was run, so nothing here says whether a recurrent network is needed."
-            )
-        elif verdict.best_recurrent is None:
-            sentences.append("No recurrent network was compared.")
+        sentences = [_advice(verdict), _lower_still(verdict), *_among_networks(verdict)]
+        sentences += [_seen(verdict), _few(verdict), _left_out_of_intervals(verdict)]
     return " ".join(filter(None, [*sentences, _one_seed(verdict), _same_moments(verdict)]))
 
 
@@ -71,30 +71,22 @@ def of_training(rows: Sequence[Row], plan: Plan) -> list[str]:
 # Parts of sentences
 
 
-def _independent(verdict: Verdict) -> str:
-    """What there may be more of, as "forecast origins"."""
-    units = several(verdict.unit)
-    return units if verdict.groups is None else f"groups of {units}"
-
-
 def _units(verdict: Verdict) -> str:
     """As "400 test sequences in 12 groups" or "200 forecast origins"."""
     groups = f" in {counted_in_words(verdict.groups, 'group')}" if verdict.groups else ""
     return f"{counted_in_words(verdict.units, verdict.unit)}{groups}"
 
 
-def _basis(verdict: Verdict, candidates: Sequence[Placing], interval: str | None) -> str:
-    """In brackets: "95% interval 2 to 9%; 5 seeds, 400 test sequences"."""
-    seeds = sorted({one.seeds for one in candidates if one.seeds > 1 or not one.baseline})
-    counts = [" and ".join(counted_in_words(count, "seed") for count in seeds)] if seeds else []
-    amounts = ", ".join([*counts, _units(verdict)])
-    return f"({_level(verdict, interval)}; {amounts})"
+def _level(confidence: float, together: int, what: str) -> str:
+    """As "90%, for all three networks together"."""
+    both = "both" if together == 2 else f"all {spelled(together)}"
+    family = f", for {both} {several(what)} together" if together > 1 else ""
+    return f"{100 * confidence:g}%{family}"
 
 
-def _level(verdict: Verdict, interval: str | None) -> str:
-    """As "95% interval 2 to 9%"."""
-    level = f"{100 * (1 - verdict.level):g}% interval"
-    return f"{level} {interval}" if interval else f"no finite {level}"
+def _seeds(candidates: Sequence[Placing]) -> str:
+    counts = sorted({one.seeds for one in candidates})
+    return " and ".join(counted_in_words(count, "seed") for count in counts)
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -105,55 +97,34 @@ def _start(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-# Claims about a pair
+def _where(verdict: Verdict, pair: Pair, how: str = "lies") -> str:
+    """As "GRU's error rate lies between 4% higher and 8% lower than ridge's"."""
+    one, other = verdict.candidate(pair.candidate), verdict.candidate(pair.other)
+    subject = f"{one.title}'s {verdict.metric}"
+    if pair.interval is None:
+        return (
+            f"{subject} is {number(one.loss, 3)} and {other.title}'s {number(other.loss, 3)}, with "
+            f"too few {_independent(verdict)} to say how far they may be from each other"
+        )
+    if pair.interval == (0, 0):
+        return f"{subject} is the same as {other.title}'s"
+    share = pair.relative_interval
+    if share is None or max(map(abs, share)) > 0.995:
+        # What is so far off is no percentage that says anything.
+        ends = sorted(other.loss - end for end in pair.interval)
+        if min(one.loss, other.loss) >= 0:
+            ends = [max(0.0, end) for end in ends]
+        reach = interval(ends[0], ends[1])
+        reach = f"between {reach.replace(' to ', ' and ')}" if " to " in reach else f"at {reach}"
+        return f"{subject} {how} {reach}, where {other.title}'s is {number(other.loss, 3)}"
+    return f"{subject} {how} {share_interval_in_words(*share)} than {other.title}'s"
 
 
-def _size(verdict: Verdict, pair: Pair) -> tuple[str, str | None]:
-    """By how much ``pair.lower`` is lower, and the interval, both as words."""
-    if pair.relative is not None:
-        share = pair.relative_interval
-        if share is None:
-            return percent_in_words(pair.relative), None
-        # No more digits than the interval has.
-        decimals = decimals_within(*share) if abs(pair.relative) >= 0.03 else None
-        return percent_in_words(pair.relative, decimals), skill_interval_in_words(*share)
-    ends = pair.interval
-    return f"{pair.difference:.3g}", f"{ends[0]:.3g} to {ends[1]:.3g}" if ends else None
-
-
-def _beats(verdict: Verdict, pair: Pair, *, lower: str = "", higher: str = "") -> str:
-    """As "GRU beats ridge by 6% in mean squared error (95% interval ...)"."""
-    both = [verdict.candidate(pair.lower), verdict.candidate(pair.higher)]
-    size, interval = _size(verdict, pair)
-    return (
-        f"{lower or both[0].title} beats {higher or both[1].title} by {size} in {verdict.metric} "
-        f"{_basis(verdict, both, interval)}"
-    )
-
-
-def _close(verdict: Verdict, pair: Pair) -> str:
-    """What to say of a pair that is not told apart."""
-    both = [verdict.candidate(pair.lower), verdict.candidate(pair.higher)]
-    first, second = (one.title for one in both)
-    if pair.difference == 0:
-        return f"{_start(first)} and {second} have the same {verdict.metric}."
-    size, interval = _size(verdict, pair)
-    return (
-        f"{_start(first)} and {second} cannot be told apart: the {verdict.metric} of {first} is "
-        f"{size} lower {_basis(verdict, both, interval)}{_reservation(verdict, pair)}."
-    )
-
-
-def _reservation(verdict: Verdict, pair: Pair) -> str:
-    """Why an interval without zero is not enough."""
-    if pair.interval is None or pair.interval[0] <= 0:
-        return ""
-    if pair.p > verdict.level:
-        return ", which the test of Diebold and Mariano does not confirm"
-    if pair.p_adjusted > verdict.level:
-        pairs = counted_in_words(len(verdict.pairs), "pair")
-        return f", which is not enough where {pairs} are compared"
-    return ", but the model confidence set keeps both"
+def _independent(verdict: Verdict) -> str:
+    """What there may be too few of, as "stretches of the horizon" or "groups"."""
+    if verdict.groups is not None:
+        return "groups"
+    return "stretches of the horizon" if verdict.overlapping else several(verdict.unit)
 
 
 # Sentences
@@ -161,117 +132,163 @@ def _reservation(verdict: Verdict, pair: Pair) -> str:
 
 def _alone(verdict: Verdict) -> str:
     only = verdict.candidates[0]
-    ends = interval(*(only.interval or (None, None))) or None
+    ends = interval(*(only.interval or (None, None)))
+    level = f"{100 * verdict.confidence:g}% interval"
     return (
         f"{_start(only.title)} is the only candidate: its {verdict.metric} is {number(only.loss)} "
-        f"{_basis(verdict, [only], ends)}. There is nothing to compare it with, so no advice "
-        "follows."
+        f"({f'{level} {ends}' if ends else f'no finite {level}'}; {_units(verdict)}). There is "
+        "nothing to compare it with, so no advice follows."
     )
 
 
 def _too_short(verdict: Verdict) -> str:
-    text = "The test part is too short to tell anything apart"
+    text = f"The test part is too short to say anything: it holds {_units(verdict)}"
     if not verdict.overlapping:
-        return f"{text}: it holds {_units(verdict)}."
+        return f"{text}."
     return (
-        f"{text}: it holds {_units(verdict)}, and at least "
-        f"{2 * verdict.horizon:,} are needed for two whose forecasts share no step."
+        f"{text}, and at least {max(LEAST_STRETCHES * verdict.horizon, 4):,} are needed for "
+        f"{spelled(LEAST_STRETCHES)} whose forecasts share no step."
     )
 
 
-def _advice_for_now(verdict: Verdict) -> str:
+def _means(verdict: Verdict) -> str:
     ranked = [f"{one.title} {number(one.loss)}" for one in verdict.candidates]
-    means = f"The {verdict.metric} was {_listed(ranked)}, which may be chance."
+    return f"The {verdict.metric} was {_listed(ranked)}"
+
+
+def _advice_for_now(verdict: Verdict) -> str:
+    means = f"{_means(verdict)}, which may be chance."
     if verdict.best_baseline is None:
         return means
     title = verdict.candidate(verdict.best_baseline).title
     return f"{means} Ship {title} for now: nothing shows that another does better."
 
 
+def _baselines_only(verdict: Verdict) -> str:
+    return f"{_means(verdict)}; baselines are not tested. No recurrent network was compared."
+
+
 def _advice(verdict: Verdict) -> str:
     """What to ship, and the pair of network and baseline that this rests on."""
-    baseline, recurrent = verdict.best_baseline, verdict.best_recurrent
-    if baseline is None or recurrent is None:
-        return _advice_within(verdict)
-    title = verdict.candidate(baseline).title
-    several = sum(one.baseline for one in verdict.candidates) > 1
-    described = f"{title}, the baseline with the lowest error," if several else title
-    pair = verdict.pair(recurrent, baseline)
-    if verdict.recommended != baseline:
-        chosen = verdict.pair(verdict.recommended, baseline)
-        text = f"{_start(_beats(verdict, chosen, higher=described))}."
-        if chosen is pair:
-            return text
-        other = verdict.candidate(recurrent).title
-        return f"{text} The mean of {other} is lower still, but may be so by chance."
-    if pair.told_apart:
-        networks = sum(not one.baseline for one in verdict.candidates)
-        rival = verdict.candidate(recurrent).title
-        rival = f"{rival}, the closest of them," if networks > 1 else rival
-        claim = _beats(verdict, pair, lower=title, higher=rival)
-        return f"Ship {title}: no recurrent network did better. {_start(claim)}."
-    shown = "could be shown to do" if pair.lower == recurrent and pair.difference else "did"
-    return f"Ship {title}: no recurrent network {shown} better. {_close(verdict, pair)}"
-
-
-def _advice_within(verdict: Verdict) -> str:
-    """The first against the second, all networks or all baselines."""
-    pair = verdict.pairs[0]
-    return f"{_start(_beats(verdict, pair))}." if pair.told_apart else _close(verdict, pair)
-
-
-def _neighbours(verdict: Verdict) -> str:
-    """Which others of its sort the recommended one is told from, and which not."""
-    chosen = verdict.candidate(verdict.recommended)
-    others = [
-        (other, verdict.pair(chosen.name, other.name))
-        for other in verdict.candidates
-        if other.baseline == chosen.baseline and other.name != chosen.name
-    ]
     if verdict.best_baseline is None or verdict.best_recurrent is None:
-        # The first pair was mentioned already.
-        others = [(other, pair) for other, pair in others if pair is not verdict.pairs[0]]
-    close = [other.title for other, pair in others if not pair.told_apart]
-    if close:
-        also = " either" if _said_of(verdict) else ""
-        return f"{_start(chosen.title)} cannot be told from {_listed(close)}{also}."
-    if others and not chosen.baseline:
-        other, pair = others[0]
-        size, interval = _size(verdict, pair)
-        claim = f"{other.title} by {size} ({_level(verdict, interval)})"
-        if len(others) == 1:
-            return f"It also beats {claim}."
-        return f"It also beats the other {len(others)} networks, the closest of them {claim}."
-    return ""
+        return (
+            f"{_start(verdict.candidate(verdict.best).title)} has the lowest {verdict.metric}. No "
+            "baseline was run, so nothing here says whether a recurrent network is needed."
+        )
+    chosen, baseline = (
+        verdict.candidate(name).title for name in (verdict.recommended, verdict.best_baseline)
+    )
+    networks = len(verdict.against_baseline)
+    level = _level(verdict.confidence, networks, "network")
+    better = [pair for pair in verdict.against_baseline if pair.better]
+    if not better:
+        pair = verdict.against_baseline[0]
+        shown = f"{_start(verdict.candidate(pair.candidate).title)} was not"
+        if networks > 1:
+            shown = "No network was"
+        if verdict.candidate(verdict.best_baseline).loss == 0 and pair.difference == 0:
+            nothing = f"{_start(chosen)}'s {verdict.metric} is 0, and nothing is below that."
+            return f"Ship {chosen}. {nothing}"
+        return (
+            f"Ship {chosen}. {shown} shown to be better: {_where(verdict, pair)} "
+            f"({level}; {_units(verdict)})."
+        )
+    pair = next(pair for pair in better if pair.candidate == verdict.recommended)
+    several_baselines = sum(one.baseline for one in verdict.candidates) > 1
+    best = ", the best baseline" if several_baselines else ""
+    text = (
+        f"Ship {chosen}. It was shown to be better than {baseline}{best}: "
+        f"{_where(verdict, pair)} ({level}; {_units(verdict)})."
+    )
+    others = [verdict.candidate(one.candidate).title for one in better if one is not pair]
+    verb = "was" if len(others) == 1 else "were"
+    return f"{text} So {verb} {_listed(others)}." if others else text
 
 
-def _said_of(verdict: Verdict) -> bool:
-    """Whether the advice already says that the recommended one is not told from another."""
-    if verdict.best_baseline is None or verdict.best_recurrent is None:
-        return not verdict.pairs[0].told_apart
-    pair = verdict.pair(verdict.best_baseline, verdict.best_recurrent)
-    return verdict.recommended == verdict.best_baseline and not pair.told_apart
-
-
-def _more(verdict: Verdict) -> str:
-    """What it would take to see more."""
-    needed = verdict.needed
-    if needed is None:
+def _lower_still(verdict: Verdict) -> str:
+    """Of a network with a lower mean than the one to ship."""
+    best, chosen = verdict.candidate(verdict.best), verdict.candidate(verdict.recommended)
+    if best.baseline or chosen.baseline or best is chosen:
         return ""
-    both = [verdict.candidate(name).title for name in (needed.first, needed.second)]
-    difference = f"a difference of {percent_in_words(needed.relative)} between {_listed(both)}"
-    if needed.enough:
-        return f"{_start(difference)} would in all likelihood have been seen."
-    ways = []
-    if needed.seeds is not None:
-        ways.append(f"{about(needed.seeds)} seeds")
-    if needed.units is not None:
-        ways.append(f"{about(needed.units)} more {_independent(verdict)}")
-    if not ways and needed.times is not None:
-        ways.append(f"{about(needed.times)} times as many seeds and {_independent(verdict)}")
-    if not ways:
-        return f"More seeds and {_independent(verdict)} would hardly show {difference}."
-    return f"To see {difference}, you would need {' or '.join(ways)}."
+    return f"The mean of {best.title} is lower still, but may be so by chance."
+
+
+def _among_networks(verdict: Verdict) -> list[str]:
+    """Which other networks the recommended one is told from, and which not."""
+    chosen = verdict.recommended
+    mine = [pair for pair in verdict.among_networks if chosen in (pair.candidate, pair.other)]
+    if not mine:
+        return []
+    level = _level(1 - verdict.level, len(verdict.among_networks), "pair")
+    title = verdict.candidate(chosen).title
+    seeds = _seeds([one for one in verdict.candidates if one.name in _names(mine)])
+    close, told = ([pair for pair in mine if pair.told_apart == apart] for apart in (False, True))
+    sentences = []
+    if close:
+        others = [verdict.candidate(name).title for name in _names(close) if name != chosen]
+        sentences.append(
+            f"Trained anew with one seed, {title} may be no better than {_listed(others)}: "
+            f"{_where(verdict, close[0], 'would lie')} ({level}; {seeds})."
+        )
+    if told:
+        others = [verdict.candidate(name).title for name in _names(told) if name != chosen]
+        basis = "" if close else f" ({level}; {seeds})"
+        sentences.append(
+            f"It was told from {_listed(others)}: {_where(verdict, told[0], 'would lie')}{basis}."
+        )
+    return sentences
+
+
+def _names(pairs: Sequence[Pair]) -> list[str]:
+    """Those of some pairs, in their order."""
+    return list(dict.fromkeys(name for pair in pairs for name in (pair.candidate, pair.other)))
+
+
+def _open(verdict: Verdict) -> Pair | None:
+    """The pair that the advice leaves open: the closest to the recommended one."""
+    pairs = verdict.among_networks
+    if verdict.recommended == verdict.best_baseline:
+        pairs = verdict.against_baseline
+    mine = [pair for pair in pairs if verdict.recommended in (pair.candidate, pair.other)]
+    return next((pair for pair in mine if not pair.told_apart), None)
+
+
+def _seen(verdict: Verdict) -> str:
+    """The least difference that would have been seen, and what it takes to see 5%."""
+    pair = _open(verdict)
+    if pair is None or pair.visible is None:
+        return ""
+    loss = verdict.candidate(pair.other).loss
+    if loss <= 0:
+        return f"A difference above {number(pair.visible, 2)} would have been seen."
+    share = pair.visible / loss
+    if share >= 0.995:
+        text = "The test part is too small to tell even one without error from it."
+    else:
+        text = f"A difference above {percent_in_words(share)} would have been seen."
+    ways = [f"{about(pair.units)} {several(verdict.unit)}"] if pair.units else []
+    if verdict.groups is not None and pair.units:
+        ways = [f"{about(pair.units)} groups"]
+    if pair.seeds:
+        ways.append(f"{about(pair.seeds)} seeds")
+    wanted = percent_in_words(SHOWN)
+    return f"{text} To see {wanted} would take {' or '.join(ways)}." if ways else text
+
+
+def _few(verdict: Verdict) -> str:
+    if verdict.independent >= FEW:
+        return ""
+    return (
+        f"All of this rests on {verdict.independent} {_independent(verdict)}: with fewer than "
+        f"{spelled(FEW)}, take it with care."
+    )
+
+
+def _left_out_of_intervals(verdict: Verdict) -> str:
+    return (
+        "The intervals leave out what another split of the data and another round of tuning would "
+        "change."
+    )
 
 
 def _same_moments(verdict: Verdict) -> str:
@@ -289,7 +306,4 @@ def _one_seed(verdict: Verdict) -> str:
         return ""
     titles = [verdict.candidate(name).title for name in names]
     verb = "was trained with one seed" if len(names) == 1 else "were trained with one seed each"
-    return (
-        f"{_start(_listed(titles))} {verb}: how much another seed would change is not known, and "
-        "the intervals leave it out."
-    )
+    return f"{_start(_listed(titles))} {verb}: how much another would change is not known."

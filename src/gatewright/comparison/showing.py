@@ -34,7 +34,7 @@ def _board(
 ) -> tuple[list[str], list[list[str]], str]:
     """The heads, a line a candidate, and what is said of those that are left out."""
     beside = tasks.get(plan.layout.task).beside(plan.options, plan.layout)
-    level = f"{100 * (1 - verdict.level):g}% interval"
+    level = f"{100 * verdict.confidence:g}% interval"
     heads = ["candidate", verdict.metric, level, "skill", *(each.short for each in beside), "seeds"]
     judged = [row for row in rows if not row.failed]
     lines = []
@@ -46,7 +46,7 @@ def _board(
             numbers.interval(row.low, row.high),
             numbers.NOTHING if own else numbers.skill(row.skill),
         ]
-        lines.append([row.title, *figures, *known, str(row.seeds)])
+        lines.append([row.title, *figures, *known, row.seeds_in_words()])
     left = len(judged) - len(lines)
     failed = len(rows) - len(judged)
     words = [f"and {left:,} more"] if left else []

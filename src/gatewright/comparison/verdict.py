@@ -1,4 +1,4 @@
-"""What a comparison found: who can be told from whom, and what to use."""
+"""What a comparison found: which networks are better than the best baseline, and what to use."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from pydantic import BaseModel, ConfigDict
 
 Interval = tuple[float, float]
 BY_SERIES = "series"  # the unit where many series are judged at a few moments
+SHOWN = 0.05  # the share of a loss that ``Pair`` tells the cost of seeing
 
 
 class Placing(BaseModel):
     """One candidate's mean loss over seeds and units, its rank from 1, and its skill.
 
-    ``skill`` is 1 - loss / loss of the baseline with the lowest mean. None: there is no baseline,
-    its loss is not above zero, or the interval would have no end.
+    ``interval`` is of this loss alone, on further units. ``skill`` is 1 - loss / loss of the
+    baseline with the lowest mean; its interval is that of the pair, for networks only. None: there
+    is no baseline, its loss is not above zero, or the interval has no end.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -29,57 +31,46 @@ class Placing(BaseModel):
 
 
 class Pair(BaseModel):
-    """Two candidates, ``lower`` the one of the lower mean loss.
+    """Two candidates that were tested: by how much the loss of ``candidate`` is the lower one.
 
-    ``difference`` is how much higher the loss of ``higher`` is, ``relative`` that as a share of the
-    loss of ``higher``. ``p`` is the larger of the two tests', ``p_adjusted`` Holm's;
-    ``p_diebold_mariano`` is None for sequences and where it is not defined. Intervals stand for
-    one pair alone, not for all together.
+    ``difference`` is the loss of ``other`` less that of ``candidate``, ``relative`` the same as a
+    share of the loss of ``other`` (None where that is not above zero). The intervals hold for all
+    pairs of a question together, and leave out zero exactly where the two are ``told_apart``; None:
+    without end. ``visible``: the least difference that would have been told in eight of ten cases.
+    ``units``, ``seeds``: how many of either alone would tell 5% of the loss of ``other``, where
+    that is more than there are and less than 20 times as many.
     """
 
     model_config = ConfigDict(frozen=True)
 
-    lower: str
-    higher: str
+    candidate: str
+    other: str
     difference: float
     interval: Interval | None
     relative: float | None
     relative_interval: Interval | None
-    p: float
-    p_adjusted: float
-    p_diebold_mariano: float | None
     told_apart: bool
-
-
-class Needed(BaseModel):
-    """What it takes to tell ``first`` from ``second`` if they differ by ``relative``.
-
-    In eight of ten cases, as one of as many pairs. ``seeds``: of each candidate that has seeds,
-    with the same test part; ``units``: more sequences (groups, where given) or origins, with the
-    same seeds; ``times``: as many of both. None: more of that alone is not enough. ``enough``: this
-    comparison had that chance already.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    first: str
-    second: str
-    relative: float
-    enough: bool
-    seeds: int | None
+    visible: float | None
     units: int | None
-    times: float | None
+    seeds: int | None
+
+    @property
+    def better(self) -> bool:
+        """Whether ``candidate`` was shown to have the lower loss."""
+        return self.told_apart and self.difference > 0
 
 
 class Verdict(BaseModel):
-    """What a comparison found: ``candidates`` by rank, ``pairs`` by the ranks of both, ``text``.
+    """What a comparison found: ``candidates`` by rank, the pairs of both questions, ``text``.
 
-    ``confidence_set``: those that cannot be told from ``best``, the candidate of the lowest mean
-    loss, and itself. ``recommended``: the baseline of the lowest mean loss, unless it is told apart
-    from some network of a lower one: then the network of the lowest loss among those. It is
-    ``best`` where there is no baseline. ``comparable`` is false where the test part is too short
-    for any test. ``seeds_unknown``: trained with one seed only, so that what another seed would
-    have given is not in any interval.
+    ``against_baseline``: each network against the baseline of the lowest mean loss, as they would
+    be shipped; at 1 - 2 ``level``, as only better ones count. ``among_networks``: where one of them
+    is better, or there is no baseline, every two networks as trained anew with one seed; at 1 -
+    ``level``.
+    ``recommended``: of the better networks that with the lowest loss, or else the baseline;
+    ``close``: it, and what was tested against it and not told apart. ``comparable`` is false where
+    the test part is too short for any test. ``seeds_unknown``: networks trained with one seed only,
+    which no pair of ``among_networks`` holds.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -93,20 +84,31 @@ class Verdict(BaseModel):
     level: float
     comparable: bool
     candidates: tuple[Placing, ...]
-    pairs: tuple[Pair, ...]
-    confidence_set: tuple[str, ...]
+    against_baseline: tuple[Pair, ...]
+    among_networks: tuple[Pair, ...]
+    close: tuple[str, ...]
     best: str
     best_recurrent: str | None
     best_baseline: str | None
     recommended: str
     seeds_unknown: tuple[str, ...]
-    needed: Needed | None
     text: str = ""
+
+    @property
+    def confidence(self) -> float:
+        """Of the intervals of losses and skills."""
+        return 1 - 2 * self.level
+
+    @property
+    def independent(self) -> int:
+        """How many stretches of the test part have nothing in common: groups, units, horizons."""
+        return self.groups or (self.units // self.horizon if self.overlapping else self.units)
 
     def candidate(self, name: str) -> Placing:
         """The candidate called ``name``."""
         return next(candidate for candidate in self.candidates if candidate.name == name)
 
     def pair(self, first: str, second: str) -> Pair:
-        """The pair of these two, in whichever order."""
-        return next(pair for pair in self.pairs if {pair.lower, pair.higher} == {first, second})
+        """The pair of these two, in whichever order; StopIteration where it was not tested."""
+        tested = (*self.against_baseline, *self.among_networks)
+        return next(pair for pair in tested if {pair.candidate, pair.other} == {first, second})

@@ -56,7 +56,7 @@ class Comparison(BaseModel):
     epochs: dict[int, int]  # of each seed; none where nothing is trained step by step
     judged: Judged  # on test
     interval: tuple[float, float] | None  # of the loss
-    level: float  # of the tests; the interval is at 1 - level
+    level: float  # of the tests; the interval is at 1 - 2 level
     series: int  # or sequences that the test examples are of
     examples: int  # that were judged
     microseconds: float  # per prediction, in blocks, one thread

@@ -118,14 +118,14 @@ def _as_told(plan: Plan, comparison: Comparison) -> Verdict:
         level=comparison.level,
         comparable=True,
         candidates=(placing,),
-        pairs=(),
-        confidence_set=(candidate.name,),
+        against_baseline=(),
+        among_networks=(),
+        close=(candidate.name,),
         best=candidate.name,
         best_recurrent=None if candidate.baseline else candidate.name,
         best_baseline=candidate.name if candidate.baseline else None,
         recommended=candidate.name,
         seeds_unknown=(),
-        needed=None,
         text=comparison.text,
     )
 
@@ -209,7 +209,7 @@ def _verdict(plan: Plan, kept: Kept, judged: Judged, tensors: Tensors) -> Verdic
     placing = verdict.candidate(candidate.name)
     ends = interval(*(placing.interval or (None, None)))
     basis = counted(verdict.units, verdict.unit)
-    level = f"{100 * (1 - verdict.level):g}% interval {ends}, " if ends else ""
+    level = f"{100 * verdict.confidence:g}% interval {ends}, " if ends else ""
     seen = "" if kept.part == "test" else " Validation also told when to stop: test may be worse."
     text = (
         f"The {judged.metric} of {candidate.title} on {kept.part} is {number(placing.loss)} "

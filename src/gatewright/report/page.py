@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gatewright.comparison.sentences import of_training
+from gatewright.comparison.verdict import Verdict
 from gatewright.errors import flag, with_flags
 from gatewright.report import facts, figures, measured, tables, views
 from gatewright.report.outcome import Outcome
@@ -98,7 +99,7 @@ def _text_and_tables(outcome: Outcome) -> dict[str, Any]:
         "step_measure": measure,
         "overall": measured.overall(outcome),
         "by_place": measured.by_place(outcome),
-        "pairs": tables.pairs(verdict),
+        "tested": _tested(verdict),
         "titles": {one.name: one.title for one in plan.candidates},
         "roles": facts.roles(plan.layout),
         "notes": outcome.preparation.notes,
@@ -111,6 +112,23 @@ def _text_and_tables(outcome: Outcome) -> dict[str, Any]:
         "number": number,
         "failed_fits": [fit for fit in outcome.fits.values() if fit.failed],
     }
+
+
+def _tested(verdict: Verdict) -> list[tuple[str, str, list[tables.PairLine]]]:
+    """The pairs of each question that was asked, with a heading and what their intervals are."""
+    questions = [
+        (
+            "Networks against the best baseline",
+            f"as they would be shipped; {100 * verdict.confidence:g}%",
+            verdict.against_baseline,
+        ),
+        (
+            "Networks beside each other",
+            f"as they would be trained anew with one seed; {100 * (1 - verdict.level):g}%",
+            verdict.among_networks,
+        ),
+    ]
+    return [(title, what, tables.pairs(of, verdict)) for title, what, of in questions if of]
 
 
 def _key_figures(outcome: Outcome) -> list[tuple[str, str, str]]:

@@ -77,7 +77,7 @@ def _leaderboard(outcome: Outcome, figure: Figure) -> None:
         axes.plot([row.loss], [line], "o", color=colour, markerfacecolor=face, markersize=5)
     axes.set_yticks(range(len(rows)), [row.title for row in rows], color=looks.INK)
     axes.set(xlim=(low, high), ylim=(len(rows) - 0.5, -0.5))
-    level = 100 * (1 - outcome.verdict.level)
+    level = 100 * outcome.verdict.confidence
     axes.set_xlabel(f"{outcome.verdict.metric} on test, {level:g}% interval")
     axes.grid(visible=False, axis="y")
 

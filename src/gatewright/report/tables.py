@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gatewright.comparison.records import Row
-from gatewright.comparison.verdict import Verdict
+from gatewright.comparison.verdict import Pair, Verdict
 from gatewright.measures import Measure
 from gatewright.wording.numbers import (
     NOTHING,
@@ -14,7 +14,6 @@ from gatewright.wording.numbers import (
     interval,
     microseconds,
     number,
-    p_value,
     skill,
 )
 
@@ -144,7 +143,7 @@ def _line(verdict: Verdict, row: Row, low: float, high: float) -> BoardLine:
         "parameters": Entry(f"{row.parameters:,}" if row.parameters else NOTHING, row.parameters),
         "training": Entry(duration(row.train_seconds), row.train_seconds),
         "prediction": Entry(microseconds(row.microseconds), row.microseconds),
-        "seeds": Entry(str(row.seeds), row.seeds, _each(row)),
+        "seeds": Entry(row.seeds_in_words(), row.seeds, _each(row)),
     }
     return BoardLine(
         name=row.name,
@@ -168,32 +167,30 @@ def _each(row: Row) -> str:
 
 @dataclass(frozen=True)
 class PairLine:
-    lower: str
-    higher: str
+    candidate: str
+    other: str
     difference: Entry
     interval: str
     relative: Entry
     relative_interval: str
-    p: Entry
     told_apart: bool
 
 
-def pairs(verdict: Verdict) -> list[PairLine]:
-    """Every two candidates beside each other."""
+def pairs(tested: Sequence[Pair], verdict: Verdict) -> list[PairLine]:
+    """Every pair of a question."""
     titles = {one.name: one.title for one in verdict.candidates}
     lines = []
-    for pair in verdict.pairs:
+    for pair in tested:
         nothing = (None, None)
         ends, share = pair.interval or nothing, pair.relative_interval or nothing
         lines.append(
             PairLine(
-                lower=titles[pair.lower],
-                higher=titles[pair.higher],
+                candidate=titles[pair.candidate],
+                other=titles[pair.other],
                 difference=Entry(number(pair.difference, 3), pair.difference),
                 interval=interval(ends[0], ends[1]),
                 relative=Entry(skill(pair.relative), pair.relative),
                 relative_interval=interval(share[0], share[1], skill),
-                p=Entry(p_value(pair.p_adjusted), pair.p_adjusted),
                 told_apart=pair.told_apart,
             )
         )

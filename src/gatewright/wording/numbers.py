@@ -102,17 +102,18 @@ def _rough(time: float) -> str:
     return number(time, 2) if time < 9.95 else f"{time:.0f}"
 
 
-def p_value(value: float) -> str:
-    """As "0.031" or "< 0.001"."""
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
-
-
 # In sentences, which have words for a sign and for what is too small to be written
 
 
 def counted_in_words(count: int, word: str) -> str:
     """As "one seed" or "1,200 seeds"."""
     return f"one {word}" if count == 1 else counted(count, word)
+
+
+def spelled(count: int) -> str:
+    """As "three", "12" or "1,200"."""
+    names = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+    return names[count] if 0 <= count < len(names) else f"{count:,}"
 
 
 def about(value: float) -> str:
@@ -135,17 +136,21 @@ def percent_in_words(share: float, decimals: int | None = None) -> str:
     return f"{text.rstrip('0').rstrip('.') if '.' in text else text}%"
 
 
-def skill_interval_in_words(low: float, high: float) -> str:
-    """How much lower, as "2 to 9%", or "from 3% higher to 5% lower"."""
+def share_interval_in_words(low: float, high: float) -> str:
+    """How much lower, as "between 2 and 9% lower", or "between 3% higher and 5% lower"."""
     decimals = decimals_within(low, high)
     # An end on this side of zero is not to be rounded to it, unless it all but is.
     ends = [0.0 if abs(end) < (high - low) / 1000 else end for end in (low, high)]
     while decimals < 2 and any(round(100 * end, decimals) == 0 for end in ends if end):
         decimals += 1
-    first, last = (percent_in_words(end, decimals) for end in ends)
-    if ends[0] >= 0:
-        return f"{first.removesuffix('%')} to {last}"
-    return f"from {first} higher to {last} {'lower' if ends[1] >= 0 else 'higher'}"
+    if ends[0] < 0 < ends[1]:
+        first, last = (percent_in_words(end, decimals) for end in ends)
+        return f"between {first} higher and {last} lower"
+    side = "lower" if ends[1] > 0 else "higher"
+    first, last = (percent_in_words(end, decimals) for end in sorted(ends, key=abs))
+    if first == last:
+        return f"{first} {side}"
+    return f"between {first.removesuffix('%')} and {last} {side}"
 
 
 def decimals_within(low: float, high: float) -> int:
