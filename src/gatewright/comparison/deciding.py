@@ -75,7 +75,8 @@ class _Tested:
                 times = np.geomspace(1, MOST_TIMES, 1000)
                 count = self.losses[0].shape[1]
                 units = _first(found, number, critical, SHOWN * loss, count, units=times)
-                seeds = _first(found, number, critical, SHOWN * loss, now, seeds=times)
+                if found.of_seeds[number] > 0:
+                    seeds = _first(found, number, critical, SHOWN * loss, now, seeds=times)
         return Pair(
             candidate=self.names[pair[0]],
             other=self.names[pair[1]],
