@@ -315,7 +315,7 @@ def test_page_reads_without_its_script(
         matrices = [one.is_displayed() for one in browser.find_elements(By.CLASS_NAME, "matrix")]
     finally:
         browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
-    assert "no recurrent network could be shown to do better" in text
+    assert "No network was shown to be better" in text
     assert "logistic regression" in text
     assert "switched off" in text
     assert all(hidden)
