@@ -113,6 +113,8 @@ class Roles(Columns):
 
 
 def _no_column(table: Table, role: str, name: str) -> str:
+    if table.unspread and role == "target":
+        return f"{argument(role, name)}: {table.name} has no such column; {table.unspread}."
     columns = list(table.schema)
     lower = {column.lower(): column for column in columns}
     near = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.6)

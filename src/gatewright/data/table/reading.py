@@ -55,6 +55,7 @@ class Table:
     faults: Mapping[str, str] = field(default_factory=dict)  # column -> why it has no one type
     readings: Mapping[str, str] = field(default_factory=dict)  # column of text, or added -> how
     misfits: Mapping[str, str] = field(default_factory=dict)  # column -> why not as it was before
+    unspread: str = ""  # why columns that are called as months or so are no rows, and what to do
     lines: Callable[[int], int] | None = field(default=None, repr=False, compare=False)
     native: Native | None = field(default=None, repr=False, compare=False)  # of a data frame
     # Where a row was made of a part of one of the file: the number of that.
@@ -257,13 +258,14 @@ def _shaped(table: Table, before: Mapping[str, str] | None, said: Columns) -> Ta
         else:
             made = joined.derive(table.frame, table.schema)
         table = _with_derived(table, made)
-        about_it = (table.frame, table.schema, table.faults)
+        faults = {**table.faults, **table.misfits}
+        rows = spread.Rows(table.frame, table.schema, faults, table.row_in_words)
         if before is not None:
-            cut = spread.find_again(*about_it, before, table.name)
-        else:
-            cut = spread.find_spread(*about_it)
-            cut = None if cut is not None and spread.otherwise(cut, said) else cut
-        return _with_steps(table, cut)
+            return _with_steps(table, spread.find_again(rows, before, table.name))
+        cut, why = spread.find_spread(rows)
+        if cut is not None and spread.otherwise(cut, said):
+            return table
+        return _with_steps(dataclasses.replace(table, unspread=why), cut)
 
 
 def _with_derived(table: Table, made: Derived | None) -> Table:
