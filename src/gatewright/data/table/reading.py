@@ -47,6 +47,7 @@ class Table:
     frame: pl.LazyFrame
     schema: Mapping[str, pl.DataType]
     rows: int
+    own: tuple[str, ...] = ()  # the columns of the source, of which some may be made into others
     source: Path | None = None
     guesses: tuple[Guess, ...] = ()  # how the file is written
     derived: Mapping[str, str] = field(default_factory=dict)  # added column -> of what it is made
@@ -179,7 +180,7 @@ def _typed(raw: Raw, name: str, source: Path | None, before: Mapping[str, str] |
         _check_plain(types, name)
     open_dots = {column: reading.dots for column, reading in readings.items() if reading.dots}
     guesses = (*raw.guesses, *marks.guesses(open_dots))
-    table = Table(name, frame, types, rows, source, guesses, lines=raw.lines)
+    table = Table(name, frame, types, rows, tuple(types), source, guesses, lines=raw.lines)
     names = {column: reading.kind.full_name for column, reading in readings.items()}
     kept = {column: kind for column, kind in names.items() if kind != EMPTY.name}
     table = dataclasses.replace(table, readings=kept)

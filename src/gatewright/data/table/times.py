@@ -37,8 +37,13 @@ DAY_FIRST = ("%d/%m/%Y", "%d-%m-%Y", "%d.%m.%Y", "%d/%m/%y", "%d.%m.%y")
 CLOCKS = ("%H:%M:%S%.f", "%H:%M", "%I:%M:%S %p", "%I:%M %p", "%H.%M.%S")
 ZONED = ("%H:%M:%S%.f%#z", "%H:%M:%S%.f %#z", "%H:%M%#z")
 COMPACT = "%Y%m%d"
-QUARTER = "quarter"
-QUARTERS = r"^(\d{4})[ -]?[Qq]([1-4])$"
+QUARTERS = tuple(
+    form
+    for letter in "Qq"
+    for gap in ("", "-", " ", "/")
+    for form in (f"%Y{gap}{letter}%q", f"{letter}%q{gap}%Y", f"%q{letter}{gap}%Y")
+)  # %q: the number of the quarter
+QUARTER = "quarter"  # after its year, in several of these forms
 WEEK = "week"
 WEEKS = r"^(\d{4})-?[Ww](\d{1,2})$"
 
@@ -77,10 +82,8 @@ class TimeFormat:
 
     def parse(self, text: pl.Expr) -> pl.Expr:
         """Times, those with offsets in UTC; null where the text is not of this format."""
-        if self.text == QUARTER:
-            year = text.str.extract(QUARTERS, 1).cast(pl.Int32)
-            quarter = text.str.extract(QUARTERS, 2).cast(pl.Int8)
-            return pl.date(year, quarter * 3 - 2, 1)
+        if self.text in (QUARTER, *QUARTERS):
+            return _quarter(text, self.text)
         if self.text == WEEK:  # its Monday
             monday = text.str.replace(WEEKS, "${1}-W${2}-1").str.to_date(ISO_DAY, strict=False)
             return pl.when(text.str.contains(WEEKS)).then(monday)
@@ -96,10 +99,25 @@ class TimeFormat:
 
     def write(self, times: pl.Series) -> pl.Series:
         """Dates or times without a zone, as text of this format."""
-        if self.text == QUARTER:
-            quarter = pl.format("{}Q{}", pl.col("time").dt.year(), pl.col("time").dt.quarter())
-            return pl.DataFrame({"time": times}).select(quarter.alias(times.name)).to_series()
+        if self.text in (QUARTER, *QUARTERS):
+            form = QUARTERS[0] if self.text == QUARTER else self.text
+            parts = {"%Y": times.dt.year(), "%q": times.dt.quarter()}
+            ordered = [pl.lit(parts[part]) for part in sorted(parts, key=form.index)]
+            text = pl.format(re.sub("%[Yq]", "{}", form), *ordered)
+            return pl.select(text.alias(times.name)).to_series()
         return times.dt.strftime({WEEK: "%G-W%V"}.get(self.text, self.text))
+
+
+def _quarter(text: pl.Expr, form: str) -> pl.Expr:
+    """The first day of a quarter that is written in one of the forms."""
+    if form == QUARTER:
+        text, form = text.str.replace(r"^(\d{4})[ /-]?[Qq]([1-4])$", "${1}Q${2}"), QUARTERS[0]
+    pattern = form.replace("%Y", r"(\d{4})").replace("%q", "([1-4])")
+    pattern = f"^{pattern}$"
+    year, quarter = (1, 2) if form.index("%Y") < form.index("%q") else (2, 1)
+    number = text.str.extract(pattern, quarter).cast(pl.Int8)
+    year_of = text.str.extract(pattern, year).cast(pl.Int32)
+    return pl.date(year_of, number * 3 - 2, 1)
 
 
 def _month_first(day_first: str) -> str:
@@ -116,9 +134,9 @@ def formats(name: str) -> list[TimeFormat]:
     zoned = [f"{date}{gap}{clock}" for date in DATES[:3] for gap in "T " for clock in ZONED]
     # Eight digits are a date only where the name says so.
     compact = [COMPACT] if looks_like_time(name) else []
-    return [
-        TimeFormat(text) for text in [*dates, *WITH_DAYS, *zoned, *moments, *compact, QUARTER, WEEK]
-    ]
+    parts = [*QUARTERS, QUARTER, WEEK]
+    texts = [*dates, *WITH_DAYS, *zoned, *moments, *compact, *parts]
+    return [TimeFormat(text) for text in texts]
 
 
 def looks_like_time(name: str) -> bool:
