@@ -43,7 +43,7 @@ QUARTERS = tuple(
     for gap in ("", "-", " ", "/")
     for form in (f"%Y{gap}{letter}%q", f"{letter}%q{gap}%Y", f"%q{letter}{gap}%Y")
 )  # %q: the number of the quarter
-QUARTER = "quarter"  # after its year, in several of these forms
+QUARTER = "quarter"  # in any of these forms
 WEEK = "week"
 WEEKS = r"^(\d{4})-?[Ww](\d{1,2})$"
 
@@ -111,7 +111,9 @@ class TimeFormat:
 def _quarter(text: pl.Expr, form: str) -> pl.Expr:
     """The first day of a quarter that is written in one of the forms."""
     if form == QUARTER:
-        text, form = text.str.replace(r"^(\d{4})[ /-]?[Qq]([1-4])$", "${1}Q${2}"), QUARTERS[0]
+        text = text.str.replace(r"^(\d{4})[ /-]?[Qq]([1-4])$", "${1}Q${2}")
+        text = text.str.replace(r"^(?:[Qq]([1-4])|([1-4])[Qq])[ /-]?(\d{4})$", "${3}Q${1}${2}")
+        form = QUARTERS[0]
     pattern = form.replace("%Y", r"(\d{4})").replace("%q", "([1-4])")
     pattern = f"^{pattern}$"
     year, quarter = (1, 2) if form.index("%Y") < form.index("%q") else (2, 1)
@@ -134,9 +136,9 @@ def formats(name: str) -> list[TimeFormat]:
     zoned = [f"{date}{gap}{clock}" for date in DATES[:3] for gap in "T " for clock in ZONED]
     # Eight digits are a date only where the name says so.
     compact = [COMPACT] if looks_like_time(name) else []
-    parts = [*QUARTERS, QUARTER, WEEK]
-    texts = [*dates, *WITH_DAYS, *zoned, *moments, *compact, *parts]
-    return [TimeFormat(text) for text in texts]
+    return [
+        TimeFormat(text) for text in [*dates, *WITH_DAYS, *zoned, *moments, *compact, QUARTER, WEEK]
+    ]
 
 
 def looks_like_time(name: str) -> bool:
@@ -149,8 +151,11 @@ def order(frame: pl.LazyFrame, text: pl.Expr, read: TimeFormat) -> TimeFormat | 
     """Whether the day or the month comes first, if all rows together say so.
 
     They do if some number is past 12, or if one of the two is the same in every row: the day of
-    monthly data. ``read`` is the order that all rows can be read in.
+    monthly data. ``read`` is the order that all rows can be read in; of quarters,
+    their one form is found, if they have one.
     """
+    if read.text == QUARTER:
+        return _form(frame, text)
     other = read.other_order
     if other is None:
         return read
@@ -165,3 +170,12 @@ def order(frame: pl.LazyFrame, text: pl.Expr, read: TimeFormat) -> TimeFormat | 
     if others < rows or days == 1:
         return read
     return other if other_days == 1 else None
+
+
+def _form(frame: pl.LazyFrame, text: pl.Expr) -> TimeFormat:
+    """The form that all quarters of a column are written in, or the one of several."""
+    read = {form: _quarter(text, form).count() for form in QUARTERS}
+    counts = frame.select(rows=text.count(), **read).collect(engine="streaming")
+    rows, *found = counts.row(0)
+    forms = (form for form, count in zip(QUARTERS, found, strict=True) if count == rows)
+    return TimeFormat(next(forms, QUARTER))
