@@ -30,6 +30,21 @@ def written(times: list[Any], **changes: Any) -> list[Any]:
     return as_written(frame, preparation(**changes))["t"].to_list()
 
 
+@pytest.mark.parametrize(
+    "form", ["Q{q} {y}", "{q}Q{y}", "{y}/Q{q}", "Q{q}-{y}", "{y} Q{q}", "{y}q{q}", "{y}-Q{q}"]
+)
+def test_quarters_are_read_and_written_in_their_form(form: str) -> None:
+    steps = [(year, quarter) for year in range(1960, 1970) for quarter in range(1, 5)]
+    texts = [form.format(y=year, q=quarter) for year, quarter in steps]
+    table = read(pl.DataFrame({"t": texts, "v": [float(n) for n in range(40)]}))
+    times = table.frame.collect()["t"]
+    assert times.to_list() == [date(year, 3 * quarter - 2, 1) for year, quarter in steps]
+    layout, _ = guess(table, Columns(targets=("v",)))
+    assert (layout.time, layout.frequency) == ("t", "1q")
+    told = written(times.to_list(), readings=table.readings, frequency="1q")
+    assert told == texts
+
+
 def test_numbers_have_two_digits_more_than_the_data_and_six_at_least() -> None:
     values = [0.0, 1234567.891234, 432.123456789, 0.000123456789, -5.0, None, 1e300]
     frame = pl.DataFrame({"v": values, "v 0.05": values, "v 2": values, "v 2 0.9": values})

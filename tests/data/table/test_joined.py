@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -215,3 +215,30 @@ def test_a_time_that_is_not_used_need_not_be_there_again(tmp_path: Path) -> None
     frame.drop("month").write_csv(file)
     assert main(["predict", str(run), str(file), "--out", str(tmp_path / "out.csv")]) == 0
     assert pl.read_csv(tmp_path / "out.csv")["year"][0] == 2000
+
+
+def days_of_a_year() -> pl.DataFrame:
+    days = [date(2020, 1, 1) + timedelta(days=n) for n in range(366)]
+    parts = {part: [getattr(day, part) for day in days] for part in ("year", "month", "day")}
+    return pl.DataFrame(parts | {"load": [float(n % 7 + n % 5) for n in range(366)]})
+
+
+def test_a_time_of_too_few_parts_is_told_which_there_are() -> None:
+    frame = days_of_a_year()
+    for time in ("year,month", "month,year", "year"):
+        said = Columns(targets=("load",), time=time)
+        with pytest.raises(InputError, match="say `time='year,month,day'`"):
+            guess(read(frame, said=said), said)
+    twice = pl.concat([frame, frame]).sort("year", "month", "day")
+    said = Columns(targets=("load",), time="year,month,day")
+    with pytest.raises(InputError, match="second time; leave one row for each time"):
+        guess(read(twice, said=said), said)
+
+
+def test_an_error_lists_the_columns_that_the_table_has() -> None:
+    with pytest.raises(InputError, match=r"its columns are year, month, day, load\.$"):
+        guess(read(days_of_a_year()), Columns(targets=("none",)))
+    months = {f"M{n}": [float(n + y) for y in range(20)] for n in range(1, 13)}
+    table = read(pl.DataFrame({"year": range(1990, 2010), **months}))
+    with pytest.raises(InputError, match=r"its columns are year, M1, M2, .*, M12\.$"):
+        guess(table, Columns(targets=("none",)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -47,8 +48,7 @@ def guessed(table: Table, **said: Any) -> tuple[Layout, dict[str, str]]:
 
 @pytest.mark.parametrize("names", NAMES)
 def test_months_become_rows_whatever_they_are_called(names: tuple[str, ...]) -> None:
-    columns = ["YEAR", *sorted(names)]  # in whatever order they stand
-    table = read(yearly(names).select(columns))
+    table = read(yearly(names))
     rows = table.frame.collect()
     assert (table.rows, len(rows)) == (240, 240)
     assert rows["time"].to_list() == [
@@ -158,6 +158,95 @@ def test_hours_beside_a_date_in_parts_and_quarters_of_years() -> None:
     quarters = {f"Q{n}": [float(n)] * 30 for n in range(1, 5)}
     table = read(pl.DataFrame({"year": range(1990, 2020), **quarters}))
     assert table.frame.collect()["time"][5] == date(1991, 4, 1)
+
+
+def reordered(names: tuple[str, ...]) -> pl.DataFrame:
+    return yearly().select("YEAR", *names)
+
+
+@pytest.mark.parametrize(
+    "names", [(*SHORT[9:], *SHORT[:9]), tuple(reversed(SHORT)), tuple(sorted(SHORT))]
+)
+def test_columns_in_another_order_may_be_years_that_begin_in_another_month(
+    names: tuple[str, ...],
+) -> None:
+    table = read(reordered(names))
+    assert (table.rows, "value" in table.schema) == (20, False)
+    why = f"{names[0]} to {names[-1]} are called as months, but they do not stand in the order"
+    with pytest.raises(InputError, match=f"{why}.*JAN first.*write a row a month"):
+        guessed(table)
+    assert guessed(table, targets=("JAN",))[0].targets == ("JAN",)
+
+
+def test_hours_and_quarters_in_another_order() -> None:
+    quarters = {f"Q{n}": [float(n + y) for y in range(30)] for n in (2, 3, 4, 1)}
+    assert "order of a year" in read(pl.DataFrame({"year": range(1990, 2020), **quarters})).unspread
+    days = [date(2022, 3, 1) + timedelta(days=n) for n in range(30)]
+    hours = {f"h{(n + 6) % 24}": [float(n)] * 30 for n in range(24)}
+    assert "order of a day: put" in read(pl.DataFrame({"date": days, **hours})).unspread
+    more = {f"h{n}": [float(n)] * 30 for n in range(25)}
+    assert "there are 25 of them" in read(pl.DataFrame({"date": days, **more})).unspread
+
+
+REASONS = {
+    ("\n1995,", "\n1994,"): r"YEAR 1994 stands in row 5 \(line 6\) and row 6 \(line 7\): leave",
+    (
+        "\n1995,",
+        "\n1995*,",
+    ): r"YEAR holds '1995\*' in row 6 \(line 7\): write a year",
+    ("\n1995,", "\n95,"): r"YEAR holds '95' in row 6 \(line 7\)",
+    ("\n1995,", "\n,"): r"YEAR holds nothing in row 6 \(line 7\)",
+    (",[4-7].01,", ",warm,"): r"JAN holds 'warm' in row 5 \(line 6\): correct it",
+    ("MAY", "Rain"): r"May has no column: add one",
+    ("MAY", "Jan."): r"JAN and Jan. are the same month: leave one of the two out",
+    ("YEAR", "season"): r"no column holds the year: add one, called year",
+    ("YEAR,JAN", "YEAR,JAN,yr"): r"both YEAR and yr may be the year",
+}
+
+
+@pytest.mark.parametrize(("change", "why"), REASONS.items())
+def test_why_columns_of_months_are_no_rows_is_said(
+    change: tuple[str, str], why: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "t.csv"
+    text = yearly().write_csv()
+    if change[1].endswith("yr"):
+        text = pl.read_csv(text.encode()).with_columns(yr=pl.col("YEAR") + 1).write_csv()
+    else:
+        text = re.sub(*change, text)
+    file.write_text(text)
+    table = read(file)
+    for said in ({}, {"targets": ("value",)}):
+        with pytest.raises(InputError, match=why):
+            guessed(table, **said)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (
+            (",5.12", ",x"),
+            r"row 6 \(line 7\) of later.csv: column 'DEC' holds 'x'",
+        ),
+        (
+            ("\n1995,", "\n1994,"),
+            "later.csv: JAN to DEC are called as months, but YEAR 1994 stands",
+        ),
+        (("MAY", "Rain"), "months, but May has no column"),
+        (("YEAR", "season"), "months, but no column holds the year"),
+    ],
+)
+def test_why_a_later_table_is_not_read_so_is_said(
+    change: tuple[str, str], why: str, tmp_path: Path
+) -> None:
+    file, later = tmp_path / "t.csv", tmp_path / "later.csv"
+    yearly().write_csv(file)
+    later.write_text(yearly().write_csv().replace(*change))
+    with pytest.raises(InputError, match=why):
+        read(later, readings=read(file).readings)
+    later.write_text("when,what\n2001,3\n")
+    with pytest.raises(InputError, match=r"later.csv: it has no 12 columns of months"):
+        read(later, readings=read(file).readings)
 
 
 @pytest.mark.slow

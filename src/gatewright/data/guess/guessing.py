@@ -148,6 +148,11 @@ def _find_target(table: Table, columns: Mapping[str, Column], roles: Roles, note
             "has another part; add a column of values that change, and name it with "
             f"{argument('target')}."
         )
+    if table.unspread:
+        raise InputError(
+            f"{table.name}: {table.unspread}. To predict one of the columns, name it with "
+            f"{argument('target')}."
+        )
     raise InputError(
         f"{table.name} has several columns that could be predicted ({some(candidates)}); say which "
         f"one with {argument('target')}."

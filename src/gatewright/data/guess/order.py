@@ -17,6 +17,7 @@ from gatewright.data.guess.roles import (
     row_of,
     unique_with,
 )
+from gatewright.data.table.joined import derive
 from gatewright.data.table.reading import Table
 from gatewright.errors import InputError, argument
 
@@ -53,9 +54,8 @@ def say_repeated(table: Table, columns: Mapping[str, Column], roles: Roles) -> N
     again = pl.col(time).is_first_distinct().not_()
     row, value = row_of(table, again, pl.col(time).cast(pl.String)) or (0, None)
     hint = "leave one row for each time"
-    if table.joined:
-        hint = f"{' and '.join(table.joined)} together are a time: say "
-        hint += argument("time", ",".join(table.joined))
+    if parts := _more_parts(table, time):
+        hint = f"{' and '.join(parts)} together are a time: say {argument('time', ','.join(parts))}"
     candidates = candidates_of(free_columns(table, columns, roles))[:8]
     for one, two in combinations(candidates, 2):
         if unique_with(table, one, two, time):
@@ -66,6 +66,15 @@ def say_repeated(table: Table, columns: Mapping[str, Column], roles: Roles) -> N
         f"{table.where(row)} has the {time} {value} for the second time; {hint}, or name the "
         f"column that tells series apart with {argument('series')}."
     )
+
+
+def _more_parts(table: Table, time: str) -> tuple[str, ...]:
+    """The columns that hold a time together, where the time that repeats is fewer of them."""
+    if time not in table.derived:
+        return table.joined
+    apart = table.apart()
+    whole = derive(apart.frame, apart.schema)
+    return whole.columns if whole is not None and {*whole.columns} > {*table.joined} else ()
 
 
 def check_order(table: Table, roles: Roles) -> None:

@@ -113,8 +113,10 @@ class Roles(Columns):
 
 
 def _no_column(table: Table, role: str, name: str) -> str:
-    columns = list(table.schema)
-    lower = {column.lower(): column for column in columns}
+    if table.unspread and role == "target":
+        return f"{argument(role, name)}: {table.name} has no such column; {table.unspread}."
+    columns = table.own
+    lower = {column.lower(): column for column in [*columns, *table.schema]}
     near = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.6)
     hint = f"the nearest is {lower[near[0]]!r}, and " if near else ""
     shown = columns if len(columns) <= 30 else [*columns[:29], f"... ({len(columns)} in all)"]

@@ -35,7 +35,7 @@ def check_columns(
         if name is not None and name not in table.schema:
             raise InputError(
                 f"column {name!r} ({part}) is not in {table.name}; its columns are "
-                f"{', '.join(table.schema)}"
+                f"{', '.join(table.own)}"
             )
     for name in numbers:
         _check_number(table, name)

@@ -10,7 +10,7 @@ import polars as pl
 from gatewright.data.table.marks import EITHER, Dots, dots
 from gatewright.data.table.times import TimeFormat, formats, order
 
-MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "None", "-", "?")
+MISSING = ("", "NA", "na", "N/A", "n/a", "NaN", "nan", "null", "None", "-", "?")
 SAMPLE = 1000  # rows that propose a kind
 PROBE = 10  # values of the sample that rule most kinds out
 MIXED = 0.8  # share of numbers from which the other values are taken for mistakes

@@ -47,6 +47,7 @@ class Table:
     frame: pl.LazyFrame
     schema: Mapping[str, pl.DataType]
     rows: int
+    own: tuple[str, ...] = ()  # the columns of the source, of which some may be made into others
     source: Path | None = None
     guesses: tuple[Guess, ...] = ()  # how the file is written
     derived: Mapping[str, str] = field(default_factory=dict)  # added column -> of what it is made
@@ -55,6 +56,7 @@ class Table:
     faults: Mapping[str, str] = field(default_factory=dict)  # column -> why it has no one type
     readings: Mapping[str, str] = field(default_factory=dict)  # column of text, or added -> how
     misfits: Mapping[str, str] = field(default_factory=dict)  # column -> why not as it was before
+    unspread: str = ""  # why columns that are called as months or so are no rows, and what to do
     lines: Callable[[int], int] | None = field(default=None, repr=False, compare=False)
     native: Native | None = field(default=None, repr=False, compare=False)  # of a data frame
     # Where a row was made of a part of one of the file: the number of that.
@@ -178,7 +180,7 @@ def _typed(raw: Raw, name: str, source: Path | None, before: Mapping[str, str] |
         _check_plain(types, name)
     open_dots = {column: reading.dots for column, reading in readings.items() if reading.dots}
     guesses = (*raw.guesses, *marks.guesses(open_dots))
-    table = Table(name, frame, types, rows, source, guesses, lines=raw.lines)
+    table = Table(name, frame, types, rows, tuple(types), source, guesses, lines=raw.lines)
     names = {column: reading.kind.full_name for column, reading in readings.items()}
     kept = {column: kind for column, kind in names.items() if kind != EMPTY.name}
     table = dataclasses.replace(table, readings=kept)
@@ -257,13 +259,14 @@ def _shaped(table: Table, before: Mapping[str, str] | None, said: Columns) -> Ta
         else:
             made = joined.derive(table.frame, table.schema)
         table = _with_derived(table, made)
-        about_it = (table.frame, table.schema, table.faults)
+        faults = {**table.faults, **table.misfits}
+        rows = spread.Rows(table.frame, table.schema, faults, table.row_in_words)
         if before is not None:
-            cut = spread.find_again(*about_it, before, table.name)
-        else:
-            cut = spread.find_spread(*about_it)
-            cut = None if cut is not None and spread.otherwise(cut, said) else cut
-        return _with_steps(table, cut)
+            return _with_steps(table, spread.find_again(rows, before, table.name))
+        cut, why = spread.find_spread(rows)
+        if cut is not None and spread.otherwise(cut, said):
+            return table
+        return _with_steps(dataclasses.replace(table, unspread=why), cut)
 
 
 def _with_derived(table: Table, made: Derived | None) -> Table:

@@ -37,8 +37,13 @@ DAY_FIRST = ("%d/%m/%Y", "%d-%m-%Y", "%d.%m.%Y", "%d/%m/%y", "%d.%m.%y")
 CLOCKS = ("%H:%M:%S%.f", "%H:%M", "%I:%M:%S %p", "%I:%M %p", "%H.%M.%S")
 ZONED = ("%H:%M:%S%.f%#z", "%H:%M:%S%.f %#z", "%H:%M%#z")
 COMPACT = "%Y%m%d"
-QUARTER = "quarter"
-QUARTERS = r"^(\d{4})[ -]?[Qq]([1-4])$"
+QUARTERS = tuple(
+    form
+    for letter in "Qq"
+    for gap in ("", "-", " ", "/")
+    for form in (f"%Y{gap}{letter}%q", f"{letter}%q{gap}%Y", f"%q{letter}{gap}%Y")
+)  # %q: the number of the quarter
+QUARTER = "quarter"  # in any of these forms
 WEEK = "week"
 WEEKS = r"^(\d{4})-?[Ww](\d{1,2})$"
 
@@ -77,10 +82,8 @@ class TimeFormat:
 
     def parse(self, text: pl.Expr) -> pl.Expr:
         """Times, those with offsets in UTC; null where the text is not of this format."""
-        if self.text == QUARTER:
-            year = text.str.extract(QUARTERS, 1).cast(pl.Int32)
-            quarter = text.str.extract(QUARTERS, 2).cast(pl.Int8)
-            return pl.date(year, quarter * 3 - 2, 1)
+        if self.text in (QUARTER, *QUARTERS):
+            return _quarter(text, self.text)
         if self.text == WEEK:  # its Monday
             monday = text.str.replace(WEEKS, "${1}-W${2}-1").str.to_date(ISO_DAY, strict=False)
             return pl.when(text.str.contains(WEEKS)).then(monday)
@@ -96,10 +99,27 @@ class TimeFormat:
 
     def write(self, times: pl.Series) -> pl.Series:
         """Dates or times without a zone, as text of this format."""
-        if self.text == QUARTER:
-            quarter = pl.format("{}Q{}", pl.col("time").dt.year(), pl.col("time").dt.quarter())
-            return pl.DataFrame({"time": times}).select(quarter.alias(times.name)).to_series()
+        if self.text in (QUARTER, *QUARTERS):
+            form = QUARTERS[0] if self.text == QUARTER else self.text
+            parts = {"%Y": times.dt.year(), "%q": times.dt.quarter()}
+            ordered = [pl.lit(parts[part]) for part in sorted(parts, key=form.index)]
+            text = pl.format(re.sub("%[Yq]", "{}", form), *ordered)
+            return pl.select(text.alias(times.name)).to_series()
         return times.dt.strftime({WEEK: "%G-W%V"}.get(self.text, self.text))
+
+
+def _quarter(text: pl.Expr, form: str) -> pl.Expr:
+    """The first day of a quarter that is written in one of the forms."""
+    if form == QUARTER:
+        text = text.str.replace(r"^(\d{4})[ /-]?[Qq]([1-4])$", "${1}Q${2}")
+        text = text.str.replace(r"^(?:[Qq]([1-4])|([1-4])[Qq])[ /-]?(\d{4})$", "${3}Q${1}${2}")
+        form = QUARTERS[0]
+    pattern = form.replace("%Y", r"(\d{4})").replace("%q", "([1-4])")
+    pattern = f"^{pattern}$"
+    year, quarter = (1, 2) if form.index("%Y") < form.index("%q") else (2, 1)
+    number = text.str.extract(pattern, quarter).cast(pl.Int8)
+    year_of = text.str.extract(pattern, year).cast(pl.Int32)
+    return pl.date(year_of, number * 3 - 2, 1)
 
 
 def _month_first(day_first: str) -> str:
@@ -131,8 +151,11 @@ def order(frame: pl.LazyFrame, text: pl.Expr, read: TimeFormat) -> TimeFormat | 
     """Whether the day or the month comes first, if all rows together say so.
 
     They do if some number is past 12, or if one of the two is the same in every row: the day of
-    monthly data. ``read`` is the order that all rows can be read in.
+    monthly data. ``read`` is the order that all rows can be read in; of quarters,
+    their one form is found, if they have one.
     """
+    if read.text == QUARTER:
+        return _form(frame, text)
     other = read.other_order
     if other is None:
         return read
@@ -147,3 +170,12 @@ def order(frame: pl.LazyFrame, text: pl.Expr, read: TimeFormat) -> TimeFormat | 
     if others < rows or days == 1:
         return read
     return other if other_days == 1 else None
+
+
+def _form(frame: pl.LazyFrame, text: pl.Expr) -> TimeFormat:
+    """The form that all quarters of a column are written in, or the one of several."""
+    read = {form: _quarter(text, form).count() for form in QUARTERS}
+    counts = frame.select(rows=text.count(), **read).collect(engine="streaming")
+    rows, *found = counts.row(0)
+    forms = (form for form, count in zip(QUARTERS, found, strict=True) if count == rows)
+    return TimeFormat(next(forms, QUARTER))
