@@ -19,6 +19,7 @@ from damages import DAMAGES, FEW, damaged
 from gatewright import Forecaster, SequenceClassifier, api, cli, report
 from gatewright.api import load
 from gatewright.comparison.folder import RunFolder
+from gatewright.data.prepare.written import as_written
 from gatewright.errors import InputError
 from here import Here
 
@@ -57,7 +58,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def forecasts(place: Path) -> dict[str, str]:
     """What both predict while they are whole, as it is printed."""
-    return {name: load(place / name).predict().write_csv() for name in ("whole", "fitted")}
+    loaded = {name: load(place / name) for name in ("whole", "fitted")}
+    return {
+        name: as_written(one.predict(), one.preparation).write_csv() for name, one in loaded.items()
+    }
 
 
 def compare(place: Path, out: str) -> list[str]:

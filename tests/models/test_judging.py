@@ -70,15 +70,16 @@ def drawn(random: np.random.Generator) -> NDArray[np.float64]:
 def test_the_variance_over_time_is_that_of_the_mean_of_all_windows() -> None:
     random, times = np.random.default_rng(1), np.repeat(np.arange(len(SIZES)), SIZES)
     means, estimated, with_sizes = [], [], []
-    freedom = statistics.smooth_parts(len(SIZES), HORIZON, np.zeros((len(SIZES), 1)))
+    nothing = np.zeros((1, len(SIZES)))
     for _ in range(400):
         losses = drawn(random)
         units, _ = answers(losses, times).by_unit()
         means.append(losses.mean())
         sums = np.bincount(times, losses) / SIZES.mean()
         for each, variances in ((units.numpy(), estimated), (sums, with_sizes)):
-            found = statistics.estimate([each[None]], freedom, overlapping=True)
-            variances.append(found.units_covariance[0, 0])
+            both = [nothing, each[None]]
+            found = statistics.contrasts(both, [(0, 1)], HORIZON, with_seeds=False)
+            variances.append(found.of_units[0])
     assert 0.85 < np.mean(estimated) / np.var(means) < 1.15
     # Sums alone would take the sizes for chance.
     assert np.mean(with_sizes) > 10 * np.mean(estimated)

@@ -222,6 +222,8 @@ def _among_networks(verdict: Verdict) -> list[str]:
     level = _level(1 - verdict.level, len(verdict.among_networks), "pair")
     title = verdict.candidate(chosen).title
     seeds = _seeds([one for one in verdict.candidates if one.name in _names(mine)])
+    if verdict.best_baseline is None:  # else the first question has told on what it rests
+        seeds = f"{seeds}, {_units(verdict)}"
     close, told = ([pair for pair in mine if pair.told_apart == apart] for apart in (False, True))
     sentences = []
     if close:
