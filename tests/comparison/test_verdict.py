@@ -167,7 +167,7 @@ def test_one_candidate_and_one_sort_only() -> None:
     assert len(networks.among_networks) == 3
     assert "No baseline was run" in networks.text
     assert "It was told from LSTM and MGU: " in networks.text
-    assert "(95%, for all three pairs together; 5 seeds)" in networks.text
+    assert "(95%, for all three pairs together; 5 seeds, " in networks.text
     baselines = verdict_on(made({"ridge": (0.9, 1), "naive": (1.2, 1)}))
     assert baselines.best_recurrent is None
     assert baselines.text.endswith("No recurrent network was compared.")
